@@ -1,0 +1,3 @@
+//! The `hull` binary: wiring, commands, shutdown.
+
+fn main() {}

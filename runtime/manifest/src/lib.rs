@@ -1,0 +1,1 @@
+//! Manifests: spin.toml and hull.toml, parsed into the types everything else uses.

@@ -1,0 +1,82 @@
+//! Real time and randomness: the one place that reads them, so that everything else can be driven by a test.
+#![allow(clippy::disallowed_methods)]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+/// The monotonic clock: for durations and deadlines.
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The wall clock: for what people read and for timers that outlive the process. It may step.
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Milliseconds since 1970 by the wall clock; 0 for a clock set before that.
+pub fn unix_ms() -> u64 {
+    wall().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as u64
+}
+
+/// A new identifier that sorts by the time it was made (UUID version 7).
+pub fn time_ordered_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// Sixteen random bytes: for trace ids, tokens and jitter seeds. They come from a generator that the operating
+/// system seeds.
+pub fn random_bytes() -> [u8; 16] {
+    Uuid::new_v4().into_bytes()
+}
+
+/// Sixty-four random bits, all of them random (a version-4 UUID fixes six of its bits; these avoid them).
+pub fn random_u64() -> u64 {
+    let bytes = random_bytes();
+    let mut mixed = [0_u8; 8];
+    for (index, byte) in mixed.iter_mut().enumerate() {
+        *byte = bytes[index] ^ bytes[index + 8].rotate_left(3);
+    }
+    u64::from_le_bytes(mixed)
+}
+
+/// The wall clock as RFC 3339 in UTC with milliseconds, as CloudEvents and logs want it.
+pub fn rfc3339_now() -> String {
+    rfc3339(unix_ms())
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC. The calendar arithmetic is Howard Hinnant's `civil_from_days`.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let days = unix_ms / 86_400_000;
+    let of_day = unix_ms % 86_400_000;
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        of_day / 3_600_000,
+        of_day / 60_000 % 60,
+        of_day / 1_000 % 60,
+        of_day % 1_000
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn rfc3339_matches_known_instants() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
+        assert_eq!(rfc3339(4_102_444_800_000), "2100-01-01T00:00:00.000Z");
+    }
+}
