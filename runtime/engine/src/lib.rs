@@ -1,1 +1,25 @@
-//! The engine.
+//! The engine: compiles, caches, instantiates, limits, and drives guests. The only crate that does.
+
+mod cache;
+mod compile;
+mod config;
+mod deploy;
+mod drive;
+mod epoch;
+mod error;
+mod event;
+mod http;
+mod inspect;
+mod instance;
+mod limits;
+mod registry;
+mod response;
+mod state;
+
+pub use compile::{CompileBounds, CompileJob, compile_worker};
+pub use config::{EngineConfig, Flavor};
+pub use deploy::{ComponentSpec, Grants, Mount, Reuse, Version};
+pub use error::{CompileError, DeployError};
+pub use inspect::{Exports, inspect};
+pub use limits::InstanceLimits;
+pub use registry::Engine;

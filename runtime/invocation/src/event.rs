@@ -4,6 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+/// The header that carries the trace context through an event.
+pub const TRACEPARENT_HEADER: &str = "traceparent";
+/// The header that carries the correlation id through an event.
+pub const CORRELATION_HEADER: &str = "x-correlation-id";
+/// The header that counts the events that led to this one.
+pub const HOPS_HEADER: &str = "x-hull-hops";
+/// An event chain ends after so many.
+pub const HOPS_MAX: u16 = 64;
+
 /// The key of idempotence: an event handled once under this key is not handled again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventKey {

@@ -69,7 +69,7 @@ impl fmt::Debug for VersionId {
 }
 
 /// The longest request or correlation id that is accepted from outside, in bytes.
-pub const REQUEST_ID_LENGTH_MAX: usize = 128;
+pub(crate) const REQUEST_ID_LENGTH_MAX: usize = 128;
 
 /// Names a request (or a whole business process) in logs, headers and answers.
 #[derive(Clone, PartialEq, Eq, Hash)]

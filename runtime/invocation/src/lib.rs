@@ -5,12 +5,16 @@ mod event;
 mod failure;
 mod id;
 mod lineage;
+mod slot;
 mod trace;
 
-pub use event::{Event, EventKey, EventOutcome, Reply};
+pub use event::{
+    CORRELATION_HEADER, Event, EventKey, EventOutcome, HOPS_HEADER, HOPS_MAX, Reply, TRACEPARENT_HEADER,
+};
 pub use failure::{Failure, Resource};
 pub use id::{ComponentId, InvalidHeaderId, RequestId, VersionId};
 pub use lineage::{CALL_DEPTH_MAX, CALL_TREE_MAX, CallFrame, Lineage, LineageError};
+pub use slot::Slot;
 pub use trace::TraceContext;
 
 use std::time::Instant;
@@ -56,4 +60,6 @@ pub struct Invocation {
     pub lineage: Lineage,
     /// How many events led here, one after the other.
     pub hops: u16,
+    /// The place it was admitted to; free again when the guest has really ended.
+    pub slot: Slot,
 }

@@ -36,6 +36,11 @@ impl CallFrame {
         &self.component
     }
 
+    /// The component that called it, if one did.
+    pub fn caller(&self) -> Option<&ComponentId> {
+        self.parent.as_ref().map(|parent| &parent.component)
+    }
+
     /// Say whether this invocation has a unit of work open.
     pub fn set_unit_open(&self, open: bool) {
         self.unit_open.store(open, Ordering::Release);

@@ -20,6 +20,12 @@ pub fn unix_ms() -> u64 {
     wall().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as u64
 }
 
+/// The CPU time that the calling thread has used since it started.
+pub fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
 /// A new identifier that sorts by the time it was made (UUID version 7).
 pub fn time_ordered_id() -> Uuid {
     Uuid::now_v7()

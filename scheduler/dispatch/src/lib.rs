@@ -1,5 +1,10 @@
 //! The one door to every guest: admission first, then the guest. Knows no wasm, no HTTP server and no bus.
 
+mod compartment;
+mod door;
 mod invoke;
 
+pub use compartment::{Compartment, CompartmentStatus};
+pub use door::{Admission, Dispatch, Observer};
+pub use hull_admission::BulkheadLimits;
 pub use invoke::{Body, BodyError, Invoke};

@@ -1,0 +1,111 @@
+//! What orders hear from others and tell them: the decisions of the checkout.
+
+use hull_sdk::{Cents, Event, Message, Outcome, Result, Unit};
+use serde::{Deserialize, Serialize};
+
+use crate::order::{Fact, Line, Order};
+use crate::store;
+
+/// What others say about an order.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    order_id: String,
+    payment_id: Option<String>,
+    reason: Option<String>,
+}
+
+/// `orders.created`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created<'a> {
+    order_id: &'a str,
+    user_id: &'a str,
+    items: Vec<CreatedLine<'a>>,
+    total_cents: Cents,
+    currency: &'a str,
+    from_cart: bool,
+    payment_token: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedLine<'a> {
+    product_id: &'a str,
+    quantity: u32,
+    price_cents: Cents,
+}
+
+impl<'a> From<&'a Line> for CreatedLine<'a> {
+    fn from(line: &'a Line) -> Self {
+        Self { product_id: &line.product_id, quantity: line.quantity, price_cents: line.price_cents }
+    }
+}
+
+/// `orders.confirmed` and `orders.cancelled`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ended<'a> {
+    order_id: &'a str,
+    user_id: &'a str,
+    total_cents: Cents,
+    currency: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+/// Handle an event.
+pub(crate) fn handle(unit: &Unit, event: &Event) -> Result<Outcome> {
+    let said: Said = event.json()?;
+    let because = |otherwise: &str| said.reason.clone().unwrap_or_else(|| otherwise.to_owned());
+    let payment_id = said.payment_id.clone().unwrap_or_default();
+    let fact = match event.subject() {
+        "inventory.reserved" => Fact::Reserved,
+        "inventory.rejected" => Fact::Rejected { reason: because("out of stock") },
+        "payments.charged" => Fact::Charged { payment_id },
+        "payments.declined" => Fact::Declined { reason: because("the payment was declined") },
+        "payments.refunded" => Fact::Refunded { payment_id },
+        other => return Ok(Outcome::Reject(format!("orders do not handle {other}"))),
+    };
+    let Some(mut order) = store::load(&said.order_id, None)? else {
+        return Ok(Outcome::Reject(format!("there is no order {}", said.order_id)));
+    };
+    let facts = order.heard(fact);
+    store::append(unit, &mut order, &facts)?;
+    tell(unit, &order, &facts)?;
+    Ok(Outcome::Ok)
+}
+
+/// Tell everyone what has been decided.
+pub(crate) fn tell(unit: &Unit, order: &Order, facts: &[Fact]) -> Result<()> {
+    for fact in facts {
+        let (subject, reason) = match fact {
+            Fact::Confirmed => ("orders.confirmed", None),
+            Fact::Cancelled { reason } => ("orders.cancelled", Some(reason.as_str())),
+            _ => continue,
+        };
+        let ended = Ended {
+            order_id: &order.order_id,
+            user_id: &order.user_id,
+            total_cents: order.total_cents,
+            currency: &order.currency,
+            reason,
+        };
+        unit.publish(Message::json(subject, &ended)?)?;
+    }
+    Ok(())
+}
+
+/// The event of a new order. How it is to be paid goes along and is kept nowhere here.
+pub(crate) fn created(order: &Order, from_cart: bool, payment_token: &str) -> Result<Message> {
+    let created = Created {
+        order_id: &order.order_id,
+        user_id: &order.user_id,
+        items: order.items.iter().map(CreatedLine::from).collect(),
+        total_cents: order.total_cents,
+        currency: &order.currency,
+        from_cart,
+        payment_token,
+    };
+    Message::json("orders.created", &created)
+}

@@ -1,0 +1,88 @@
+//! What whoever delivers events asks and writes outside a handler's own unit of work: is it handled, how often has it
+//! failed, where are the dead letters.
+
+use hull_invocation::EventKey;
+
+use crate::database::Database;
+use crate::error::StorageError;
+use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter};
+use crate::sqlite::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Prune, RecordFailure, StateOf};
+
+/// See the module.
+#[derive(Clone)]
+pub struct Ledger {
+    database: Database,
+}
+
+impl Ledger {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Whether the event is handled (compare the digest: another one means that the id was used twice), dead, and how
+    /// often it has failed.
+    pub async fn state(&self, identity: &EventIdentity) -> Result<EventState, StorageError> {
+        if !self.database.exists() {
+            return Ok(EventState::default());
+        }
+        self.database.backend.read(StateOf(identity.clone()), None).await
+    }
+
+    /// A handler was started for it and failed; the number of failed attempts with this one.
+    pub async fn record_failure(&self, key: &EventKey, reason: &str) -> Result<u32, StorageError> {
+        let failure = RecordFailure { key: key.clone(), reason: reason.to_owned() };
+        self.database.backend.write(failure, None).await
+    }
+
+    /// Put an event with the dead letters and forget its attempts. One that is there already (a replay that failed)
+    /// keeps its id and gets the new reason.
+    pub async fn bury(&self, letter: DeadLetter) -> Result<i64, StorageError> {
+        self.database.backend.write(Bury(letter), None).await
+    }
+
+    /// Dead letters with an id above `after`, oldest first, a page at a time.
+    pub async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredDeadLetter>, StorageError> {
+        if !self.database.exists() {
+            return Ok(Vec::new());
+        }
+        let list = ListDeadLetters { filter: filter.clone(), after, limit };
+        self.database.backend.read(list, None).await
+    }
+
+    /// One dead letter. To replay it, run its handler with a session that has its identity: the commit takes it out
+    /// together with writing the mark, so that a replay that is repeated or cut short happens once.
+    pub async fn dead_letter(&self, id: i64) -> Result<Option<StoredDeadLetter>, StorageError> {
+        if !self.database.exists() {
+            return Ok(None);
+        }
+        self.database.backend.read(GetDeadLetter(id), None).await
+    }
+
+    /// Take a dead letter out for good; `false` if it is not there.
+    pub async fn delete_dead_letter(&self, id: i64) -> Result<bool, StorageError> {
+        self.database.backend.write(DeleteDeadLetter(id), None).await
+    }
+
+    /// Forget marks and attempts from before a time, in milliseconds since 1970; how many marks went. The time must
+    /// lie before everything that the bus may still deliver. Works in small transactions.
+    pub async fn prune(&self, before_ms: u64) -> Result<usize, StorageError> {
+        if !self.database.exists() {
+            return Ok(0);
+        }
+        let mut pruned = 0;
+        let mut after = (String::new(), String::new());
+        loop {
+            let (next, count) = self.database.backend.write(Prune { before_ms, after }, None).await?;
+            pruned += count;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(pruned),
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! One thing to do with a database. Operations are plain data with their parameters, so that they can wait in a
+//! queue, be run again when a shared commit is lost, and be given to another backend.
+
+use crate::error::StorageError;
+use crate::sqlite::Scope;
+
+/// By how much an operation may make the database grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// It only reads.
+    None,
+    /// Up to `limits.storage`.
+    Guest,
+    /// Also into the first half of the reserve.
+    Outbox,
+    /// Also into all of the reserve.
+    Host,
+}
+
+/// See the module.
+pub(crate) trait Operation: Send + 'static {
+    /// What it answers.
+    type Output: Send + 'static;
+
+    /// By how much it may make the database grow; [`Growth::None`] if it cannot write.
+    fn growth(&self) -> Growth;
+
+    /// Run it on SQLite. It may be run again if the transaction is lost after it has answered.
+    fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError>;
+}

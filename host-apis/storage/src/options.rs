@@ -1,0 +1,90 @@
+//! The bounds of a database and what its owner can hook into it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hull_invocation::ComponentId;
+
+/// The longest key of the key-value store, in bytes.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// How many keys one batch call of the key-value store may name.
+pub const BATCH_KEYS_MAX: usize = 1000;
+/// How many keys one page of a listing has.
+pub const PAGE_KEYS_MAX: usize = 1000;
+/// The longest SQL text, in bytes.
+pub const SQL_BYTES_MAX: usize = 256 * 1024;
+/// How many parameters a statement may have.
+pub const PARAMETERS_MAX: usize = 1000;
+
+/// The bounds on one component's storage. They may change while the database is open, with a new revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageLimits {
+    /// Bytes that the component's data may take: `limits.storage`.
+    pub storage_bytes: u64,
+    /// Bytes beyond it that only the outbox, marks and other tables of the host may take.
+    pub reserve_bytes: u64,
+    /// The largest value, in bytes: `limits.value-max`.
+    pub value_bytes_max: usize,
+    /// How long one statement may run: `limits.statement.time`.
+    pub statement_time: Duration,
+    /// How many rows one result may have: `limits.statement.rows-max`.
+    pub rows_max: u32,
+    /// How many bytes one result may have.
+    pub result_bytes_max: usize,
+    /// How long a unit of work may hold the writer: `limits.transaction-time`.
+    pub transaction_time: Duration,
+    /// How many units may wait for the writer.
+    pub queue_length_max: usize,
+    /// How many statements may read at once outside units.
+    pub readers_max: usize,
+    /// How many units may share one commit.
+    pub batch_units_max: usize,
+    /// How long a unit that is ready may wait for others to share its commit with.
+    pub batch_wait_max: Duration,
+    /// After how long without use the files are closed and the thread ends.
+    pub idle_time: Duration,
+}
+
+impl Default for StorageLimits {
+    fn default() -> Self {
+        Self {
+            storage_bytes: 256 << 20,
+            reserve_bytes: 64 << 20,
+            value_bytes_max: 1 << 20,
+            statement_time: Duration::from_secs(1),
+            rows_max: 10_000,
+            result_bytes_max: 16 << 20,
+            transaction_time: Duration::from_secs(1),
+            queue_length_max: 1024,
+            readers_max: 4,
+            batch_units_max: 64,
+            batch_wait_max: Duration::from_millis(2),
+            idle_time: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Called while a statement runs, every few thousand steps of the database's machine, on the thread that runs it.
+/// It may charge the component for the time used, and may hold the thread until it is the component's turn again.
+pub trait StatementMeter: Send + Sync + 'static {
+    /// `false` ends the statement with a timeout.
+    fn step(&self) -> bool;
+}
+
+/// What a database is opened with.
+#[derive(Clone)]
+pub struct DatabaseOptions {
+    /// Whose database it is.
+    pub component: ComponentId,
+    /// Its bounds.
+    pub limits: StorageLimits,
+    /// Who is told of running statements.
+    pub meter: Option<Arc<dyn StatementMeter>>,
+}
+
+impl DatabaseOptions {
+    /// The default bounds and no meter.
+    pub fn new(component: ComponentId) -> Self {
+        Self { component, limits: StorageLimits::default(), meter: None }
+    }
+}

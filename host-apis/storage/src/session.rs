@@ -1,0 +1,353 @@
+//! What one invocation holds of its component's database: statements and keys that commit by themselves, and one unit
+//! of work at a time. Made for every invocation, so it does nothing before it is used.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hull_invocation::CallFrame;
+use parking_lot::Mutex;
+
+use crate::database::Database;
+use crate::error::StorageError;
+use crate::event::{EventIdentity, Finished, OutgoingEvent};
+use crate::operation::Operation;
+use crate::sqlite::{
+    DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap, UnitClient,
+    answer_of,
+};
+use crate::value::{KeyPage, ResultSet, Swapped, Value};
+
+/// What a session is made with.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// The invocation's place in its chain of calls.
+    pub frame: Arc<CallFrame>,
+    /// When the invocation must have ended; no call waits longer.
+    pub deadline: Instant,
+    /// The event that is being handled: then everything is one unit of work, ended by [`Session::finish_event`].
+    pub event: Option<EventIdentity>,
+}
+
+/// See the module. Clones are the same session. When the last one is dropped, an open unit of work is rolled back.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    options: SessionOptions,
+    state: Mutex<State>,
+}
+
+/// Where the session's unit of work stands.
+enum State {
+    /// Each call commits by itself.
+    Outside,
+    /// A unit was begun; the writer is taken with its first access.
+    Begun,
+    /// The writer has it, or it waits for the writer.
+    Open(Arc<UnitClient>),
+    /// The host ended it; the guest has not been told by commit or rollback yet.
+    Ended(StorageError),
+}
+
+impl Session {
+    pub(crate) fn new(database: Database, options: SessionOptions) -> Self {
+        let state = if options.event.is_some() { State::Begun } else { State::Outside };
+        Self { inner: Arc::new(Inner { database, options, state: Mutex::new(state) }) }
+    }
+
+    /// The component's database.
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Run a statement that returns rows.
+    pub async fn query(&self, sql: String, parameters: Vec<Value>) -> Result<ResultSet, StorageError> {
+        let query = Query { sql, parameters };
+        if query.seems_to_read() { self.read(query).await } else { self.write(query).await }
+    }
+
+    /// Run a statement that returns no rows; how many it changed.
+    pub async fn execute(&self, sql: String, parameters: Vec<Value>) -> Result<u64, StorageError> {
+        self.write(Execute { sql, parameters }).await
+    }
+
+    /// The value of a key.
+    pub async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read(Get(key)).await
+    }
+
+    /// The values of several keys, in their order.
+    pub async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<(String, Vec<u8>)>>, StorageError> {
+        self.read(GetMany(keys)).await
+    }
+
+    /// Whether a key has a value.
+    pub async fn exists(&self, key: String) -> Result<bool, StorageError> {
+        self.read(Exists(key)).await
+    }
+
+    /// A page of keys; go on with the page's cursor.
+    pub async fn list_keys(&self, cursor: Option<String>) -> Result<KeyPage, StorageError> {
+        self.read(ListKeys(cursor)).await
+    }
+
+    /// Give a key a value.
+    pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StorageError> {
+        self.write(SetMany(vec![(key, value)])).await
+    }
+
+    /// Give several keys values, all or none.
+    pub async fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
+        self.write(SetMany(values)).await
+    }
+
+    /// Take a key out; one that is not there is fine.
+    pub async fn delete(&self, key: String) -> Result<(), StorageError> {
+        self.write(DeleteMany(vec![key])).await
+    }
+
+    /// Take several keys out, all or none.
+    pub async fn delete_many(&self, keys: Vec<String>) -> Result<(), StorageError> {
+        self.write(DeleteMany(keys)).await
+    }
+
+    /// Add to a number kept as decimal text; a key without a value counts as 0. The new number.
+    pub async fn increment(&self, key: String, delta: i64) -> Result<i64, StorageError> {
+        self.write(Increment { key, delta }).await
+    }
+
+    /// Replace a value if it is still the expected one (`None`: there is none).
+    pub async fn swap(
+        &self,
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<Swapped, StorageError> {
+        self.write(Swap { key, expected, value }).await
+    }
+
+    /// Publish an event. Inside a unit it goes out when the unit commits. Outside, the call returns once the bus holds
+    /// the event, or, for one to be delivered later, once the outbox does. After a timeout it may still go out.
+    pub async fn publish(&self, event: OutgoingEvent) -> Result<(), StorageError> {
+        let later = event.deliver_at_ms.is_some_and(|at_ms| at_ms > hull_clock::unix_ms());
+        let confirm = !later && matches!(*self.inner.state.lock(), State::Outside);
+        let deadline = self.inner.options.deadline;
+        let Some(confirmation) = self.write(Publish { event, confirm }).await? else { return Ok(()) };
+        let confirmed = tokio::time::timeout_at(deadline.into(), confirmation.wait()).await;
+        confirmed.unwrap_or_else(|_| {
+            Err(StorageError::Timeout("the bus did not take the event before the invocation's deadline".to_owned()))
+        })
+    }
+
+    /// Begin a unit of work. The writer is taken with the first access after it.
+    pub fn begin(&self) -> Result<(), StorageError> {
+        self.inner.check_chain()?;
+        let mut state = self.inner.state.lock();
+        if !matches!(*state, State::Outside) {
+            return Err(StorageError::AlreadyOpen);
+        }
+        *state = State::Begun;
+        Ok(())
+    }
+
+    /// Commit the unit of work; returns when all of it is durable. After an error nothing of it happened.
+    pub async fn commit(&self) -> Result<(), StorageError> {
+        if self.inner.options.event.is_some() {
+            return Err(StorageError::Denied("the unit of an event handler is committed by the host".to_owned()));
+        }
+        let unit = match self.inner.leave()? {
+            State::Outside => return Err(StorageError::NotOpen),
+            State::Begun => return Ok(()),
+            State::Ended(reason) => return Err(reason),
+            State::Open(unit) => unit,
+        };
+        let _closing = Closing(&self.inner);
+        self.inner.end_of(unit.commit(None)?, &unit).await.map(drop)
+    }
+
+    /// Undo the unit of work. Undoing one that the host has ended is fine.
+    pub async fn rollback(&self) -> Result<(), StorageError> {
+        if self.inner.options.event.is_some() {
+            return Err(StorageError::Denied("the unit of an event handler is ended by its outcome".to_owned()));
+        }
+        let unit = match self.inner.leave()? {
+            State::Outside => return Err(StorageError::NotOpen),
+            State::Begun | State::Ended(_) => return Ok(()),
+            State::Open(unit) => unit,
+        };
+        let _closing = Closing(&self.inner);
+        match unit.rollback() {
+            Ok(end) => self.inner.end_of(end, &unit).await.map(drop),
+            // The host was first.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Give an open unit of work up without waiting: the guest let go of it.
+    pub fn abandon(&self) {
+        if self.inner.options.event.is_none() {
+            *self.inner.state.lock() = State::Outside;
+            self.inner.options.frame.set_unit_open(false);
+        }
+    }
+
+    /// Whether a unit of work is open.
+    pub fn is_unit_open(&self) -> bool {
+        !matches!(*self.inner.state.lock(), State::Outside)
+    }
+
+    /// The handler accepted: commit what it did together with the mark that the event is handled. A session without
+    /// an event has nothing to finish and gets `NotOpen`.
+    pub async fn finish_event(&self) -> Result<Finished, StorageError> {
+        let inner = &self.inner;
+        let Some(identity) = inner.options.event.clone() else { return Err(StorageError::NotOpen) };
+        let mark = Mark(identity);
+        let ended = StorageError::Expired("the event's unit of work has been finished".to_owned());
+        let state = std::mem::replace(&mut *inner.state.lock(), State::Ended(ended));
+        match state {
+            State::Outside => Err(StorageError::NotOpen),
+            State::Ended(reason) => Err(reason),
+            State::Begun => {
+                inner.check_chain()?;
+                inner.database.backend.write(mark, Some(inner.options.deadline)).await
+            }
+            State::Open(unit) => {
+                let _closing = Closing(inner);
+                inner.end_of(unit.commit(Some(mark))?, &unit).await
+            }
+        }
+    }
+
+    async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+        let deadline = self.inner.options.deadline;
+        match self.inner.enter()? {
+            Entry::Outside => self.inner.database.backend.read(operation, Some(deadline)).await,
+            Entry::First => self.first(operation).await,
+            Entry::Inside(unit) => self.inside(&unit, operation).await,
+        }
+    }
+
+    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+        let deadline = self.inner.options.deadline;
+        match self.inner.enter()? {
+            Entry::Outside => self.inner.database.backend.write(operation, Some(deadline)).await,
+            Entry::First => self.first(operation).await,
+            Entry::Inside(unit) => self.inside(&unit, operation).await,
+        }
+    }
+
+    /// The first access of a unit queues it for the writer, with the operation as its first command.
+    async fn first<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+        let inner = &self.inner;
+        let deadline = inner.options.deadline;
+        inner.options.frame.set_unit_open(true);
+        let begun = inner.database.backend.begin(|unit| unit.run(operation, deadline));
+        let (unit, answer) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                inner.options.frame.set_unit_open(false);
+                return Err(error);
+            }
+        };
+        let unit = Arc::new(unit);
+        *inner.state.lock() = State::Open(Arc::clone(&unit));
+        let result = answer_of::<O>(&unit, answer, deadline).await;
+        self.settle(result)
+    }
+
+    async fn inside<O: Operation>(&self, unit: &UnitClient, operation: O) -> Result<O::Output, StorageError> {
+        let deadline = self.inner.options.deadline;
+        let result = match unit.run(operation, deadline) {
+            Ok(answer) => answer_of::<O>(unit, answer, deadline).await,
+            Err(error) => Err(error),
+        };
+        self.settle(result)
+    }
+
+    /// An error that ends the unit is remembered, so that later calls say the same.
+    fn settle<R>(&self, result: Result<R, StorageError>) -> Result<R, StorageError> {
+        if let Err(error) = &result {
+            let ends = matches!(
+                error,
+                StorageError::Expired(_) | StorageError::Conflict | StorageError::Closed(_) | StorageError::Corrupt { .. }
+            ) || hull_clock::now() >= self.inner.options.deadline;
+            if ends {
+                self.inner.end_unit(error);
+            }
+        }
+        result
+    }
+}
+
+/// How an operation is to be run.
+enum Entry {
+    Outside,
+    First,
+    Inside(Arc<UnitClient>),
+}
+
+impl Inner {
+    fn enter(&self) -> Result<Entry, StorageError> {
+        let entry = match &*self.state.lock() {
+            State::Outside => Entry::Outside,
+            State::Begun => Entry::First,
+            State::Open(unit) => Entry::Inside(Arc::clone(unit)),
+            State::Ended(reason) => return Err(reason.clone()),
+        };
+        if !matches!(entry, Entry::Inside(_)) {
+            self.check_chain()?;
+        }
+        Ok(entry)
+    }
+
+    fn check_chain(&self) -> Result<(), StorageError> {
+        if self.options.frame.would_deadlock() { Err(StorageError::WouldDeadlock) } else { Ok(()) }
+    }
+
+    /// Take the unit out of the state.
+    fn leave(&self) -> Result<State, StorageError> {
+        Ok(std::mem::replace(&mut *self.state.lock(), State::Outside))
+    }
+
+    fn end_unit(&self, error: &StorageError) {
+        let mut state = self.state.lock();
+        if matches!(*state, State::Open(_)) {
+            *state = State::Ended(match error {
+                StorageError::Expired(_) | StorageError::Conflict => error.clone(),
+                other => StorageError::Expired(other.to_string()),
+            });
+            self.options.frame.set_unit_open(false);
+        }
+    }
+
+    async fn end_of(
+        &self,
+        end: tokio::sync::oneshot::Receiver<Result<Finished, StorageError>>,
+        unit: &UnitClient,
+    ) -> Result<Finished, StorageError> {
+        match tokio::time::timeout_at(self.options.deadline.into(), end).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(unit.reason()),
+            Err(_) => Err(StorageError::deadline()),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.options.frame.set_unit_open(false);
+    }
+}
+
+/// The unit is over, however waiting for its end ends.
+struct Closing<'a>(&'a Inner);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.options.frame.set_unit_open(false);
+    }
+}
+

@@ -1,0 +1,79 @@
+//! An operation on its way to the writer, with whoever waits for its answer. Jobs can be run again: the answer is
+//! given only when it is known to hold.
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::control::{Allowance, Cancel};
+use super::scope::{Lost, Scope};
+use crate::error::StorageError;
+use crate::operation::{Growth, Operation};
+
+/// See the module.
+pub(super) trait Job: Send {
+    /// Run it, whole or not at all; the result stays inside until it is answered.
+    fn run(&mut self, scope: &Scope<'_>, allowance: Allowance) -> Result<(), Lost>;
+    /// Give the result of the last run, or the error instead of it.
+    fn answer(self: Box<Self>, instead: Option<StorageError>);
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool;
+    /// Whether it may write.
+    fn writes(&self) -> bool;
+    /// Until when it may run if it runs alone.
+    fn allowance(&self, scope: &Scope<'_>) -> Allowance;
+}
+
+/// A job for one kind of operation.
+pub(super) struct JobOf<O: Operation> {
+    operation: O,
+    deadline: Option<Instant>,
+    cancel: Cancel,
+    result: Option<Result<O::Output, StorageError>>,
+    reply: oneshot::Sender<Result<O::Output, StorageError>>,
+}
+
+/// Whoever waits for a job's answer.
+pub(super) type Answer<O> = oneshot::Receiver<Result<<O as Operation>::Output, StorageError>>;
+
+impl<O: Operation> JobOf<O> {
+    /// A guest's, with the invocation's deadline, or the host's own without one.
+    pub(super) fn new(operation: O, deadline: Option<Instant>, cancel: &Cancel) -> (Box<Self>, Answer<O>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Self { operation, deadline, cancel: cancel.clone(), result: None, reply }), answer)
+    }
+}
+
+impl<O: Operation> Job for JobOf<O> {
+    fn run(&mut self, scope: &Scope<'_>, allowance: Allowance) -> Result<(), Lost> {
+        let operation = &self.operation;
+        self.result = Some(scope.atomically(operation.growth(), allowance, || operation.run(scope))?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, instead: Option<StorageError>) {
+        let result = match (instead, self.result) {
+            (Some(error), _) => Err(error),
+            (None, Some(result)) => result,
+            (None, None) => Err(StorageError::Conflict),
+        };
+        // Whoever does not wait any more does not need it.
+        let _ = self.reply.send(result);
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn writes(&self) -> bool {
+        self.operation.growth() != Growth::None
+    }
+
+    fn allowance(&self, scope: &Scope<'_>) -> Allowance {
+        let now = hull_clock::now();
+        match self.deadline {
+            Some(deadline) => Allowance::statement(now, scope.limits.statement_time, deadline, &self.cancel),
+            None => Allowance::host(now),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections that only read, for statements outside units of work: a few per database, used by tokio's blocking
+//! threads, and seeing what is committed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::connection::Connection;
+use super::control::{Allowance, Cancel};
+use super::scope::Scope;
+use super::writer::Shared;
+use crate::error::StorageError;
+use crate::operation::Operation;
+
+/// The connections that nobody uses at the moment.
+pub(super) struct Readers {
+    permits: Arc<Semaphore>,
+    idle: Mutex<Idle>,
+}
+
+struct Idle {
+    connections: Vec<Connection>,
+    used: Option<Instant>,
+}
+
+/// What became of an operation that was given to a reader.
+pub(super) enum Read<O: Operation> {
+    Done(Result<O::Output, StorageError>),
+    /// It writes: the writer has to run it.
+    Writes(O),
+}
+
+impl Readers {
+    pub(super) fn new(count: usize) -> Self {
+        let idle = Mutex::new(Idle { connections: Vec::new(), used: None });
+        Self { permits: Arc::new(Semaphore::new(count.max(1))), idle }
+    }
+
+    /// Close what is idle.
+    pub(super) fn clear(&self) {
+        let connections = std::mem::take(&mut self.idle.lock().connections);
+        drop(connections);
+    }
+
+    /// Whether anything was read since then.
+    pub(super) fn used_since(&self, since: Instant) -> bool {
+        self.idle.lock().used.is_some_and(|used| used > since)
+    }
+
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        idle.used = Some(hull_clock::now());
+        idle.connections.pop()
+    }
+}
+
+/// Run an operation on a connection that only reads. The file must be open. `deadline` is the invocation's; the host's
+/// own reads have none.
+pub(super) async fn read<O: Operation>(
+    shared: &Arc<Shared>,
+    operation: O,
+    deadline: Option<Instant>,
+) -> Result<Read<O>, StorageError> {
+    let permits = Arc::clone(&shared.readers.permits);
+    let permit = until(deadline, permits.acquire_owned()).await?;
+    let permit = permit.map_err(|_| StorageError::Closed(shared.place.component.to_string()))?;
+    let cancel = Cancel::default();
+    let armed = cancel.on_drop();
+    let here = Arc::clone(shared);
+    let reading = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        read_now(&here, operation, deadline, &cancel)
+    });
+    let read = reading.await;
+    armed.disarm();
+    read.map_err(|_| StorageError::Other(format!("a read of {} failed inside the host", shared.place.component)))
+}
+
+fn read_now<O: Operation>(
+    shared: &Arc<Shared>,
+    operation: O,
+    deadline: Option<Instant>,
+    cancel: &Cancel,
+) -> Read<O> {
+    let limits = Arc::clone(&shared.limits.read());
+    let taken = shared.readers.take().map_or_else(|| Connection::reader(&shared.place, &limits), Ok);
+    let connection = match taken {
+        Ok(connection) => connection,
+        Err(error) => return Read::Done(Err(error)),
+    };
+    let scope = Scope::new(&connection, &limits, &shared.waiters, true);
+    let now = hull_clock::now();
+    let allowance = match deadline {
+        Some(deadline) => Allowance::statement(now, limits.statement_time, deadline, cancel),
+        None => Allowance::host(now),
+    };
+    let result = scope.allowed(allowance, || operation.run(&scope));
+    let writes = scope.wants_writer.get();
+    let damaged = matches!(result, Err(StorageError::Corrupt { .. } | StorageError::Other(_)));
+    // After the writer has closed the file, a connection that is kept would keep it open for nobody.
+    let mut idle = shared.readers.idle.lock();
+    if shared.open.load(Ordering::Acquire) && !damaged {
+        idle.connections.push(connection);
+    }
+    drop(idle);
+    if writes { Read::Writes(operation) } else { Read::Done(result) }
+}
+
+/// A future, or the invocation's deadline if that comes first.
+pub(super) async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, StorageError> {
+    match deadline {
+        None => Ok(future.await),
+        Some(deadline) => {
+            tokio::time::timeout_at(deadline.into(), future).await.map_err(|_| StorageError::deadline())
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What an operation runs in: a connection, the bounds of now, and two doors to statements: one for the host's own
+//! text, one for a guest's.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use rusqlite::CachedStatement;
+
+use super::connection::Connection;
+use super::control::Allowance;
+use super::failure;
+use super::guard::Author;
+use super::PAGE_BYTES;
+use crate::error::StorageError;
+use crate::operation::Growth;
+use crate::options::StorageLimits;
+use crate::waiters::Waiters;
+
+/// See the module.
+pub(crate) struct Scope<'a> {
+    pub(super) connection: &'a Connection,
+    /// The bounds that hold now.
+    pub(crate) limits: &'a StorageLimits,
+    /// Publishers that wait for the bus.
+    pub(crate) waiters: &'a Arc<Waiters>,
+    /// Whether this connection cannot write.
+    pub(super) read_only: bool,
+    /// Set when a statement given to a connection that cannot write turns out to write.
+    pub(super) wants_writer: Cell<bool>,
+    /// Set when something for the relay was written.
+    pub(super) outbox_touched: Cell<bool>,
+    /// Set when a migration ran.
+    pub(super) schema_changed: Cell<bool>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        limits: &'a StorageLimits,
+        waiters: &'a Arc<Waiters>,
+        read_only: bool,
+    ) -> Self {
+        let [wants_writer, outbox_touched, schema_changed] = [const { Cell::new(false) }; 3];
+        Self { connection, limits, waiters, read_only, wants_writer, outbox_touched, schema_changed }
+    }
+
+    /// One of the host's own statements. Each has `hull` somewhere in its text: that keeps it apart from guests'
+    /// statements, which share the cache of compiled ones but not the permission.
+    pub(super) fn host(&self, sql: &'static str) -> Result<CachedStatement<'_>, StorageError> {
+        debug_assert!(!may_share_cache(sql), "{sql}");
+        self.connection.raw.prepare_cached(sql).map_err(|error| self.host_failure(&error))
+    }
+
+    /// Run one of the host's own statements that returns nothing.
+    pub(super) fn host_execute(
+        &self,
+        sql: &'static str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<usize, StorageError> {
+        self.host(sql)?.execute(parameters).map_err(|error| self.host_failure(&error))
+    }
+
+    /// Run `work` with a guest's statement, compiled and run as the guest.
+    pub(super) fn guest<R>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<R, StorageError>,
+    ) -> Result<R, StorageError> {
+        self.as_author(Author::Guest, || {
+            let raw = &self.connection.raw;
+            if may_share_cache(sql) {
+                work(&mut *raw.prepare_cached(sql).map_err(|error| self.failure(&error))?)
+            } else {
+                work(&mut raw.prepare(sql).map_err(|error| self.failure(&error))?)
+            }
+        })
+    }
+
+    /// Do something with the authorizer set to an author.
+    pub(super) fn as_author<R>(&self, author: Author, work: impl FnOnce() -> R) -> R {
+        self.connection.guard.set_author(author);
+        let result = work();
+        self.connection.guard.set_author(Author::Host);
+        result
+    }
+
+    /// What an error of a guest's statement means.
+    pub(super) fn failure(&self, error: &rusqlite::Error) -> StorageError {
+        failure::of_statement(error, self.connection)
+    }
+
+    /// What an error of one of the host's statements means.
+    pub(super) fn host_failure(&self, error: &rusqlite::Error) -> StorageError {
+        match failure::of_statement(error, self.connection) {
+            StorageError::Invalid(_) => failure::of_host(error, &self.connection.place),
+            other => other,
+        }
+    }
+
+    /// Run `work` so that it happens whole or not at all, and refuse it if it makes the file larger than this kind
+    /// of work may. `Err(Lost)` says that SQLite undid the whole transaction, whatever else was in it.
+    pub(super) fn atomically<R>(
+        &self,
+        growth: Growth,
+        allowance: Allowance,
+        work: impl FnOnce() -> Result<R, StorageError>,
+    ) -> Result<Result<R, StorageError>, Lost> {
+        if growth == Growth::None {
+            let result = self.allowed(allowance, work);
+            let lost = self.connection.raw.is_autocommit();
+            return if lost { Err(Lost(result.err())) } else { Ok(result) };
+        }
+        let lost = |error: StorageError| Lost(Some(error));
+        self.host_execute("SAVEPOINT hull_statement", []).map_err(lost)?;
+        let pages_before = self.pages().map_err(lost)?;
+        let mut result = self.allowed(allowance, work);
+        if self.connection.raw.is_autocommit() {
+            return Err(Lost(result.err()));
+        }
+        if result.is_ok() {
+            let pages = self.pages().map_err(lost)?;
+            if pages > pages_before && pages > self.pages_max(growth) {
+                result = Err(self.quota_exceeded());
+            }
+        }
+        if result.is_err() {
+            self.host_execute("ROLLBACK TO hull_statement", []).map_err(lost)?;
+        }
+        self.host_execute("RELEASE hull_statement", []).map_err(lost)?;
+        Ok(result)
+    }
+
+    /// Run `work` within an allowance. The host's savepoints and commits are outside: they must not be ended
+    /// half-way.
+    pub(super) fn allowed<R>(&self, allowance: Allowance, work: impl FnOnce() -> R) -> R {
+        let control = &self.connection.control;
+        control.allow(allowance);
+        let result = work();
+        control.release();
+        result
+    }
+
+    /// How many pages the file has, with what is not committed yet.
+    pub(super) fn pages(&self) -> Result<u64, StorageError> {
+        let mut statement = self.host("PRAGMA page_count /* hull */")?;
+        let pages: i64 = statement.query_row([], |row| row.get(0)).map_err(|error| self.host_failure(&error))?;
+        Ok(pages as u64)
+    }
+
+    fn pages_max(&self, growth: Growth) -> u64 {
+        let limits = self.limits;
+        let bytes = match growth {
+            Growth::None | Growth::Guest => limits.storage_bytes,
+            Growth::Outbox => limits.storage_bytes + limits.reserve_bytes / 2,
+            Growth::Host => limits.storage_bytes + limits.reserve_bytes,
+        };
+        bytes / PAGE_BYTES
+    }
+
+    fn quota_exceeded(&self) -> StorageError {
+        StorageError::QuotaExceeded {
+            component: self.connection.place.component.to_string(),
+            limit_bytes: self.limits.storage_bytes,
+        }
+    }
+}
+
+/// The transaction is gone, with everything in it; why, if an error says so.
+#[derive(Debug)]
+pub(super) struct Lost(pub(super) Option<StorageError>);
+
+/// Whether a guest's statement may use the cache of compiled statements: not if it could be the text of one of the
+/// host's, which is compiled with other rights.
+fn may_share_cache(sql: &str) -> bool {
+    !sql.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"hull"))
+}

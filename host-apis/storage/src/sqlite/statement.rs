@@ -1,0 +1,181 @@
+//! A guest's SQL: parameters bound by number, rows read within their bounds.
+
+use rusqlite::Statement;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use super::guard::Author;
+use super::scope::Scope;
+use crate::error::StorageError;
+use crate::operation::{Growth, Operation};
+use crate::options::{PARAMETERS_MAX, SQL_BYTES_MAX};
+use crate::value::{ResultSet, Value};
+
+/// A statement that returns rows.
+pub(crate) struct Query {
+    pub(crate) sql: String,
+    pub(crate) parameters: Vec<Value>,
+}
+
+impl Query {
+    /// Whether the statement surely only reads. Only a hint for where to run it; SQLite itself says what is true.
+    pub(crate) fn seems_to_read(&self) -> bool {
+        self.begins_with(&["select", "values", "explain", "with"])
+    }
+
+    fn begins_with(&self, words: &[&str]) -> bool {
+        let first = self.sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        words.iter().any(|word| first.eq_ignore_ascii_case(word))
+    }
+}
+
+impl Operation for Query {
+    type Output = ResultSet;
+
+    fn growth(&self) -> Growth {
+        if self.begins_with(&["select", "values", "explain"]) { Growth::None } else { Growth::Guest }
+    }
+
+    fn run(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
+        check_length(&self.sql)?;
+        scope.guest(&self.sql, |statement| {
+            if scope.read_only && !statement.readonly() {
+                scope.wants_writer.set(true);
+                return Ok(ResultSet::default());
+            }
+            bind(statement, &self.parameters, scope)?;
+            collect(statement, scope)
+        })
+    }
+}
+
+/// A statement that returns no rows.
+pub(crate) struct Execute {
+    pub(crate) sql: String,
+    pub(crate) parameters: Vec<Value>,
+}
+
+impl Operation for Execute {
+    type Output = u64;
+
+    fn growth(&self) -> Growth {
+        Growth::Guest
+    }
+
+    fn run(&self, scope: &Scope<'_>) -> Result<u64, StorageError> {
+        check_length(&self.sql)?;
+        scope.guest(&self.sql, |statement| {
+            bind(statement, &self.parameters, scope)?;
+            if statement.readonly() {
+                return Err(StorageError::Invalid("the statement only reads: use query".to_owned()));
+            }
+            let mut rows = statement.raw_query();
+            while rows.next().map_err(|error| scope.failure(&error))?.is_some() {}
+            drop(rows);
+            Ok(scope.connection.raw.changes())
+        })
+    }
+}
+
+fn check_length(sql: &str) -> Result<(), StorageError> {
+    if sql.len() > SQL_BYTES_MAX {
+        return Err(StorageError::Invalid(format!("a statement has {SQL_BYTES_MAX} bytes at most")));
+    }
+    Ok(())
+}
+
+/// The statements of a migration: schema and data, in order.
+pub(super) fn run_script(scope: &Scope<'_>, sql: &str) -> Result<(), StorageError> {
+    let run = || scope.connection.raw.execute_batch(sql).map_err(|error| scope.failure(&error));
+    scope.as_author(Author::Migration, run)
+}
+
+/// `$1` is the first parameter, wherever it stands; `?1` and `?` are SQLite's own words for the same.
+fn bind(statement: &mut Statement<'_>, parameters: &[Value], scope: &Scope<'_>) -> Result<(), StorageError> {
+    let count = statement.parameter_count();
+    let mut highest = 0;
+    for index in 1..=count {
+        let number = match statement.parameter_name(index) {
+            None => index,
+            Some(name) => number_of(name)?,
+        };
+        highest = highest.max(number);
+        let Some(value) = parameters.get(number - 1) else {
+            return Err(StorageError::Invalid(format!(
+                "the statement has a parameter ${number}, but {} were given",
+                parameters.len()
+            )));
+        };
+        if value.size() > scope.limits.value_bytes_max {
+            return Err(too_large(scope.limits.value_bytes_max));
+        }
+        statement.raw_bind_parameter(index, to_sqlite(value)).map_err(|error| scope.failure(&error))?;
+    }
+    if parameters.len() > highest {
+        let given = parameters.len();
+        return Err(StorageError::Invalid(format!("{given} parameters were given, the statement uses {highest}")));
+    }
+    Ok(())
+}
+
+fn number_of(name: &str) -> Result<usize, StorageError> {
+    let digits = name.strip_prefix('$').or_else(|| name.strip_prefix('?'));
+    let number = digits.and_then(|digits| digits.parse().ok());
+    number.filter(|number| (1..=PARAMETERS_MAX).contains(number)).ok_or_else(|| {
+        StorageError::Invalid(format!("the parameter {name} is not a number: parameters are $1, $2 and so on"))
+    })
+}
+
+/// A value is larger than the component may store.
+pub(crate) fn too_large(limit_bytes: usize) -> StorageError {
+    StorageError::Invalid(format!("a value may have {limit_bytes} bytes at most (limits.value-max)"))
+}
+
+fn to_sqlite(value: &Value) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(match value {
+        Value::Null => ValueRef::Null,
+        Value::Boolean(value) => ValueRef::Integer(i64::from(*value)),
+        Value::Integer(value) => ValueRef::Integer(*value),
+        Value::Real(value) => ValueRef::Real(*value),
+        Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        Value::Blob(bytes) => ValueRef::Blob(bytes),
+    })
+}
+
+fn collect(statement: &mut Statement<'_>, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
+    let limits = scope.limits;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let mut result = ResultSet { columns, rows: Vec::new() };
+    let mut bytes = 0_usize;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(|error| scope.failure(&error))? {
+        if result.rows.len() >= limits.rows_max as usize {
+            return Err(StorageError::TooManyRows { limit: limits.rows_max });
+        }
+        let mut values = Vec::with_capacity(result.columns.len());
+        for column in 0..result.columns.len() {
+            let value = row.get_ref(column).map_err(|error| scope.failure(&error))?;
+            let value = from_sqlite(value)?;
+            bytes += size_of::<Value>() + value.size();
+            values.push(value);
+        }
+        if bytes > limits.result_bytes_max {
+            return Err(StorageError::ResultTooLarge { limit_bytes: limits.result_bytes_max as u64 });
+        }
+        result.rows.push(values);
+    }
+    Ok(result)
+}
+
+fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StorageError> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Real(value),
+        ValueRef::Text(text) => Value::Text(
+            std::str::from_utf8(text)
+                .map_err(|_| StorageError::Invalid("a text in the result is not UTF-8; cast it to a blob".to_owned()))?
+                .to_owned(),
+        ),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    })
+}

@@ -1,0 +1,203 @@
+//! The one writer of a database: a thread that owns the connection, started when there is something to write and
+//! gone after some idle time, so that idle components cost nothing. Units wait for it first come, first served.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::sync::Notify;
+
+use super::batch::{Batch, Unit};
+use super::connection::{Connection, Place};
+use super::readers::Readers;
+use super::scope::Scope;
+use crate::error::StorageError;
+use crate::options::StorageLimits;
+use crate::waiters::Waiters;
+
+/// What the writer's thread and the clients share.
+pub(crate) struct Shared {
+    pub(super) place: Arc<Place>,
+    pub(super) limits: RwLock<Arc<StorageLimits>>,
+    pub(super) readers: Readers,
+    pub(crate) waiters: Arc<Waiters>,
+    /// Signalled after a commit that put something into the outbox.
+    pub(crate) outbox_changed: Notify,
+    /// How many transactions were committed: fewer than units when some shared one.
+    pub(super) commits: AtomicU64,
+    /// Whether the file is open and its tables are there.
+    pub(super) open: AtomicBool,
+    queue: Mutex<Queue>,
+    /// There is something in the queue, or the queue is closed.
+    arrived: Condvar,
+    /// The thread has ended.
+    pub(super) ended: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    units: VecDeque<Unit>,
+    running: bool,
+    closed: bool,
+}
+
+impl Shared {
+    pub(super) fn new(place: Place, limits: StorageLimits) -> Self {
+        Self {
+            place: Arc::new(place),
+            readers: Readers::new(limits.readers_max),
+            limits: RwLock::new(Arc::new(limits)),
+            waiters: Arc::new(Waiters::default()),
+            outbox_changed: Notify::new(),
+            commits: AtomicU64::new(0),
+            open: AtomicBool::new(false),
+            queue: Mutex::new(Queue::default()),
+            arrived: Condvar::new(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Queue a unit, and start the thread if there is none.
+    pub(super) fn submit(self: &Arc<Self>, unit: Unit) -> Result<(), StorageError> {
+        let limit = self.limits.read().queue_length_max;
+        let mut queue = self.queue.lock();
+        let component = || self.place.component.to_string();
+        if queue.closed {
+            return Err(StorageError::Closed(component()));
+        }
+        if queue.units.len() >= limit {
+            return Err(StorageError::Overloaded { component: component(), waiting: limit });
+        }
+        queue.units.push_back(unit);
+        if queue.running {
+            drop(queue);
+            self.arrived.notify_one();
+            return Ok(());
+        }
+        let shared = Arc::clone(self);
+        match std::thread::Builder::new().name("hull-storage".to_owned()).spawn(move || shared.write()) {
+            Ok(_) => {
+                queue.running = true;
+                Ok(())
+            }
+            Err(error) => {
+                queue.units.pop_back();
+                Err(StorageError::Other(format!("no thread for the database of {}: {error}", component())))
+            }
+        }
+    }
+
+    /// How many units wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.lock().units.len()
+    }
+
+    /// Take no more units. Returns whether a thread still runs; it ends when the queue is empty.
+    pub(super) fn close(&self) -> bool {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        let running = queue.running;
+        drop(queue);
+        self.arrived.notify_all();
+        running
+    }
+
+    /// Whether the thread runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.queue.lock().running
+    }
+
+    /// The thread. It opens the file, serves until nothing came for the idle time, and closes the file.
+    fn write(self: Arc<Self>) {
+        let _ending = Ending(&self);
+        loop {
+            self.serve();
+            self.open.store(false, Ordering::Release);
+            self.readers.clear();
+            let mut queue = self.queue.lock();
+            if queue.units.is_empty() {
+                queue.running = false;
+                return;
+            }
+        }
+    }
+
+    fn serve(&self) {
+        let mut limits = Arc::clone(&self.limits.read());
+        let connection = match Connection::writer(&self.place, &limits) {
+            Ok(connection) => connection,
+            Err(error) => return self.refuse_all(&error),
+        };
+        let mut shares_commits = connection.shares_commits();
+        self.open.store(true, Ordering::Release);
+        while let Some(first) = self.wait_for_unit(&limits) {
+            let current = Arc::clone(&self.limits.read());
+            if current != limits {
+                limits = current;
+                if let Err(error) = connection.apply(&limits) {
+                    return first.refuse(error);
+                }
+            }
+            let scope = Scope::new(&connection, &limits, &self.waiters, false);
+            let committed = |outbox_touched| {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                if outbox_touched {
+                    self.outbox_changed.notify_one();
+                }
+            };
+            let next = || if shares_commits { self.queue.lock().units.pop_front() } else { None };
+            let again = Batch::run(&scope, &committed, first, next);
+            if scope.schema_changed.get() {
+                shares_commits = connection.shares_commits();
+            }
+            let mut queue = self.queue.lock();
+            again.into_iter().rev().for_each(|unit| queue.units.push_front(unit));
+        }
+    }
+
+    /// The next unit, or none when the thread is to close the file.
+    fn wait_for_unit(&self, limits: &StorageLimits) -> Option<Unit> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(unit) = queue.units.pop_front() {
+                return Some(unit);
+            }
+            if queue.closed {
+                return None;
+            }
+            let since: Instant = hull_clock::now();
+            let timed_out = self.arrived.wait_for(&mut queue, limits.idle_time).timed_out();
+            if timed_out && queue.units.is_empty() && !self.readers.used_since(since) {
+                return None;
+            }
+        }
+    }
+
+    fn refuse_all(&self, error: &StorageError) {
+        let units = std::mem::take(&mut self.queue.lock().units);
+        units.into_iter().for_each(|unit| unit.refuse(error.clone()));
+    }
+}
+
+/// Whatever ends the thread, the next unit can start another one.
+struct Ending<'a>(&'a Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let shared = self.0;
+        shared.open.store(false, Ordering::Release);
+        let mut queue = shared.queue.lock();
+        if std::thread::panicking() {
+            queue.running = false;
+            let units = std::mem::take(&mut queue.units);
+            drop(queue);
+            let message = format!("the database of {} failed inside the host", shared.place.component);
+            units.into_iter().for_each(|unit| unit.refuse(StorageError::Other(message.clone())));
+        } else {
+            drop(queue);
+        }
+        shared.ended.notify_waiters();
+    }
+}

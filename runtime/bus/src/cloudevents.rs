@@ -1,0 +1,142 @@
+//! Events as NATS headers: the binary mode of the CloudEvents binding for NATS. Pure; `hull publish` and the NATS
+//! backend speak it.
+
+use bytes::Bytes;
+use hull_invocation::{Event, EventKey};
+
+const SPEC_VERSION: (&str, &str) = ("ce-specversion", "1.0");
+const ID: &str = "ce-id";
+const SOURCE: &str = "ce-source";
+const TYPE: &str = "ce-type";
+const TIME: &str = "ce-time";
+
+/// Headers that make no event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// Another version of CloudEvents.
+    #[error("ce-specversion {0:?} is not known; Hull speaks 1.0")]
+    SpecVersion(String),
+    /// A header that cannot be sent.
+    #[error("header {0:?} cannot be sent: names are visible ASCII without ':', values have no line breaks")]
+    Header(String),
+}
+
+/// Where the stream put a message that came without attributes.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it came, in milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+/// The headers of an event: its attributes and its own, which may not be named like attributes. The type is the
+/// subject.
+pub fn headers_of_event(event: &Event) -> Result<Vec<(String, String)>, HeaderError> {
+    let mut headers = vec![(SPEC_VERSION.0.to_owned(), SPEC_VERSION.1.to_owned())];
+    let attributes =
+        [(ID, &event.key.id), (SOURCE, &event.key.source), (TYPE, &event.subject), (TIME, &event.time)];
+    for (name, value) in attributes {
+        if !value.is_empty() {
+            headers.push((name.to_owned(), check(name, value)?));
+        }
+    }
+    for (name, value) in &event.headers {
+        let lower = name.to_ascii_lowercase();
+        let sendable = !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+        if !sendable || lower.starts_with("ce-") {
+            return Err(HeaderError::Header(name.clone()));
+        }
+        headers.push((lower, check(name, value)?));
+    }
+    Ok(headers)
+}
+
+/// The event of a message. What it does not say of itself, its place in the stream says: so a plain `nats pub` is an
+/// event as well.
+pub fn event_from_headers(
+    app: &str,
+    subject: &str,
+    headers: impl IntoIterator<Item = (String, String)>,
+    payload: Bytes,
+    place: Place,
+) -> Result<Event, HeaderError> {
+    let mut key = EventKey { source: String::new(), id: String::new() };
+    let (mut time, mut own) = (String::new(), Vec::new());
+    for (name, value) in headers {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            ID => key.id = value,
+            SOURCE => key.source = value,
+            TIME => time = value,
+            name if name == SPEC_VERSION.0 && value != SPEC_VERSION.1 => return Err(HeaderError::SpecVersion(value)),
+            name if name == SPEC_VERSION.0 || name == TYPE || name.starts_with("nats-") => {}
+            _ => own.push((name, value)),
+        }
+    }
+    if key.source.is_empty() {
+        key.source = format!("hull:{app}:stream");
+    }
+    if key.id.is_empty() {
+        key.id = format!("{}.{}", place.sequence, place.time_ms);
+    }
+    if time.is_empty() {
+        time = hull_clock::rfc3339(place.time_ms);
+    }
+    Ok(Event { key, subject: subject.to_owned(), time, headers: own, payload })
+}
+
+fn check(name: &str, value: &str) -> Result<String, HeaderError> {
+    if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        return Err(HeaderError::Header(name.to_owned()));
+    }
+    Ok(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use hull_invocation::{Event, EventKey};
+
+    use super::{HeaderError, Place, event_from_headers, headers_of_event};
+
+    const PLACE: Place = Place { sequence: 7, time_ms: 1_709_251_199_999 };
+
+    fn event() -> Event {
+        Event {
+            key: EventKey { source: "/shop/orders".into(), id: "e-1".into() },
+            subject: "orders.created".into(),
+            time: "2026-01-01T00:00:00.000Z".into(),
+            headers: vec![("traceparent".into(), "00-ab-cd-01".into()), ("x-correlation-id".into(), "c".into())],
+            payload: Bytes::from_static(b"{}"),
+        }
+    }
+
+    #[test]
+    fn events_survive_the_round_trip() {
+        let headers = headers_of_event(&event()).expect("sendable");
+        assert!(headers.contains(&("ce-type".into(), "orders.created".into())));
+        let back = event_from_headers("shop", "orders.created", headers, event().payload, PLACE);
+        assert_eq!(back, Ok(event()));
+    }
+
+    #[test]
+    fn a_plain_message_gets_its_place_for_a_name() {
+        let headers = [("Nats-Msg-Id".to_owned(), "x".to_owned()), ("X-Own".to_owned(), "y".to_owned())];
+        let event = event_from_headers("shop", "a.b", headers, Bytes::new(), PLACE).expect("an event");
+        assert_eq!(event.key, EventKey { source: "hull:shop:stream".into(), id: "7.1709251199999".into() });
+        assert_eq!((event.time.as_str(), event.headers.len()), ("2024-02-29T23:59:59.999Z", 1));
+        assert_eq!(event.header("x-own"), Some("y"));
+    }
+
+    #[test]
+    fn what_would_break_the_protocol_is_refused() {
+        for (name, value) in [("a:b", "c"), ("", "c"), ("a b", "c"), ("ce-id", "forged"), ("a", "x\r\ny: z")] {
+            let mut bad = event();
+            bad.headers.push((name.into(), value.into()));
+            assert_eq!(headers_of_event(&bad), Err(HeaderError::Header(name.into())), "{name:?}");
+        }
+        let other = [("ce-specversion".to_owned(), "2.0".to_owned())];
+        assert!(event_from_headers("shop", "a", other, Bytes::new(), PLACE).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! One suite for every backend of the bus: what `Bus` promises is what its users rely on, whoever keeps the events.
+
+#[path = "conformance/backend.rs"]
+mod backend;
+#[path = "conformance/consuming.rs"]
+mod consuming;
+#[path = "conformance/publishing.rs"]
+mod publishing;
+#[path = "conformance/requesting.rs"]
+mod requesting;
+
+/// One test for each promise, on one backend.
+macro_rules! conformance {
+    ($backend:ident: $($area:ident::$promise:ident),+ $(,)?) => {
+        mod $backend {
+            $(
+                #[tokio::test]
+                async fn $promise() {
+                    let backend = crate::backend::$backend();
+                    crate::$area::$promise(&backend).await;
+                }
+            )+
+        }
+    };
+}
+
+conformance! { embedded:
+    publishing::events_arrive_whole_and_in_order,
+    publishing::events_survive_a_reopening,
+    publishing::a_repeated_publish_is_stored_once,
+    publishing::an_id_with_other_content_is_refused,
+    publishing::an_event_without_an_id_is_named_by_its_place,
+    publishing::a_batch_ends_at_its_first_failure,
+    publishing::what_cannot_be_carried_is_refused,
+    publishing::a_full_stream_refuses_and_takes_again_when_acknowledged,
+    publishing::what_somebody_has_not_acknowledged_is_never_dropped,
+    publishing::apps_are_apart,
+    consuming::wildcards_choose_events,
+    consuming::acknowledged_events_do_not_come_again,
+    consuming::acknowledgements_survive_a_reopening,
+    consuming::an_unanswered_event_comes_again,
+    consuming::a_dropped_delivery_comes_again,
+    consuming::a_nak_delays_and_counts,
+    consuming::in_progress_holds_the_ack_wait_off,
+    consuming::ordered_consumers_hold_the_line,
+    consuming::no_more_are_in_flight_than_may_be,
+    consuming::new_consumers_start_where_they_say,
+    consuming::consumers_do_not_hold_each_other_up,
+    consuming::several_hands_share_a_consumer,
+    consuming::a_cancelled_fetch_loses_nothing,
+    consuming::a_removed_consumer_ends,
+    consuming::shutdown_ends_waiting,
+    consuming::status_counts,
+    requesting::a_request_is_answered,
+    requesting::one_responder_of_each_component_is_asked,
+    requesting::nobody_there_is_said_at_once,
+    requesting::silence_ends_with_the_timeout,
+    requesting::a_refusal_is_passed_on,
+    requesting::pending_requests_are_bounded,
+}

@@ -1,0 +1,118 @@
+//! The backends under test, and what the tests need to speak to them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hull_bus::{Bus, Consumer, ConsumerSpec, Delivery, EmbeddedBus, EmbeddedOptions};
+use hull_invocation::{Event, EventKey};
+use hull_manifest::{Start, SubjectPattern};
+use tempfile::TempDir;
+
+/// No test waits longer than this for something that has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long tests watch for something that must not come.
+pub(crate) const A_WHILE: Duration = Duration::from_millis(150);
+
+/// What a test wants to be different from the default.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tuning {
+    pub(crate) bytes_max: u64,
+    pub(crate) retain: Duration,
+    pub(crate) requests_max: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { bytes_max: 1 << 30, retain: Duration::from_secs(3600), requests_max: 100 }
+    }
+}
+
+/// A place where a bus can be opened, closed and opened again.
+pub(crate) struct Backend {
+    directory: TempDir,
+}
+
+/// The embedded bus.
+pub(crate) fn embedded() -> Backend {
+    Backend { directory: tempfile::tempdir().expect("a directory") }
+}
+
+impl Backend {
+    pub(crate) async fn open(&self) -> Box<dyn Bus> {
+        self.open_tuned(Tuning::default()).await
+    }
+
+    pub(crate) async fn open_tuned(&self, tuning: Tuning) -> Box<dyn Bus> {
+        let directory: PathBuf = self.directory.path().join("bus");
+        let options = EmbeddedOptions {
+            bytes_max: tuning.bytes_max,
+            retain: tuning.retain,
+            requests_max: tuning.requests_max,
+            segment_bytes: tuning.bytes_max / 8,
+            ..EmbeddedOptions::new(directory)
+        };
+        Box::new(EmbeddedBus::open(options).await.expect("the bus opens"))
+    }
+}
+
+pub(crate) fn event(id: &str, subject: &str) -> Event {
+    Event {
+        key: EventKey { source: "/shop/orders".into(), id: id.into() },
+        subject: subject.into(),
+        time: "2026-01-01T00:00:00.000Z".into(),
+        headers: vec![("x-correlation-id".into(), format!("c-{id}"))],
+        payload: Bytes::from(format!("payload of {id}")),
+    }
+}
+
+pub(crate) fn pattern(text: &str) -> SubjectPattern {
+    text.parse().expect("a pattern")
+}
+
+pub(crate) fn spec(component: &str, subjects: &str) -> ConsumerSpec {
+    ConsumerSpec {
+        app: "shop".into(),
+        component: component.into(),
+        pattern: pattern(subjects),
+        ack_wait: Duration::from_secs(30),
+        ordered: false,
+        start: Start::All,
+        max_in_flight: 1000,
+    }
+}
+
+pub(crate) async fn publish(bus: &dyn Bus, ids: std::ops::RangeInclusive<u32>, subject: &str) {
+    for id in ids {
+        bus.publish("shop", &event(&id.to_string(), subject)).await.expect("published");
+    }
+}
+
+/// Wait for events; fails if none come.
+pub(crate) async fn fetch(consumer: &mut Box<dyn Consumer>, max: usize) -> Vec<Delivery> {
+    soon(consumer.fetch(max)).await.expect("fetches")
+}
+
+/// Wait for so many events.
+pub(crate) async fn fetch_all(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    while deliveries.len() < count {
+        deliveries.extend(fetch(consumer, count - deliveries.len()).await);
+    }
+    deliveries
+}
+
+/// Watch that nothing comes.
+pub(crate) async fn nothing_comes(consumer: &mut Box<dyn Consumer>) {
+    let came = tokio::time::timeout(A_WHILE, consumer.fetch(100)).await;
+    assert!(came.is_err(), "{came:?}");
+}
+
+/// Wait for what has to come.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+}
+
+pub(crate) fn ids(deliveries: &[Delivery]) -> Vec<&str> {
+    deliveries.iter().map(|delivery| delivery.event.key.id.as_str()).collect()
+}

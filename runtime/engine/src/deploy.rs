@@ -1,0 +1,258 @@
+//! A version of a component, checked, compiled and linked: everything that can be done before its first invocation.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hull_config::ConfigCtx;
+use hull_http::Egress;
+use hull_invocation::{ComponentId, VersionId};
+use hull_logging::LogSink;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, InstancePre};
+use wasmtime_wasi_http::p2::bindings::ProxyIndices;
+use wasmtime_wasi_http::p3::bindings::ServiceIndices;
+
+use crate::cache::CachedCode;
+use crate::config::MEMORY_BYTES_MAX;
+use crate::error::{CompileError, DeployError};
+use crate::event::EventHandlerIndices;
+use crate::inspect::{Exports, HttpHandler, inspect};
+use crate::instance::Idle;
+use crate::limits::InstanceLimits;
+use crate::registry::Shared;
+use crate::state::HostState;
+
+/// How many invocations one instance serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// One: nothing of a request can reach the next.
+    Never,
+    /// Many, one after the other.
+    Serial {
+        /// After so many a fresh one takes its place.
+        invocations_max: u32,
+    },
+    /// Many at once.
+    Concurrent {
+        /// After so many a fresh one takes its place.
+        invocations_max: u32,
+    },
+}
+
+/// A folder of the host that a component may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is.
+    pub host: PathBuf,
+    /// Where the guest sees it.
+    pub guest: String,
+}
+
+/// What spin.toml grants to a component, beyond what every guest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Grants {
+    /// `key_value_stores = ["default"]`.
+    pub keyvalue: bool,
+    /// `sqlite_databases = ["default"]`.
+    pub sql: bool,
+}
+
+/// A component as the manifest describes it, with its bytes.
+#[derive(Clone)]
+pub struct ComponentSpec {
+    /// Its name.
+    pub id: ComponentId,
+    /// The component itself.
+    pub bytes: Bytes,
+    /// How instances are used.
+    pub reuse: Reuse,
+    /// What an instance may use.
+    pub limits: InstanceLimits,
+    /// `environment`.
+    pub environment: Vec<(String, String)>,
+    /// `variables`, resolved.
+    pub variables: Arc<BTreeMap<String, String>>,
+    /// `files`.
+    pub mounts: Vec<Mount>,
+    /// `allowed_outbound_hosts`, and the client that keeps to them.
+    pub egress: Arc<Egress>,
+    /// What it says goes here.
+    pub log_sink: Arc<dyn LogSink>,
+    /// An HTTP trigger or a call may reach it.
+    pub serves_http: bool,
+    /// A messaging trigger names it.
+    pub serves_events: bool,
+}
+
+/// A version that is ready to serve.
+pub struct Version {
+    pub(crate) component: ComponentId,
+    pub(crate) id: VersionId,
+    pub(crate) exports: Exports,
+    pub(crate) reuse: Reuse,
+    pub(crate) limits: InstanceLimits,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) config: ConfigCtx,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) log_sink: Arc<dyn LogSink>,
+    pub(crate) pre: InstancePre<HostState>,
+    pub(crate) handlers: Handlers,
+    pub(crate) idle: Mutex<Vec<Idle>>,
+    compiled: bool,
+}
+
+/// Where a component's handlers are found in its instances.
+pub(crate) struct Handlers {
+    pub(crate) http: Option<HttpIndices>,
+    pub(crate) event: Option<EventHandlerIndices>,
+}
+
+pub(crate) enum HttpIndices {
+    V02(ProxyIndices),
+    V03(ServiceIndices),
+}
+
+impl Version {
+    /// The component it is a version of.
+    pub fn component(&self) -> &ComponentId {
+        &self.component
+    }
+
+    /// The digest of its bytes.
+    pub fn id(&self) -> VersionId {
+        self.id
+    }
+
+    /// What it exports and imports.
+    pub fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
+    /// Whether it had to be compiled; the cache held it otherwise.
+    pub fn compiled(&self) -> bool {
+        self.compiled
+    }
+}
+
+/// Check, compile and link.
+pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Version, DeployError> {
+    let exports = inspect(&spec.id, &spec.bytes)?;
+    check(&spec, &exports)?;
+    let id = VersionId::from_digest(Sha256::digest(&spec.bytes).into());
+    let (component, compiled) = load(shared, &spec, &exports, id).await?;
+    let link_failed = |error: wasmtime::Error| DeployError::Link {
+        component: spec.id.clone(),
+        message: format!("{error:#}"),
+    };
+    let linker = &shared.runner(exports.flavor).linker;
+    let pre = linker.instantiate_pre(&component).map_err(|error| unlinked(&spec.id, &exports, &error))?;
+    let http = match exports.http {
+        Some(HttpHandler::V02) => Some(HttpIndices::V02(ProxyIndices::new(&pre).map_err(link_failed)?)),
+        Some(HttpHandler::V03) => Some(HttpIndices::V03(ServiceIndices::new(&pre).map_err(link_failed)?)),
+        None => None,
+    };
+    let event = match exports.events {
+        true => Some(EventHandlerIndices::new(&pre).map_err(link_failed)?),
+        false => None,
+    };
+    Ok(Version {
+        component: spec.id,
+        id,
+        exports,
+        reuse: spec.reuse,
+        limits: spec.limits,
+        environment: spec.environment,
+        config: ConfigCtx::new(spec.variables),
+        mounts: spec.mounts,
+        egress: spec.egress,
+        log_sink: spec.log_sink,
+        pre,
+        handlers: Handlers { http, event },
+        idle: Mutex::default(),
+        compiled,
+    })
+}
+
+fn check(spec: &ComponentSpec, exports: &Exports) -> Result<(), DeployError> {
+    let component = spec.id.clone();
+    let found = if exports.names.is_empty() { "nothing".to_owned() } else { exports.names.join(", ") };
+    if spec.serves_http && exports.http.is_none() {
+        let wanted = "wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3";
+        return Err(DeployError::MissingExport { component, trigger: "[[trigger.http]]", wanted, found });
+    }
+    if spec.serves_events && !exports.events {
+        let wanted = "hull:messaging/handler@0.1.0";
+        return Err(DeployError::MissingExport { component, trigger: "[[trigger.messaging]]", wanted, found });
+    }
+    if matches!(spec.reuse, Reuse::Concurrent { .. }) && exports.http != Some(HttpHandler::V03) {
+        return Err(DeployError::NotConcurrent { component });
+    }
+    let most = MEMORY_BYTES_MAX as u64;
+    if spec.limits.memory_bytes > most {
+        return Err(DeployError::TooMuchMemory { component, asked: spec.limits.memory_bytes, most });
+    }
+    Ok(())
+}
+
+/// Code from the cache; once more from the compiler if the engine does not take what the cache has.
+async fn load(
+    shared: &Shared,
+    spec: &ComponentSpec,
+    exports: &Exports,
+    id: VersionId,
+) -> Result<(Component, bool), DeployError> {
+    let compile_failed = |source: CompileError| DeployError::Compile { component: spec.id.clone(), source };
+    let engine = &shared.runner(exports.flavor).engine;
+    let cached = shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
+    match map_code(engine, &cached) {
+        Ok(component) => Ok((component, cached.compiled)),
+        Err(error) => {
+            tracing::warn!(component = %spec.id, %error, "the code cache holds something unusable; compiling again");
+            shared.cache.discard(&cached.path).await;
+            let again =
+                shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
+            let component = map_code(engine, &again)
+                .map_err(|error| compile_failed(CompileError::Rejected(error.to_string())))?;
+            Ok((component, true))
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn map_code(engine: &wasmtime::Engine, code: &CachedCode) -> wasmtime::Result<Component> {
+    // SAFETY: the file was written by our own compile worker, its checksum was verified a moment ago, it lies in a
+    // folder that only the host writes to, and files there are replaced by renaming and never changed in place.
+    unsafe { Component::deserialize_file(engine, &code.path) }
+}
+
+/// Turn wasmtime's words about a missing import into ours.
+fn unlinked(component: &ComponentId, exports: &Exports, error: &wasmtime::Error) -> DeployError {
+    let message = format!("{error:#}");
+    let mentioned = exports.imports.iter().find(|import| message.contains(import.as_str()));
+    match mentioned {
+        Some(import) => DeployError::UnknownImport {
+            component: component.clone(),
+            import: import.clone(),
+            hint: hint(import),
+        },
+        None => DeployError::Link { component: component.clone(), message },
+    }
+}
+
+fn hint(import: &str) -> String {
+    let what = match import.split(['/', '@']).next().unwrap_or_default() {
+        "wasi:keyvalue" => "Hull has wasi:keyvalue@0.2.0-draft2 (store, atomics, batch)",
+        "wasi:config" => "Hull has wasi:config/store@0.2.0-rc.1",
+        "wasi:messaging" => "Hull has hull:messaging@0.1.0 (producer, request-reply, handler)",
+        "wasi:blobstore" | "wasi:sql" | "wasi:nn" => "this part of WASI is not offered; hull:sql@0.1.0 may do",
+        name if name.starts_with("fermyon:") || name.starts_with("spin:") => {
+            "interfaces of Spin are not offered; use the WASI ones (wasi:keyvalue, wasi:config, wasi:http) or hull:sql"
+        }
+        _ => "docs/reference/interfaces.md lists what there is",
+    };
+    format!("{what}.")
+}

@@ -1,0 +1,141 @@
+//! One HTTP request to one guest, for both generations of `wasi:http`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hull_dispatch::{Body, BodyError};
+use hull_invocation::{Failure, Invocation};
+use tokio::sync::oneshot;
+use wasmtime::component::Accessor;
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
+use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+
+use crate::deploy::{HttpIndices, Version};
+use crate::drive::{Driver, GuestFuture};
+use crate::instance::Sandbox;
+use crate::registry::Shared;
+use crate::response::{Head, answer};
+use crate::state::HostState;
+
+/// Run the guest in place: on the task of whoever waits for the answer.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    version: Arc<Version>,
+    invocation: Invocation,
+    request: http::Request<Body>,
+) -> Result<http::Response<Body>, Failure> {
+    let component = invocation.target.clone();
+    let deadline = invocation.deadline;
+    let (head_sender, head) = oneshot::channel();
+    let request = request.map(|body| body.map_err(wasi_error).boxed_unsync());
+    let guest: GuestFuture = Box::pin(async move {
+        let sandbox = Sandbox::open(&shared, &version, &invocation).await?;
+        match &version.handlers.http {
+            Some(HttpIndices::V02(indices)) => run_v02(sandbox, indices, request, head_sender).await,
+            Some(HttpIndices::V03(indices)) => run_v03(sandbox, indices, request, head_sender).await,
+            None => {
+                let handler = "wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3";
+                Err(Failure::NoHandler { component: invocation.target.clone(), handler })
+            }
+        }
+    });
+    answer(component.clone(), Driver::new(guest, component, deadline), head).await
+}
+
+fn wasi_error(error: BodyError) -> WasiError {
+    match error {
+        BodyError::TooLarge { limit_bytes } => WasiError::HttpRequestBodySize(Some(limit_bytes)),
+        BodyError::Peer(_) => WasiError::ConnectionTerminated,
+        BodyError::Guest(failure) => WasiError::InternalError(Some(failure.to_string())),
+    }
+}
+
+async fn run_v02(
+    mut sandbox: Sandbox,
+    indices: &ProxyIndices,
+    request: http::Request<WasiBody>,
+    head: oneshot::Sender<Head>,
+) -> Result<(), Failure> {
+    let result = call_v02(&mut sandbox, indices, request, head).await;
+    finish(sandbox, result)
+}
+
+async fn call_v02(
+    sandbox: &mut Sandbox,
+    indices: &ProxyIndices,
+    request: http::Request<WasiBody>,
+    head: oneshot::Sender<Head>,
+) -> wasmtime::Result<()> {
+    let Sandbox { store, instance, .. } = sandbox;
+    let proxy: Proxy = indices.load(&mut *store, instance)?;
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(Scheme::Http, request)?;
+    let out = http.new_response_outparam_from_callback(move |response| {
+        // The receiver is gone when the client is; the guest learns of that by being dropped.
+        let _ = head.send(response.map_err(|code| code.to_string()));
+    })?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
+}
+
+async fn run_v03(
+    mut sandbox: Sandbox,
+    indices: &ServiceIndices,
+    request: http::Request<WasiBody>,
+    head: oneshot::Sender<Head>,
+) -> Result<(), Failure> {
+    let Sandbox { store, instance, .. } = &mut sandbox;
+    let result = match indices.load(&mut *store, instance) {
+        Ok(service) => {
+            let call = async move |accessor: &Accessor<HostState>| {
+                call_v03(accessor, &service, request, head).await?;
+                // The guest may have tasks that write the body, or that nobody waits for.
+                std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                Ok(())
+            };
+            store.run_concurrent(call).await.and_then(std::convert::identity)
+        }
+        Err(error) => Err(error),
+    };
+    finish(sandbox, result)
+}
+
+/// Call the handler and hand its answer on. The body that goes with it is fed while the store keeps running.
+pub(crate) async fn call_v03(
+    accessor: &Accessor<HostState>,
+    service: &Service,
+    request: http::Request<WasiBody>,
+    head: oneshot::Sender<Head>,
+) -> wasmtime::Result<()> {
+    let (request, request_sent) = accessor.with(|mut store| {
+        let hooks = store.data_mut().http().hooks;
+        let (request, sent) = wasmtime_wasi_http::p3::Request::from_http(hooks, request);
+        (request, Box::pin(sent) as Pin<Box<dyn Future<Output = Result<(), WasiError>> + Send>>)
+    });
+    let response = match service.handle(accessor, request).await? {
+        Ok(response) => accessor.with(|store| response.into_http(store, request_sent)).map_err(|e| e.to_string()),
+        Err(code) => Err(code.to_string()),
+    };
+    // The receiver is gone when the client is.
+    let _ = head.send(response);
+    Ok(())
+}
+
+fn finish(sandbox: Sandbox, result: wasmtime::Result<()>) -> Result<(), Failure> {
+    match result {
+        Ok(()) => {
+            sandbox.close();
+            Ok(())
+        }
+        Err(error) => Err(sandbox.failure(&error)),
+    }
+}
+
+/// Nothing to read: for requests that the host makes itself.
+pub(crate) fn empty_body() -> Body {
+    http_body_util::Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync()
+}

@@ -1,0 +1,111 @@
+//! Instances: made fresh for an invocation, or taken from those that serve one after the other.
+
+use std::sync::Arc;
+
+use hull_invocation::{Failure, Invocation, Resource};
+use wasmtime::component::Instance;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+
+use crate::deploy::{Reuse, Version};
+use crate::limits::{CpuExhausted, bound};
+use crate::registry::Shared;
+use crate::state::HostState;
+
+/// Instances that are kept for the next invocation, per component.
+const IDLE_MAX: usize = 64;
+
+/// An instance that waits for its next invocation.
+pub(crate) struct Idle {
+    store: Store<HostState>,
+    instance: Instance,
+    served: u32,
+}
+
+/// An instance at work. Dropping it discards it.
+pub(crate) struct Sandbox {
+    pub(crate) store: Store<HostState>,
+    pub(crate) instance: Instance,
+    version: Arc<Version>,
+    served: u32,
+}
+
+impl Sandbox {
+    /// An instance for this invocation.
+    pub(crate) async fn open(
+        shared: &Shared,
+        version: &Arc<Version>,
+        invocation: &Invocation,
+    ) -> Result<Self, Failure> {
+        shared.ticker.keep_awake();
+        if !matches!(version.reuse, Reuse::Never)
+            && let Some(idle) = version.idle.lock().pop()
+        {
+            let Idle { mut store, instance, served } = idle;
+            store.data_mut().serve_next(version, invocation);
+            return Ok(Self { store, instance, version: Arc::clone(version), served });
+        }
+        let failed = |error: &wasmtime::Error| instantiation_failure(version, error);
+        let state = HostState::new(version, invocation).map_err(|error| failed(&error))?;
+        let mut store = Store::try_new(version.pre.engine(), state).map_err(|error| failed(&error))?;
+        bound(&mut store);
+        match version.pre.instantiate_async(&mut store).await {
+            Ok(instance) => Ok(Self { store, instance, version: Arc::clone(version), served: 0 }),
+            Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(failed(&error)),
+            Err(error) => Err(guest_failure(&store, version, &error)),
+        }
+    }
+
+    /// The guest came to its end: keep the instance, if it is one to be kept.
+    pub(crate) fn close(mut self) {
+        self.served += 1;
+        let keep = match self.version.reuse {
+            Reuse::Never => false,
+            Reuse::Serial { invocations_max } | Reuse::Concurrent { invocations_max } => {
+                self.served < invocations_max && !self.store.data().memory.refused()
+            }
+        };
+        if keep {
+            let idle = Idle { store: self.store, instance: self.instance, served: self.served };
+            let mut waiting = self.version.idle.lock();
+            if waiting.len() < IDLE_MAX {
+                waiting.push(idle);
+            }
+        }
+    }
+
+    /// Say why the guest failed.
+    pub(crate) fn failure(&self, error: &wasmtime::Error) -> Failure {
+        guest_failure(&self.store, &self.version, error)
+    }
+
+    pub(crate) fn version(&self) -> &Version {
+        &self.version
+    }
+}
+
+fn instantiation_failure(version: &Version, error: &wasmtime::Error) -> Failure {
+    if error.is::<PoolConcurrencyLimitError>() {
+        let retry_after = std::time::Duration::from_secs(1);
+        return Failure::Shed { component: version.component.clone(), resource: Resource::Host, retry_after };
+    }
+    Failure::Internal(format!("{}: {error:#}", version.component))
+}
+
+/// The one place that reads wasmtime's errors.
+fn guest_failure(store: &Store<HostState>, version: &Version, error: &wasmtime::Error) -> Failure {
+    let component = version.component.clone();
+    if let Some(CpuExhausted { limit }) = error.downcast_ref::<CpuExhausted>() {
+        return Failure::CpuExceeded { component, limit: *limit };
+    }
+    if store.data().memory.refused() {
+        return Failure::MemoryExceeded { component, limit_bytes: version.limits.memory_bytes };
+    }
+    let message = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it panicked or aborted".to_owned(),
+        Some(Trap::StackOverflow) => "its stack overflowed (512 KiB)".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => format!("{:#}", error),
+    };
+    tracing::debug!(component = %version.component, error = format!("{error:?}"), "a guest failed");
+    Failure::Trapped { component, message }
+}

@@ -1,0 +1,144 @@
+//! An answer whose body is still being written: the body drives the guest. When the client goes away the body is
+//! dropped, and with it the guest.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, Full};
+use hull_dispatch::{Body, BodyError};
+use hull_invocation::{ComponentId, Failure};
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::WasiBody;
+
+use crate::drive::Driver;
+
+/// What the guest gave to its response outparam, or returned.
+pub(crate) type Head = Result<http::Response<WasiBody>, String>;
+
+/// Run the guest until it has given the head of its answer; the body goes on from there.
+pub(crate) async fn answer(
+    component: ComponentId,
+    mut driver: Driver,
+    mut head: oneshot::Receiver<Head>,
+) -> Result<http::Response<Body>, Failure> {
+    let mut ended = None;
+    let head = std::future::poll_fn(|cx| {
+        if let Poll::Ready(end) = Pin::new(&mut driver).poll(cx) {
+            ended = Some(end);
+        }
+        match Pin::new(&mut head).poll(cx) {
+            Poll::Ready(head) => Poll::Ready(head.ok()),
+            // A sender that the guest still holds after its end will never be used.
+            Poll::Pending if ended.is_some() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    if let Some(Err(failure)) = ended {
+        return Err(failure);
+    }
+    let no_response = |message: String| Failure::NoResponse { component: component.clone(), message };
+    let response = head
+        .ok_or_else(|| no_response("the handler returned and had set no response".to_owned()))?
+        .map_err(no_response)?;
+    let (parts, body) = response.into_parts();
+    let body = match ended {
+        Some(_) => finished(component, body),
+        None => GuestBody { component, body, driver: Some(driver), ahead: None }.boxed_unsync(),
+    };
+    Ok(http::Response::from_parts(parts, body))
+}
+
+/// The guest has ended: most bodies are there in one piece, and sending them with their length is cheaper for
+/// everyone than sending them in chunks.
+fn finished(component: ComponentId, mut body: WasiBody) -> Body {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut next = || match Pin::new(&mut body).poll_frame(&mut cx) {
+        Poll::Ready(frame) => Some(frame),
+        Poll::Pending => None,
+    };
+    let whole = match next() {
+        Some(None) => Ok(Bytes::new()),
+        Some(Some(Ok(frame))) => match frame.into_data() {
+            Ok(bytes) => match next() {
+                Some(None) => Ok(bytes),
+                second => Err(vec![Some(Ok(Frame::data(bytes))), second.flatten()]),
+            },
+            Err(trailers) => Err(vec![Some(Ok(trailers))]),
+        },
+        Some(Some(Err(error))) => Err(vec![Some(Err(error))]),
+        None => Err(Vec::new()),
+    };
+    match whole {
+        Ok(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+        Err(frames) => {
+            let ahead: Vec<_> = frames.into_iter().flatten().collect();
+            GuestBody { component, body, driver: None, ahead: Some(ahead.into_iter()) }.boxed_unsync()
+        }
+    }
+}
+
+type WasiFrame = Result<Frame<Bytes>, wasmtime_wasi_http::Error>;
+
+struct GuestBody {
+    component: ComponentId,
+    body: WasiBody,
+    /// The guest, until it has ended.
+    driver: Option<Driver>,
+    /// Frames that were taken out of the body already.
+    ahead: Option<std::vec::IntoIter<WasiFrame>>,
+}
+
+impl GuestBody {
+    fn failed(&self, error: &wasmtime_wasi_http::Error) -> BodyError {
+        let message = format!("the body ended early: {error}");
+        BodyError::Guest(Failure::NoResponse { component: self.component.clone(), message })
+    }
+}
+
+impl HttpBody for GuestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(frame) = self.ahead.as_mut().and_then(Iterator::next) {
+            return Poll::Ready(Some(frame.map_err(|error| self.failed(&error))));
+        }
+        if let Some(driver) = self.driver.as_mut()
+            && let Poll::Ready(end) = Pin::new(driver).poll(cx)
+        {
+            self.driver = None;
+            if let Err(failure) = end {
+                return Poll::Ready(Some(Err(failure.into())));
+            }
+        }
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.failed(&error)))),
+            Poll::Ready(None) => {
+                self.finish_in_background();
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl GuestBody {
+    /// The answer is complete and the guest is not done: it may go on until its deadline, with nobody waiting.
+    fn finish_in_background(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            tokio::spawn(async move {
+                if let Err(failure) = driver.await {
+                    tracing::warn!(%failure, "a guest failed after its response was complete");
+                }
+            });
+        }
+    }
+}

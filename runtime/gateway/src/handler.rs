@@ -1,0 +1,244 @@
+//! The way of a request through the gateway: who sent it, whom it is for, what the guest gets, and what comes back.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hull_dispatch::Body;
+use hull_invocation::{Cause, Failure, Invocation, Lineage, Slot};
+use hyper::body::Incoming;
+
+use crate::address::check_address;
+use crate::answer::Answer;
+use crate::connection::ConnectionState;
+use crate::dress::dress;
+use crate::exchange::Exchange;
+use crate::guard::REFUSED_METHOD;
+use crate::inbound::inbound;
+use crate::path::normalised;
+use crate::problem::{self, About};
+use crate::refusal::Refusal;
+use crate::survey::{Ids, Survey, strip_hop_by_hop_if_any};
+use crate::target::{ComponentTarget, StaticAnswer, Target};
+use crate::watch::{answer_until, wake_by};
+
+/// Answer one request. Dropping the future, which happens when the client goes away, cancels the guest.
+pub(crate) async fn handle(
+    connection: Arc<ConnectionState>,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let (mut parts, incoming) = request.into_parts();
+    let mut exchange = Exchange::start(Arc::clone(&connection), &parts);
+    let mut survey = Survey::of(&parts.headers);
+    let ids = survey.ids();
+    exchange.identified(ids.log.clone());
+    let mut answer = match check(&mut parts, &survey, &connection) {
+        Err(refusal) => refused(exchange, &parts, &ids, refusal),
+        Ok(()) if parts.uri.path() == "*" => Answer::whole(exchange, methods()),
+        Ok(()) => route(exchange, parts, incoming, &survey, &ids, &connection).await,
+    };
+    ids.write(answer.headers_mut());
+    Ok(answer)
+}
+
+/// What must hold before routes are asked.
+fn check(parts: &mut Parts, survey: &Survey, connection: &ConnectionState) -> Result<(), Refusal> {
+    if parts.method.as_str() == REFUSED_METHOD {
+        let word = parts.uri.path().trim_start_matches('/');
+        return Err(Refusal::from_word(word).unwrap_or(Refusal::Method));
+    }
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Err(Refusal::Method);
+    }
+    let limits = connection.config();
+    let target_length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if target_length > limits.target_bytes_max {
+        return Err(Refusal::TargetTooLong);
+    }
+    if parts.headers.len() > limits.header_count_max {
+        return Err(Refusal::HeadersTooLarge);
+    }
+    if !survey.values_are_utf8 {
+        return Err(Refusal::HeaderEncoding);
+    }
+    check_address(parts, survey, connection)
+}
+
+/// To `OPTIONS *`, which asks about the gateway itself.
+fn methods() -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(problem::ALLOWED_METHODS));
+    answer
+}
+
+async fn route(
+    mut exchange: Exchange,
+    mut parts: Parts,
+    incoming: Incoming,
+    survey: &Survey,
+    ids: &Ids,
+    connection: &ConnectionState,
+) -> Response<Answer> {
+    let site = {
+        let path = match normalised(parts.uri.path()) {
+            Ok(path) => path,
+            Err(refusal) => return refused(exchange, &parts, ids, refusal),
+        };
+        let sites = connection.sites();
+        let Some(found) = sites.find(&path) else { return refused(exchange, &parts, ids, Refusal::NoRoute) };
+        let site = Arc::clone(found.target());
+        if matches!(site.target, Target::Component(_)) {
+            survey.strip(&mut parts.headers);
+            dress(&mut parts.headers, &parts.uri, &found, ids, connection);
+        }
+        site
+    };
+    exchange.routed(Arc::clone(&site));
+    match &site.target {
+        Target::Static(answer) => Answer::whole(exchange, static_answer(answer)),
+        Target::Component(target) => ask(exchange, parts, incoming, survey, ids, target, connection).await,
+    }
+}
+
+fn static_answer(answer: &StaticAnswer) -> Response<Bytes> {
+    let mut response = Response::new(answer.body.clone());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers.clone();
+    response
+}
+
+/// Have the component answer.
+async fn ask(
+    exchange: Exchange,
+    parts: Parts,
+    incoming: Incoming,
+    survey: &Survey,
+    ids: &Ids,
+    target: &ComponentTarget,
+    connection: &ConnectionState,
+) -> Response<Answer> {
+    let time = survey.timeout_ms.map_or(target.time, |ms| target.time.min(Duration::from_millis(ms)));
+    let deadline = exchange.started + time;
+    answer_until(Some(deadline));
+    let path = parts.uri.clone();
+    let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
+    let Some((body, overrun)) = inbound(incoming, target.body_in_bytes_max) else {
+        return failed(exchange, path.path(), ids, &too_large());
+    };
+    let invocation = Invocation {
+        target: target.id.clone(),
+        cause: Cause::Http,
+        deadline,
+        request_id: ids.log.request_id.clone(),
+        correlation_id: ids.log.correlation_id.clone(),
+        trace: ids.log.trace,
+        lineage: Lineage::root(target.id.clone()),
+        hops: 0,
+        slot: Slot::default(),
+    };
+    let method = parts.method.clone();
+    let running = connection.invoke().http(invocation, Request::from_parts(parts, body));
+    let answered = match (Until { future: running, deadline }).await {
+        Some(Ok(response)) => finish_response(response, &method, target, deadline).await,
+        Some(Err(failure)) => Err(failure),
+        None => Err(exchange.too_late(deadline)),
+    };
+    match answered {
+        Ok(response) => Answer::guest(exchange, response, deadline),
+        // The guest's own trouble with a body that was cut off is of no interest to the client.
+        Err(_) if overrun.happened() => failed(exchange, path.path(), ids, &too_large()),
+        Err(failure) => failed(exchange, path.path(), ids, &failure),
+    }
+}
+
+/// Make of a guest's response one that can be sent.
+async fn finish_response(
+    mut response: Response<Body>,
+    method: &Method,
+    target: &ComponentTarget,
+    deadline: Instant,
+) -> Result<Response<Body>, Failure> {
+    if response.status().is_informational() {
+        let message = format!("its status is {}, which is no answer", response.status().as_u16());
+        return Err(Failure::NoResponse { component: target.id.clone(), message });
+    }
+    strip_hop_by_hop_if_any(response.headers_mut());
+    check_length(&mut response);
+    let has_no_body = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if *method != Method::HEAD && !has_no_body {
+        return Ok(response);
+    }
+    // The body goes nowhere, but the guest that writes it must come to its own end: dropping it would cancel what
+    // the guest still does.
+    let (parts, mut body) = response.into_parts();
+    let drain = pin!(async {
+        while let Some(frame) = body.frame().await {
+            drop(frame);
+        }
+    });
+    if (Until { future: drain, deadline }).await.is_none() {
+        return Err(Failure::DeadlineExceeded { component: target.id.clone(), after: target.time });
+    }
+    let empty = http_body_util::Empty::new().map_err(|never| match never {});
+    Ok(Response::from_parts(parts, Body::new(empty)))
+}
+
+/// A `Content-Length` that cannot be true is taken out: the HTTP library would send it as it is, and the client
+/// would take one answer's end for the next one's beginning.
+fn check_length(response: &mut Response<Body>) {
+    let mut lengths = response.headers().get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return };
+    let length: Option<u64> = first.to_str().ok().and_then(|text| text.parse().ok());
+    let is_single = lengths.next().is_none();
+    let exact = response.body().size_hint().exact();
+    let fits = length.is_some() && exact.is_none_or(|exact| length == Some(exact) || exact == 0);
+    if !(is_single && fits) {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+}
+
+fn refused(exchange: Exchange, parts: &Parts, ids: &Ids, refusal: Refusal) -> Response<Answer> {
+    let is_stand_in = parts.method.as_str() == REFUSED_METHOD;
+    let instance = (!is_stand_in).then(|| parts.uri.path());
+    let about = About { instance, request_id: &ids.log.request_id, component: None };
+    Answer::whole(exchange, problem::refused(refusal, &about))
+}
+
+fn failed(exchange: Exchange, path: &str, ids: &Ids, failure: &Failure) -> Response<Answer> {
+    exchange.log(problem::log_level(failure), &failure.to_string());
+    let component = exchange.component().map(|target| target.id.clone());
+    let about = About { instance: Some(path), request_id: &ids.log.request_id, component: component.as_ref() };
+    Answer::whole(exchange, problem::failed(failure, &about))
+}
+
+/// A future that ends at a deadline, with `None`. It costs nothing if it is ready at once.
+struct Until<F> {
+    future: F,
+    deadline: Instant,
+}
+
+impl<F: Future + Unpin> Future for Until<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let this = self.get_mut();
+        if let Poll::Ready(output) = Pin::new(&mut this.future).poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if hull_clock::now() >= this.deadline {
+            return Poll::Ready(None);
+        }
+        wake_by(this.deadline);
+        Poll::Pending
+    }
+}

@@ -1,0 +1,98 @@
+//! Where routes lead, and what is worked out once per route so that requests need not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hull_invocation::ComponentId;
+use hull_telemetry::{ComponentLog, ComponentMetrics};
+
+use hull_manifest::{Route, Segment};
+use crate::routes::RouteTable;
+
+/// What answers at a route.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A component.
+    Component(ComponentTarget),
+    /// The gateway itself, always the same.
+    Static(StaticAnswer),
+}
+
+/// A component behind a route, with what is to be held to there.
+#[derive(Debug, Clone)]
+pub struct ComponentTarget {
+    /// Which component.
+    pub id: ComponentId,
+    /// To the last byte of the answer: the least of the component's `time` and the route's `timeout`.
+    pub time: Duration,
+    /// The request's body: the least of the component's `body-in-max` and the route's `body-max`.
+    pub body_in_bytes_max: u64,
+    /// Where requests are counted.
+    pub metrics: Arc<ComponentMetrics>,
+    /// Where failures are told in full.
+    pub log: Arc<ComponentLog>,
+}
+
+/// An answer that needs no component: `static_response`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticAnswer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A target with the headers that every request for it gets.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) target: Target,
+    /// `/orders/:id/...`
+    pub(crate) route: HeaderValue,
+    /// `/orders/:id`
+    pub(crate) route_base: HeaderValue,
+    /// `spin-path-match-<name>`, in the order of the route.
+    pub(crate) params: Vec<HeaderName>,
+}
+
+/// Routes as requests use them.
+pub(crate) type Sites = RouteTable<Arc<Site>>;
+
+impl Site {
+    pub(crate) fn new(route: &Route, target: Target) -> Self {
+        let text = route.to_string();
+        let base = if route.has_wildcard() { text.trim_end_matches("/...") } else { &text };
+        // Routes are visible ASCII and their parameters' names are letters, digits, - and _.
+        let value = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let params = route.segments().iter().filter_map(|segment| match segment {
+            Segment::Param(name) => {
+                let name = format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-"));
+                Some(HeaderName::try_from(name).unwrap_or(HeaderName::from_static("spin-path-match")))
+            }
+            Segment::Literal(_) => None,
+        });
+        Self { route: value(&text), route_base: value(base), params: params.collect(), target }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+
+    use super::{Site, StaticAnswer, Target};
+
+    #[test]
+    fn headers_are_named_as_in_spin() {
+        let answer = StaticAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: "".into() };
+        let site = |route: &str| Site::new(&route.parse().expect("a route"), Target::Static(answer.clone()));
+        let orders = site("/orders/:Order_id/...");
+        assert_eq!(orders.route, "/orders/:Order_id/...");
+        assert_eq!(orders.route_base, "/orders/:Order_id");
+        assert_eq!(orders.params, ["spin-path-match-order-id"]);
+        assert_eq!(site("/...").route_base, "");
+        assert_eq!(site("/a").route_base, "/a");
+    }
+}

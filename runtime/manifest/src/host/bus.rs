@@ -1,0 +1,97 @@
+//! `[bus]`: where events are held.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::bulkhead::at_least_one;
+use crate::effective::{Entry, Shown};
+use crate::read::{Item, Setting, words};
+use crate::server_url::SecretUrl;
+
+const RETAIN_DEFAULT: Duration = Duration::from_hours(7 * 24);
+const REPLICAS_DEFAULT: NonZeroU32 = NonZeroU32::MIN;
+/// JetStream replicates to five servers at the most.
+const REPLICAS_MAX: NonZeroU32 = at_least_one(5);
+
+/// Where events are held, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bus {
+    /// Where.
+    pub backend: BusBackend,
+    /// How old an event must be, besides being acknowledged by all, before it is dropped.
+    pub retain: Duration,
+}
+
+/// Where events are held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BusBackend {
+    /// A file below the state directory.
+    Embedded,
+    /// NATS JetStream.
+    Nats {
+        /// The server; several are separated by commas in NATS, here one that knows the others is enough.
+        url: SecretUrl,
+        /// A credentials file, relative to `hull.toml`.
+        credentials: Option<String>,
+        /// How many servers hold each stream.
+        replicas: NonZeroU32,
+    },
+}
+
+words! {
+    /// The kind of a bus.
+    pub(super) enum BusKind, "\"embedded\" or \"nats\"" {
+        /// A file.
+        Embedded = "embedded",
+        /// A server.
+        Nats = "nats",
+    }
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { backend: BusBackend::Embedded, retain: RETAIN_DEFAULT }
+    }
+}
+
+impl Setting for Bus {
+    const WANTED: &'static str = "{ backend = \"embedded\" }";
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let table = item.table(Self::WANTED)?;
+        let kind = table.or("backend", BusKind::Embedded);
+        let retain = table.or("retain", RETAIN_DEFAULT);
+        if kind == BusKind::Embedded {
+            for key in ["url", "credentials", "replicas"] {
+                table.refuse(key, "the embedded bus has none", "remove it, or set backend = \"nats\"");
+            }
+            table.finish();
+            return Some(Self { backend: BusBackend::Embedded, retain });
+        }
+        let wanted = "\"nats://127.0.0.1:4222\"";
+        let url = table.required_item("url", wanted);
+        let credentials = table.optional("credentials");
+        let replicas = table.or_within("replicas", REPLICAS_DEFAULT, &(..=REPLICAS_MAX));
+        table.finish();
+        let url = url?;
+        let parsed = SecretUrl::parse(url.text(wanted)?, &["nats", "tls", "ws", "wss"], wanted);
+        let url = parsed.map_err(|invalid| url.report.invalid(&url.span, &url.path, invalid)).ok()?;
+        Some(Self { backend: BusBackend::Nats { url, credentials, replicas }, retain })
+    }
+
+    fn show(&self) -> Shown {
+        let retain = Entry::defaulted("retain", &self.retain, &RETAIN_DEFAULT);
+        match &self.backend {
+            BusBackend::Embedded => {
+                Shown::Section(vec![Entry::defaulted("backend", &BusKind::Embedded, &BusKind::Embedded), retain])
+            }
+            BusBackend::Nats { url, credentials, replicas } => Shown::Section(vec![
+                Entry::new("backend", BusKind::Nats.show()),
+                Entry::new("url", Shown::Text(url.to_string())),
+                Entry::defaulted("credentials", credentials, &None),
+                Entry::defaulted("replicas", replicas, &REPLICAS_DEFAULT),
+                retain,
+            ]),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `[storage.NAME]`: where the data of components is held.
+
+use std::num::NonZeroU32;
+
+use crate::bulkhead::at_least_one;
+use crate::effective::{Entry, Shown};
+use crate::read::{Item, Setting, words};
+use crate::server_url::SecretUrl;
+
+const CONNECTIONS_DEFAULT: NonZeroU32 = at_least_one(32);
+
+/// Where the data of components is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// A file for each component below the state directory.
+    Sqlite,
+    /// A schema for each component.
+    Postgres {
+        /// The database, with a user that may make schemas and roles.
+        url: SecretUrl,
+        /// Connections of all components together.
+        connections: NonZeroU32,
+    },
+}
+
+words! {
+    /// The kind of a storage.
+    pub(super) enum StorageBackend, "\"sqlite\" or \"postgres\"" {
+        /// Files.
+        Sqlite = "sqlite",
+        /// A server.
+        Postgres = "postgres",
+    }
+}
+
+impl Setting for Storage {
+    const WANTED: &'static str = "{ backend = \"sqlite\" }";
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        let table = item.table(Self::WANTED)?;
+        let backend = table.or("backend", StorageBackend::Sqlite);
+        if backend == StorageBackend::Sqlite {
+            table.refuse("url", "SQLite has none", "remove it, or set backend = \"postgres\"");
+            table.refuse("connections", "SQLite has none", "remove it, or set backend = \"postgres\"");
+            table.finish();
+            return Some(Self::Sqlite);
+        }
+        let wanted = "\"postgres://user:password@host/database\"";
+        let url = table.required_item("url", wanted);
+        let connections = table.or_within("connections", CONNECTIONS_DEFAULT, &(..=at_least_one(10_000)));
+        table.finish();
+        let url = url?;
+        let parsed = SecretUrl::parse(url.text(wanted)?, &["postgres", "postgresql"], wanted);
+        let url = parsed.map_err(|invalid| url.report.invalid(&url.span, &url.path, invalid)).ok()?;
+        Some(Self::Postgres { url, connections })
+    }
+
+    fn show(&self) -> Shown {
+        match self {
+            Self::Sqlite => {
+                Shown::Section(vec![Entry::defaulted("backend", &StorageBackend::Sqlite, &StorageBackend::Sqlite)])
+            }
+            Self::Postgres { url, connections } => Shown::Section(vec![
+                Entry::new("backend", StorageBackend::Postgres.show()),
+                Entry::new("url", Shown::Text(url.to_string())),
+                Entry::defaulted("connections", connections, &CONNECTIONS_DEFAULT),
+            ]),
+        }
+    }
+}

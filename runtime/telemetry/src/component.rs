@@ -1,0 +1,206 @@
+//! The series of one component, found once and then only added to: no label lookups and no locks per request.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hull_invocation::{Cause, ComponentId, EventOutcome, Failure};
+use prometheus::core::{MetricVec, MetricVecBuilder};
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use crate::metrics::Families;
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const CAUSES: [Cause; 3] = [Cause::Http, Cause::Event, Cause::Call];
+/// `ok`, then every kind of [`Failure`].
+const OUTCOMES: [&str; 15] = [
+    "ok",
+    "unknown-component",
+    "no-handler",
+    "shed",
+    "deadline-exceeded",
+    "cpu-exceeded",
+    "memory-exceeded",
+    "trapped",
+    "no-response",
+    "body-too-large",
+    "bad-request",
+    "chain-too-long",
+    "cancelled",
+    "unavailable",
+    "internal",
+];
+const EVENT_OUTCOMES: [&str; 6] = ["handled", "already-handled", "retry", "reject", "conflict", "failed"];
+
+/// What is counted about one component.
+#[derive(Debug)]
+pub struct ComponentMetrics {
+    component: ComponentId,
+    families: Arc<Families>,
+    http_requests: [OnceLock<IntCounter>; STATUS_CLASSES.len()],
+    http_duration: Histogram,
+    http_in_flight: IntGauge,
+    invocations: [[OnceLock<IntCounter>; OUTCOMES.len()]; CAUSES.len()],
+    in_flight: IntGauge,
+    events: [OnceLock<IntCounter>; EVENT_OUTCOMES.len()],
+    events_published: IntCounter,
+    log_bytes: IntCounter,
+    log_bytes_dropped: IntCounter,
+}
+
+impl ComponentMetrics {
+    pub(crate) fn new(component: &ComponentId, families: &Arc<Families>) -> Self {
+        let labels = [component.app(), component.component()];
+        Self {
+            component: component.clone(),
+            families: Arc::clone(families),
+            http_requests: Default::default(),
+            http_duration: families.http_duration.with_label_values(&labels),
+            http_in_flight: families.http_in_flight.with_label_values(&labels),
+            invocations: Default::default(),
+            in_flight: families.in_flight.with_label_values(&labels),
+            events: Default::default(),
+            events_published: families.events_published.with_label_values(&labels),
+            log_bytes: families.log_bytes.with_label_values(&labels),
+            log_bytes_dropped: families.log_bytes_dropped.with_label_values(&labels),
+        }
+    }
+
+    /// A request for this component came in through the gateway.
+    pub fn http_started(&self) {
+        self.http_in_flight.inc();
+    }
+
+    /// Its answer has been written, or given up. To be called once for each [`Self::http_started`].
+    pub fn http_left(&self) {
+        self.http_in_flight.dec();
+    }
+
+    /// A request was answered with that status after that time.
+    pub fn http_ended(&self, status: u16, took: Duration) {
+        let class = usize::from(status / 100).clamp(1, STATUS_CLASSES.len()) - 1;
+        if let (Some(cell), Some(word)) = (self.http_requests.get(class), STATUS_CLASSES.get(class)) {
+            cell.get_or_init(|| self.counter(&self.families.http_requests, &[word])).inc();
+        }
+        self.http_duration.observe(took.as_secs_f64());
+    }
+
+    /// An invocation of this component has been admitted.
+    pub fn invocation_started(&self) {
+        self.in_flight.inc();
+    }
+
+    /// It has ended. To be called once for each [`Self::invocation_started`].
+    pub fn invocation_ended(&self, cause: Cause, outcome: Result<(), &Failure>) {
+        self.in_flight.dec();
+        self.invocation_counted(cause, outcome);
+    }
+
+    /// An invocation has ended that was never admitted: shed, or refused for another reason.
+    pub fn invocation_counted(&self, cause: Cause, outcome: Result<(), &Failure>) {
+        let word = outcome.map_or_else(Failure::kind, |()| "ok");
+        let row = CAUSES.iter().position(|known| *known == cause);
+        let column = OUTCOMES.iter().position(|known| *known == word);
+        if let (Some(row), Some(column)) = (row, column)
+            && let Some(cell) = self.invocations.get(row).and_then(|cells| cells.get(column))
+        {
+            cell.get_or_init(|| self.counter(&self.families.invocations, &[cause.as_str(), word])).inc();
+        }
+    }
+
+    /// A delivery of an event has ended, with the handler's answer or a failure.
+    pub fn event_ended(&self, outcome: Result<&EventOutcome, &Failure>) {
+        let column = match outcome {
+            Ok(EventOutcome::Handled(_)) => 0,
+            Ok(EventOutcome::AlreadyHandled) => 1,
+            Ok(EventOutcome::Retry(_)) => 2,
+            Ok(EventOutcome::Reject(_)) => 3,
+            Ok(EventOutcome::Conflict) => 4,
+            Err(_) => 5,
+        };
+        if let (Some(cell), Some(word)) = (self.events.get(column), EVENT_OUTCOMES.get(column)) {
+            cell.get_or_init(|| self.counter(&self.families.events, &[word])).inc();
+        }
+    }
+
+    /// The bus holds another event of this component's.
+    pub fn event_published(&self) {
+        self.events_published.inc();
+    }
+
+    pub(crate) fn log_written(&self, kept_bytes: usize, dropped_bytes: usize) {
+        self.log_bytes.inc_by(kept_bytes as u64);
+        self.log_bytes_dropped.inc_by(dropped_bytes as u64);
+    }
+
+    /// Lines that were cut before they came to the log.
+    pub fn log_dropped(&self, bytes: u64) {
+        self.log_bytes_dropped.inc_by(bytes);
+    }
+
+    fn counter(&self, family: &prometheus::IntCounterVec, labels: &[&str]) -> IntCounter {
+        let labels = [&[self.component.app(), self.component.component()], labels].concat();
+        family.with_label_values(&labels)
+    }
+
+    /// Take this component's series out of the families. Series that were never used are not there to be removed.
+    pub(crate) fn unregister(&self) {
+        let families = &self.families;
+        for class in STATUS_CLASSES {
+            self.remove(&families.http_requests, &[class]);
+        }
+        for cause in CAUSES {
+            for outcome in OUTCOMES {
+                self.remove(&families.invocations, &[cause.as_str(), outcome]);
+            }
+        }
+        for outcome in EVENT_OUTCOMES {
+            self.remove(&families.events, &[outcome]);
+        }
+        self.remove(&families.http_duration, &[]);
+        self.remove(&families.http_in_flight, &[]);
+        self.remove(&families.in_flight, &[]);
+        self.remove(&families.events_published, &[]);
+        self.remove(&families.log_bytes, &[]);
+        self.remove(&families.log_bytes_dropped, &[]);
+    }
+
+    fn remove<B: MetricVecBuilder>(&self, family: &MetricVec<B>, labels: &[&str]) {
+        let labels = [&[self.component.app(), self.component.component()], labels].concat();
+        drop(family.remove_label_values(&labels));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hull_invocation::{ComponentId, Failure, Resource};
+
+    use super::OUTCOMES;
+
+    /// Every kind has a column: a new kind of failure must be added to the table.
+    #[test]
+    fn every_failure_has_a_word_in_the_table() {
+        let component = ComponentId::new("shop", "orders");
+        let message = String::new();
+        let named = || component.clone();
+        let all = [
+            Failure::UnknownComponent(named()),
+            Failure::NoHandler { component: named(), handler: "wasi:http" },
+            Failure::Shed { component: named(), resource: Resource::Host, retry_after: Duration::ZERO },
+            Failure::DeadlineExceeded { component: named(), after: Duration::ZERO },
+            Failure::CpuExceeded { component: named(), limit: Duration::ZERO },
+            Failure::MemoryExceeded { component: named(), limit_bytes: 0 },
+            Failure::Trapped { component: named(), message: message.clone() },
+            Failure::NoResponse { component: named(), message: message.clone() },
+            Failure::BodyTooLarge { component: named(), limit_bytes: 0 },
+            Failure::BadRequest(message.clone()),
+            Failure::ChainTooLong { component: named(), message: message.clone() },
+            Failure::Cancelled,
+            Failure::Unavailable { component: named(), message: message.clone() },
+            Failure::Internal(message),
+        ];
+        let words: Vec<&str> = std::iter::once("ok").chain(all.iter().map(Failure::kind)).collect();
+        assert_eq!(words, OUTCOMES);
+    }
+}

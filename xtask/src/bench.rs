@@ -1,0 +1,23 @@
+//! `cargo xtask bench`: builds release and lets `hull-bench` (tests/bench) measure.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::workspace::{Workspace, run_to_success};
+use crate::{guests, toolchain, up};
+
+/// Run one bench; `options` go to it.
+pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str]) -> anyhow::Result<ExitCode> {
+    toolchain::ensure(workspace)?;
+    guests::build(workspace, guests::SHOP)?;
+    up::build_host(workspace)?;
+    // Apart from the host, so that the bench's own dependencies never change how the host is built.
+    let mut cargo = workspace.cargo("");
+    cargo.args(["build", "--release", "--package", "hull-bench"]);
+    run_to_success(cargo)?;
+    let mut bench = workspace.program(workspace.release_dir().join("hull-bench"));
+    bench.arg(name).args(options);
+    let status = bench.status().context("cannot start hull-bench")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,28 @@
+//! `cargo xtask up`: from a fresh clone to a running shop.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::ExitCode;
+
+use crate::workspace::{Workspace, run_to_success};
+use crate::{guests, toolchain};
+
+/// Build what the shop needs and become `hull up`; returns only if that cannot be started.
+pub(crate) fn run(workspace: &Workspace, extra: &[&str]) -> anyhow::Result<ExitCode> {
+    toolchain::ensure(workspace)?;
+    guests::build(workspace, guests::SHOP)?;
+    build_host(workspace)?;
+    let hull = workspace.release_dir().join("hull");
+    let mut up = workspace.program(&hull);
+    up.args(["up", "-f", "spin.toml"]).args(extra);
+    // In this process's place: signals reach the host itself, and its exit status is ours.
+    let error = up.exec();
+    Err(anyhow::Error::new(error).context(format!("cannot start {}", hull.display())))
+}
+
+/// The `hull` binary, as every task builds it.
+pub(crate) fn build_host(workspace: &Workspace) -> anyhow::Result<()> {
+    eprintln!("building the host (the first time this takes minutes: wasmtime is large)");
+    let mut cargo = workspace.cargo("");
+    cargo.args(["build", "--release", "--package", "hull-cli"]);
+    run_to_success(cargo)
+}
