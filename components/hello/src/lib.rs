@@ -2,6 +2,8 @@
 
 use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
+const ANSWER: &[u8] = b"Hello, Hull!\n";
+
 struct Hello;
 
 impl wasip2::exports::http::incoming_handler::Guest for Hello {
@@ -11,8 +13,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Hello {
         ResponseOutparam::set(out, Ok(response));
         let Ok(body) = body else { return };
         if let Ok(stream) = body.write() {
-            // Where the client is gone there is nobody left to tell.
-            let _ = stream.blocking_write_and_flush(b"Hello, Hull!\n");
+            // Not the blocking write, which would wait until the client's side has taken the bytes.
+            if stream.check_write().is_ok_and(|room| room >= ANSWER.len() as u64) {
+                let _ = stream.write(ANSWER);
+            }
         }
         let _ = OutgoingBody::finish(body, None);
     }

@@ -69,7 +69,7 @@ fn created(unit: &Unit, order: &Created) -> Result<Outcome> {
         store::remember(unit, &order.order_id, State::Refused)?;
         let reason = format!("out of stock: product {}", line.product_id);
         let rejected = Rejected { order_id: &order.order_id, product_id: &line.product_id, reason };
-        unit.publish(Message::json("inventory.rejected", &rejected)?)?;
+        unit.publish(&Message::json("inventory.rejected", &rejected)?)?;
         return Ok(Outcome::Ok);
     }
     store::hold(unit, &order.order_id, &order.items)?;
@@ -80,7 +80,7 @@ fn created(unit: &Unit, order: &Created) -> Result<Outcome> {
         currency: &order.currency,
         payment_token: &order.payment_token,
     };
-    unit.publish(Message::json("inventory.reserved", &reserved)?)?;
+    unit.publish(&Message::json("inventory.reserved", &reserved)?)?;
     Ok(Outcome::Ok)
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn state(order_id: &str) -> Result<Option<State>> {
 }
 
 /// The first line that there is too little for.
-pub(crate) fn short_of<'l>(lines: &'l [Line]) -> Result<Option<&'l Line>> {
+pub(crate) fn short_of(lines: &[Line]) -> Result<Option<&Line>> {
     for line in lines {
         let available = stock(&line.product_id)?.map_or(0, |stock| stock.available);
         if available < i64::from(line.quantity) {

@@ -91,7 +91,7 @@ pub(crate) fn tell(unit: &Unit, order: &Order, facts: &[Fact]) -> Result<()> {
             currency: &order.currency,
             reason,
         };
-        unit.publish(Message::json(subject, &ended)?)?;
+        unit.publish(&Message::json(subject, &ended)?)?;
     }
     Ok(())
 }

@@ -41,7 +41,8 @@ pub(crate) enum Status {
     Cancelled,
 }
 
-/// An order after some of its facts.
+/// An order after some of its facts. The names are those of its JSON.
+#[allow(clippy::struct_field_names)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Order {

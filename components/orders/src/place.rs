@@ -62,7 +62,7 @@ pub(crate) fn place(key: &str, asked: &Asked) -> Result<Order> {
         }
         claim(unit, key, &request, &order_id)?;
         let order = store::begin(unit, &order_id, &fact)?;
-        unit.publish(events::created(&order, asked.from_cart, &asked.payment_token)?)?;
+        unit.publish(&events::created(&order, asked.from_cart, &asked.payment_token)?)?;
         Ok(order)
     })
 }

@@ -10,7 +10,7 @@ use crate::view;
 
 const PAGE_ORDERS: i64 = 200;
 /// After this long the answer says where to go on.
-const TIME_MS_MAX: i64 = 8_000;
+const TIME_MS_MAX: i64 = 4_000;
 
 /// What was done, and from where it goes on if there is more.
 #[derive(Debug, Default, Serialize)]

@@ -90,7 +90,7 @@ fn charge(unit: &Unit, event_id: &str, order: &Reserved) -> Result<Outcome> {
     let settled =
         Settled { order_id: &order.order_id, payment_id: &payment_id, amount_cents: order.amount_cents, reason };
     let subject = if status == Status::Charged { "payments.charged" } else { "payments.declined" };
-    unit.publish(Message::json(subject, &settled)?)?;
+    unit.publish(&Message::json(subject, &settled)?)?;
     request_refund(unit, &order.order_id, to_refund)
 }
 
@@ -108,7 +108,7 @@ fn cancelled(unit: &Unit, order: &Cancelled) -> Result<Outcome> {
 fn request_refund(unit: &Unit, order_id: &str, charge_id: Option<&str>) -> Result<Outcome> {
     if let Some(charge_id) = charge_id {
         let request = RefundRequested { order_id: order_id.to_owned(), charge_id: charge_id.to_owned() };
-        unit.publish(Message::json("payments.refund-requested", &request)?)?;
+        unit.publish(&Message::json("payments.refund-requested", &request)?)?;
     }
     Ok(Outcome::Ok)
 }
@@ -126,7 +126,7 @@ fn refund(unit: &Unit, event_id: &str, asked: &RefundRequested) -> Result<Outcom
             amount_cents: found.amount_cents,
             reason: None,
         };
-        unit.publish(Message::json("payments.refunded", &settled)?)?;
+        unit.publish(&Message::json("payments.refunded", &settled)?)?;
     }
     Ok(Outcome::Ok)
 }

@@ -25,7 +25,7 @@ struct Entry {
 }
 
 #[derive(Debug, Serialize)]
-struct Page {
+struct Listing {
     items: Vec<Product>,
     page: i64,
     total: i64,
@@ -56,11 +56,11 @@ fn list(request: &Request) -> Result<Response> {
     let matching = typed.and_then(search::expression);
     if typed.is_some() && matching.is_none() {
         // Nothing but punctuation was typed: no word, no match.
-        return response::ok(&Page { items: Vec::new(), page, total: 0 });
+        return response::ok(&Listing { items: Vec::new(), page, total: 0 });
     }
     let wanted = Wanted { matching, category: query.get("category"), limit, offset: (page - 1) * limit };
     let (items, total) = store::list(&wanted)?;
-    response::ok(&Page { items, page, total })
+    response::ok(&Listing { items, page, total })
 }
 
 /// Several at once for other services: one call instead of one for each line of an order.
@@ -72,7 +72,7 @@ fn some(ids: &str) -> Result<Response> {
     }
     let items = store::with_ids(&ids)?;
     let total = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    response::ok(&Page { items, page: 1, total })
+    response::ok(&Listing { items, page: 1, total })
 }
 
 fn show(request: &Request) -> Result<Response> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long the slow token takes.
-pub(crate) const SLOW: Duration = Duration::from_millis(1_000);
+pub(crate) const SLOW: Duration = Duration::from_secs(1);
 /// How often the flaky token fails before it works.
 pub(crate) const FLAKY_FAILURES: i64 = 2;
 

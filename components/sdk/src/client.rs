@@ -59,14 +59,14 @@ fn build(builder: http::request::Builder, body: Vec<u8>) -> Result<Request> {
 /// Ask and wait.
 pub fn send(request: Request) -> Result<Response, NoAnswer> {
     let target = request.uri().to_string();
-    let answer = start(request).and_then(finish);
+    let answer = start(request).and_then(|future| finish(&future));
     answer.map_err(|why| NoAnswer { target, why })
 }
 
 /// Ask all of them at once; the answers come in the order of the requests.
 pub fn send_all<const N: usize>(requests: [Request; N]) -> [Result<Response, NoAnswer>; N] {
     let started = requests.map(|request| (request.uri().to_string(), start(request)));
-    started.map(|(target, begun)| begun.and_then(finish).map_err(|why| NoAnswer { target, why }))
+    started.map(|(target, begun)| begun.and_then(|future| finish(&future)).map_err(|why| NoAnswer { target, why }))
 }
 
 /// The JSON of an answer; anything else means that the other side is not well.
@@ -111,7 +111,7 @@ fn method(method: &http::Method) -> Method {
     }
 }
 
-fn finish(future: FutureIncomingResponse) -> Result<Response, String> {
+fn finish(future: &FutureIncomingResponse) -> Result<Response, String> {
     future.subscribe().block();
     let incoming = match future.get() {
         Some(Ok(answer)) => answer.map_err(|e| format!("{e:?}"))?,

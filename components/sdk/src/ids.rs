@@ -1,4 +1,4 @@
-//! Ids: UUIDv7, which sort by the time they were made.
+//! Ids: UUIDs of version 7, which sort by the time they were made.
 
 use uuid::{Builder, Uuid};
 

@@ -49,12 +49,12 @@ impl Message {
 }
 
 /// Publish an event; the result is its id. Outside a unit of work it returns once the bus holds the event.
-pub fn publish(message: Message) -> Result<String> {
+pub fn publish(message: &Message) -> Result<String> {
     Ok(producer::publish(&message.raw)?)
 }
 
 /// Ask whoever handles the subject; the result is the payload of the answer. Never part of a unit of work.
-pub fn request(message: Message, timeout_ms: u32) -> Result<Vec<u8>> {
+pub fn request(message: &Message, timeout_ms: u32) -> Result<Vec<u8>> {
     Ok(request_reply::request(&message.raw, timeout_ms)?.payload)
 }
 

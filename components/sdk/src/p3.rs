@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::Method;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt, Full, Limited};
 use wasip3::http::types::{ErrorCode, Request as RawRequest, Response as RawResponse};
@@ -43,7 +42,6 @@ where
     F: AsyncFnOnce(H, Request) -> Result<Response>,
 {
     let (head, body) = http_from_wasi_request(raw)?.into_parts();
-    let head_only = head.method == Method::HEAD;
     let mut response = match routes.find(&head.method, head.uri.path()) {
         Err(missed) => missed.into_response(head.uri.path()),
         Ok(found) => {
@@ -54,9 +52,6 @@ where
     };
     let length = response.body().len();
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
-    if head_only {
-        response.body_mut().clear();
-    }
     http_into_wasi_response(response.map(|body| Full::new(Bytes::from(body))))
 }
 

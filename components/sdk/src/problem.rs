@@ -20,7 +20,7 @@ pub struct FieldError {
 pub struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
-    title: String,
+    title: &'static str,
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
     detail: String,
@@ -38,7 +38,7 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status,
             detail: detail.into(),
             field: None,
@@ -80,7 +80,7 @@ impl Problem {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
-        self.title = status.canonical_reason().unwrap_or("Error").to_owned();
+        self.title = status.canonical_reason().unwrap_or("Error");
         self
     }
 

@@ -147,28 +147,28 @@ mod tests {
             .delete("/api/carts/:user/items/:product", 5)
     }
 
-    fn find(method: Method, path: &str) -> Result<(u8, Vec<String>), Missed> {
-        let found = router().find(&method, path)?;
+    fn find(method: &Method, path: &str) -> Result<(u8, Vec<String>), Missed> {
+        let found = router().find(method, path)?;
         Ok((found.handler, found.params.into_iter().map(|(_, value)| value).collect()))
     }
 
     #[test]
     fn finds_by_method_and_shape() {
-        assert_eq!(find(Method::GET, "/health"), Ok((0, vec![])));
-        assert_eq!(find(Method::HEAD, "/health"), Ok((0, vec![])));
-        assert_eq!(find(Method::POST, "/api/orders/_rebuild"), Ok((1, vec![])));
-        assert_eq!(find(Method::GET, "/api/orders/o%201"), Ok((2, vec!["o 1".into()])));
-        assert_eq!(find(Method::DELETE, "/api/carts/u/items/p"), Ok((5, vec!["u".into(), "p".into()])));
+        assert_eq!(find(&Method::GET, "/health"), Ok((0, vec![])));
+        assert_eq!(find(&Method::HEAD, "/health"), Ok((0, vec![])));
+        assert_eq!(find(&Method::POST, "/api/orders/_rebuild"), Ok((1, vec![])));
+        assert_eq!(find(&Method::GET, "/api/orders/o%201"), Ok((2, vec!["o 1".into()])));
+        assert_eq!(find(&Method::DELETE, "/api/carts/u/items/p"), Ok((5, vec!["u".into(), "p".into()])));
     }
 
     #[test]
     fn says_why_not() {
-        assert_eq!(find(Method::GET, "/api/orders/"), Err(Missed::Path));
-        assert_eq!(find(Method::GET, "/api/orders/1/2"), Err(Missed::Path));
-        assert_eq!(find(Method::GET, "/health/"), Err(Missed::Path));
+        assert_eq!(find(&Method::GET, "/api/orders/"), Err(Missed::Path));
+        assert_eq!(find(&Method::GET, "/api/orders/1/2"), Err(Missed::Path));
+        assert_eq!(find(&Method::GET, "/health/"), Err(Missed::Path));
         let both = Missed::Method(vec![Method::PUT, Method::DELETE]);
-        assert_eq!(find(Method::GET, "/api/carts/u/items/p"), Err(both));
-        assert_eq!(find(Method::GET, "/api/orders/%ff"), Err(Missed::NotText));
+        assert_eq!(find(&Method::GET, "/api/carts/u/items/p"), Err(both));
+        assert_eq!(find(&Method::GET, "/api/orders/%ff"), Err(Missed::NotText));
     }
 
     #[test]

@@ -23,26 +23,23 @@ const READ_BYTES_MAX: u64 = 64 * 1024;
 
 /// Answer a request; the macro calls this.
 #[doc(hidden)]
-pub fn run(incoming: IncomingRequest, out: ResponseOutparam, routes: &Routes) {
-    let head = matches!(incoming.method(), Method::Head);
+pub fn run(incoming: &IncomingRequest, out: ResponseOutparam, routes: &Routes) {
     let mut response = answer(incoming, routes).unwrap_or_else(Error::into_response);
     let length = response.body().len();
+    // For HEAD too: the server leaves the body out, and a length without a body would be refused here.
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
-    if head {
-        response.body_mut().clear();
-    }
     write(response, out);
 }
 
-fn answer(incoming: IncomingRequest, routes: &Routes) -> Result<Response> {
-    let head = parts(&incoming)?;
+fn answer(incoming: &IncomingRequest, routes: &Routes) -> Result<Response> {
+    let head = parts(incoming)?;
     let found = match routes.find(head.method(), head.uri().path()) {
         Ok(found) => found,
         Err(missed) => return Ok(missed.into_response(head.uri().path())),
     };
     let body = match incoming.method() {
         Method::Get | Method::Head => Vec::new(),
-        _ => request_body(&incoming)?,
+        _ => request_body(incoming)?,
     };
     let request = Request::new(head.map(|()| body)).with_params(found.params);
     (found.handler)(&request)
@@ -128,22 +125,19 @@ pub(crate) fn send(body: OutgoingBody, bytes: &[u8]) -> std::result::Result<(), 
 }
 
 fn write_all(stream: &OutputStream, mut bytes: &[u8]) -> std::result::Result<(), StreamError> {
-    let ready = stream.subscribe();
     while !bytes.is_empty() {
         let room = stream.check_write()?;
         let take = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
         if take == 0 {
-            ready.block();
+            stream.subscribe().block();
             continue;
         }
         let (now, later) = bytes.split_at(take);
         stream.write(now)?;
         bytes = later;
     }
-    stream.flush()?;
-    // The flush has failed or is done once the stream can be written again.
-    ready.block();
-    stream.check_write().map(drop)
+    // Nobody waits for the flush to be done: the end of the body comes after all of it anyway.
+    stream.flush()
 }
 
 /// Export `fn() -> Routes` as the WASI 0.2 handler of this component.
@@ -157,7 +151,7 @@ macro_rules! http_component {
                 request: $crate::wasip2::http::types::IncomingRequest,
                 out: $crate::wasip2::http::types::ResponseOutparam,
             ) {
-                $crate::serve::run(request, out, &$routes());
+                $crate::serve::run(&request, out, &$routes());
             }
         }
 

@@ -19,7 +19,7 @@ impl Unit {
     }
 
     /// Publish an event when the unit commits, and not at all otherwise; the result is its id.
-    pub fn publish(&self, message: Message) -> Result<String> {
+    pub fn publish(&self, message: &Message) -> Result<String> {
         messaging::publish(message)
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether anyone on the Internet may be at this address: not private, local, shared, reserved or multicast. The
 /// ranges are those of the IANA special-purpose address registries (RFC 6890 and its updates).
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),
@@ -12,7 +12,7 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 /// Whether a connection to this address can never be meant: unspecified, multicast and broadcast.
-pub fn is_unreachable(address: IpAddr) -> bool {
+pub(crate) fn is_unreachable(address: IpAddr) -> bool {
     let address = address.to_canonical();
     address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }

@@ -18,7 +18,11 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The component that a URI names, if it names one.
 pub(crate) fn internal_target(uri: &Uri) -> Option<&str> {
-    let host = uri.host()?;
+    component_of(uri.host()?)
+}
+
+/// The component that a host name means, if it means one.
+pub(crate) fn component_of(host: &str) -> Option<&str> {
     let name = host.strip_suffix(".spin.internal").or_else(|| host.strip_suffix(".internal"))?;
     (!name.is_empty() && !name.contains('.')).then_some(name)
 }

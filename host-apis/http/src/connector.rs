@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tower_service::Service;
 
-use crate::egress::{HostPolicy, Refusal};
+use crate::policy::{AllowedHosts, Refusal};
 
 /// To one address; a name may have several.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -25,12 +25,12 @@ const ADDRESSES_MAX: usize = 8;
 /// Connects to what the policy allows.
 #[derive(Clone)]
 pub(crate) struct CheckedConnector {
-    policy: Arc<dyn HostPolicy>,
+    allowed: Arc<AllowedHosts>,
 }
 
 impl CheckedConnector {
-    pub(crate) fn new(policy: Arc<dyn HostPolicy>) -> Self {
-        Self { policy }
+    pub(crate) fn new(allowed: Arc<AllowedHosts>) -> Self {
+        Self { allowed }
     }
 }
 
@@ -56,18 +56,19 @@ impl Service<Uri> for CheckedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let policy = Arc::clone(&self.policy);
-        Box::pin(async move { connect(policy.as_ref(), &uri).await.map(TokioIo::new) })
+        let allowed = Arc::clone(&self.allowed);
+        Box::pin(async move { connect(&allowed, &uri).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(policy: &dyn HostPolicy, uri: &Uri) -> io::Result<TcpStream> {
+async fn connect(allowed: &AllowedHosts, uri: &Uri) -> io::Result<TcpStream> {
     let host = host_of(uri).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no host"))?;
     let port = port_of(uri);
+    let scheme = uri.scheme().cloned().unwrap_or(Scheme::HTTP);
     let addresses: Vec<SocketAddr> = lookup_host((host, port)).await?.take(ADDRESSES_MAX).collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
     for address in addresses {
-        if let Err(refusal) = policy.check_address(host, port, address.ip()) {
+        if let Err(refusal) = allowed.check_address(&scheme, host, port, address.ip()) {
             last = io::Error::new(io::ErrorKind::PermissionDenied, refusal);
             continue;
         }

@@ -1,11 +1,9 @@
 //! What one component may reach, how much of it at once, and the client through which it does. Every component has
 //! a client of its own: a pooled connection that one was granted must not serve another.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::Scheme;
 use hull_dispatch::Invoke;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -14,20 +12,7 @@ use tokio::sync::Semaphore;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::connector::CheckedConnector;
-
-/// Why a request may not be made. The text says which line of spin.toml would allow it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(pub String);
-
-/// `allowed_outbound_hosts` of one component.
-pub trait HostPolicy: Send + Sync + 'static {
-    /// Whether a request may go to this place at all.
-    fn check_host(&self, scheme: &Scheme, host: &str, port: u16) -> Result<(), Refusal>;
-
-    /// Whether the address that the host's name led to may be connected to.
-    fn check_address(&self, host: &str, port: u16, address: IpAddr) -> Result<(), Refusal>;
-}
+use crate::policy::AllowedHosts;
 
 /// `limits.outbound` of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +31,7 @@ const IDLE_CONNECTION_TIME: Duration = Duration::from_secs(60);
 
 /// One component's way out.
 pub struct Egress {
-    pub(crate) policy: Arc<dyn HostPolicy>,
+    pub(crate) allowed: Arc<AllowedHosts>,
     pub(crate) limits: EgressLimits,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) client: Client<HttpsConnector<CheckedConnector>, WasiBody>,
@@ -55,18 +40,19 @@ pub struct Egress {
 
 impl Egress {
     /// `door` serves calls to other components.
-    pub fn new(policy: Arc<dyn HostPolicy>, limits: EgressLimits, door: Arc<dyn Invoke>) -> Self {
+    pub fn new(allowed: AllowedHosts, limits: EgressLimits, door: Arc<dyn Invoke>) -> Self {
+        let allowed = Arc::new(allowed);
         let connector = HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
             .enable_http1()
-            .wrap_connector(CheckedConnector::new(Arc::clone(&policy)));
+            .wrap_connector(CheckedConnector::new(Arc::clone(&allowed)));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_CONNECTION_TIME)
             .build(connector);
         let places = Arc::new(Semaphore::new(limits.concurrency));
-        Self { policy, limits, places, client, door }
+        Self { allowed, limits, places, client, door }
     }
 }

@@ -7,7 +7,8 @@ mod connector;
 mod egress;
 mod failure;
 mod outgoing;
+mod policy;
 
-pub use address::{is_public, is_unreachable};
-pub use egress::{Egress, EgressLimits, HostPolicy, Refusal};
+pub use egress::{Egress, EgressLimits};
 pub use outgoing::OutgoingHttp;
+pub use policy::{AllowedHosts, Refusal};

@@ -104,3 +104,6 @@ impl KeyValueView<'_> {
 fn error(error: StorageError) -> Error {
     Error::Other(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

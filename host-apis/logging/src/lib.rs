@@ -5,7 +5,7 @@ mod output;
 mod record;
 
 pub use output::OutputLines;
-pub use record::{Level, LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX};
+pub use record::{Level, LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX, Source};
 
 use std::sync::Arc;
 
@@ -35,9 +35,9 @@ impl LoggingCtx {
         Self { sink, scope }
     }
 
-    /// Lines written to standard output (`Info`) or standard error (`Error`) of the same invocation.
-    pub fn lines(&self, level: Level) -> OutputLines {
-        OutputLines::new(Arc::clone(&self.sink), Arc::clone(&self.scope), level)
+    /// Lines written to the standard output or error of the same invocation.
+    pub fn lines(&self, source: Source) -> OutputLines {
+        OutputLines::new(Arc::clone(&self.sink), Arc::clone(&self.scope), source)
     }
 }
 
@@ -65,7 +65,7 @@ impl logging::Host for LoggingCtx {
             logging::Level::Error => Level::Error,
             logging::Level::Critical => Level::Critical,
         };
-        self.sink.log(&LogRecord::new(&self.scope, level, &context, &message));
+        self.sink.log(&LogRecord::new(&self.scope, level, Source::Logging, &context, &message));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use crate::record::{Level, LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX};
+use crate::record::{LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX, Source};
 
 /// A guest's standard output or error. Clones write to the same line.
 #[derive(Clone)]
@@ -22,13 +22,13 @@ pub struct OutputLines {
 struct Shared {
     sink: Arc<dyn LogSink>,
     scope: Arc<LogScope>,
-    level: Level,
+    source: Source,
     line: Mutex<Vec<u8>>,
 }
 
 impl OutputLines {
-    pub(crate) fn new(sink: Arc<dyn LogSink>, scope: Arc<LogScope>, level: Level) -> Self {
-        Self { shared: Arc::new(Shared { sink, scope, level, line: Mutex::default() }) }
+    pub(crate) fn new(sink: Arc<dyn LogSink>, scope: Arc<LogScope>, source: Source) -> Self {
+        Self { shared: Arc::new(Shared { sink, scope, source, line: Mutex::default() }) }
     }
 }
 
@@ -52,7 +52,7 @@ impl Shared {
     fn emit(&self, line: &mut Vec<u8>) {
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line);
-            self.sink.log(&LogRecord::new(&self.scope, self.level, "", &text));
+            self.sink.log(&LogRecord::new(&self.scope, self.source.level(), self.source, "", &text));
             line.clear();
         }
     }
@@ -128,7 +128,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::OutputLines;
-    use crate::record::{Level, LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX};
+    use crate::record::{LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX, Source};
 
     #[derive(Default)]
     struct Kept(Mutex<Vec<String>>);
@@ -147,7 +147,7 @@ mod tests {
             correlation_id: RequestId::from_bytes([2; 16]),
             trace: TraceContext::root([3; 16], 4),
         };
-        let output = OutputLines::new(Arc::clone(&kept) as Arc<dyn LogSink>, Arc::new(scope), Level::Info);
+        let output = OutputLines::new(Arc::clone(&kept) as Arc<dyn LogSink>, Arc::new(scope), Source::Stdout);
         writes.iter().for_each(|bytes| output.shared.write(bytes));
         drop(output);
         std::mem::take(&mut *kept.0.lock())

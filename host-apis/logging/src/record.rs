@@ -36,6 +36,27 @@ impl Level {
     }
 }
 
+/// Which way a guest said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `wasi:logging`.
+    Logging,
+    /// A line of its standard output.
+    Stdout,
+    /// A line of its standard error.
+    Stderr,
+}
+
+impl Source {
+    /// Lines have no level of their own.
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Self::Logging | Self::Stdout => Level::Info,
+            Self::Stderr => Level::Error,
+        }
+    }
+}
+
 /// The invocation that a record belongs to.
 #[derive(Debug, Clone)]
 pub struct LogScope {
@@ -56,6 +77,8 @@ pub struct LogRecord<'a> {
     pub scope: &'a LogScope,
     /// How important it is.
     pub level: Level,
+    /// Which way it came.
+    pub source: Source,
     /// The guest's own grouping; empty for standard output and error.
     pub context: &'a str,
     /// The text, cut at a character boundary after [`MESSAGE_BYTES_MAX`] bytes.
@@ -66,10 +89,16 @@ pub struct LogRecord<'a> {
 
 impl<'a> LogRecord<'a> {
     /// A record whose texts are cut to what is kept.
-    pub fn new(scope: &'a LogScope, level: Level, context: &'a str, message: &'a str) -> Self {
+    pub fn new(
+        scope: &'a LogScope,
+        level: Level,
+        source: Source,
+        context: &'a str,
+        message: &'a str,
+    ) -> Self {
         let context = cut(context, 256);
         let kept = cut(message, MESSAGE_BYTES_MAX);
-        Self { scope, level, context, message: kept, cut_bytes: message.len() - kept.len() }
+        Self { scope, level, source, context, message: kept, cut_bytes: message.len() - kept.len() }
     }
 }
 

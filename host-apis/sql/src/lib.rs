@@ -87,3 +87,6 @@ impl Host for SqlView<'_> {
         Ok(session.execute(statement, convert::parameters(parameters)).await.map_err(convert::error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,8 +71,8 @@ impl Database {
         Ledger::new(self.clone())
     }
 
-    /// Run what is missing of the migrations, in order; the numbers that ran. The rest of the database goes on
-    /// meanwhile. After an error, those before the failing one have run and the failing one has not.
+    /// Run what is missing of the migrations, in order; the numbers that ran. Reads go on meanwhile, writes wait. After
+    /// an error, those before the failing one have run and the failing one has not.
     pub async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<u32>, StorageError> {
         let applied = self.applied_migrations().await?;
         let missing = to_run(migrations, &applied)?;

@@ -18,7 +18,8 @@ pub enum ConstraintKind {
     Other,
 }
 
-/// Why a storage operation did not happen. Whatever the variant, nothing of that operation was applied.
+/// Why a storage operation did not happen. Whatever the variant, nothing of that operation was applied; only an event
+/// that was published outside a unit may still go out after a timeout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// The statement may not be used here; the text says what would grant it, if anything does.

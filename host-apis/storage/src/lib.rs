@@ -15,6 +15,7 @@ mod outbox;
 mod session;
 mod sqlite;
 mod state_dir;
+mod unit_state;
 mod value;
 mod waiters;
 

@@ -15,6 +15,7 @@ use crate::sqlite::{
     DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap, UnitClient,
     answer_of,
 };
+use crate::unit_state::{Closing, Entry, Inner, State};
 use crate::value::{KeyPage, ResultSet, Swapped, Value};
 
 /// What a session is made with.
@@ -32,24 +33,6 @@ pub struct SessionOptions {
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    database: Database,
-    options: SessionOptions,
-    state: Mutex<State>,
-}
-
-/// Where the session's unit of work stands.
-enum State {
-    /// Each call commits by itself.
-    Outside,
-    /// A unit was begun; the writer is taken with its first access.
-    Begun,
-    /// The writer has it, or it waits for the writer.
-    Open(Arc<UnitClient>),
-    /// The host ended it; the guest has not been told by commit or rollback yet.
-    Ended(StorageError),
 }
 
 impl Session {
@@ -158,7 +141,7 @@ impl Session {
         if self.inner.options.event.is_some() {
             return Err(StorageError::Denied("the unit of an event handler is committed by the host".to_owned()));
         }
-        let unit = match self.inner.leave()? {
+        let unit = match self.inner.leave() {
             State::Outside => return Err(StorageError::NotOpen),
             State::Begun => return Ok(()),
             State::Ended(reason) => return Err(reason),
@@ -173,7 +156,7 @@ impl Session {
         if self.inner.options.event.is_some() {
             return Err(StorageError::Denied("the unit of an event handler is ended by its outcome".to_owned()));
         }
-        let unit = match self.inner.leave()? {
+        let unit = match self.inner.leave() {
             State::Outside => return Err(StorageError::NotOpen),
             State::Begun | State::Ended(_) => return Ok(()),
             State::Open(unit) => unit,
@@ -281,73 +264,3 @@ impl Session {
         result
     }
 }
-
-/// How an operation is to be run.
-enum Entry {
-    Outside,
-    First,
-    Inside(Arc<UnitClient>),
-}
-
-impl Inner {
-    fn enter(&self) -> Result<Entry, StorageError> {
-        let entry = match &*self.state.lock() {
-            State::Outside => Entry::Outside,
-            State::Begun => Entry::First,
-            State::Open(unit) => Entry::Inside(Arc::clone(unit)),
-            State::Ended(reason) => return Err(reason.clone()),
-        };
-        if !matches!(entry, Entry::Inside(_)) {
-            self.check_chain()?;
-        }
-        Ok(entry)
-    }
-
-    fn check_chain(&self) -> Result<(), StorageError> {
-        if self.options.frame.would_deadlock() { Err(StorageError::WouldDeadlock) } else { Ok(()) }
-    }
-
-    /// Take the unit out of the state.
-    fn leave(&self) -> Result<State, StorageError> {
-        Ok(std::mem::replace(&mut *self.state.lock(), State::Outside))
-    }
-
-    fn end_unit(&self, error: &StorageError) {
-        let mut state = self.state.lock();
-        if matches!(*state, State::Open(_)) {
-            *state = State::Ended(match error {
-                StorageError::Expired(_) | StorageError::Conflict => error.clone(),
-                other => StorageError::Expired(other.to_string()),
-            });
-            self.options.frame.set_unit_open(false);
-        }
-    }
-
-    async fn end_of(
-        &self,
-        end: tokio::sync::oneshot::Receiver<Result<Finished, StorageError>>,
-        unit: &UnitClient,
-    ) -> Result<Finished, StorageError> {
-        match tokio::time::timeout_at(self.options.deadline.into(), end).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(unit.reason()),
-            Err(_) => Err(StorageError::deadline()),
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.options.frame.set_unit_open(false);
-    }
-}
-
-/// The unit is over, however waiting for its end ends.
-struct Closing<'a>(&'a Inner);
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        self.0.options.frame.set_unit_open(false);
-    }
-}
-

@@ -104,9 +104,13 @@ impl Backend {
     ) -> Result<O::Output, StorageError> {
         let cancel = Cancel::default();
         let armed = cancel.on_drop();
-        let (job, answer) = JobOf::new(operation, deadline, &cancel);
+        let (job, mut answer, claim) = JobOf::new(operation, deadline, &cancel);
         self.shared.submit(Unit::Single(job))?;
-        let answer = until(deadline, answer).await?;
+        let answer = match until(deadline, &mut answer).await {
+            Ok(answer) => answer,
+            Err(late) if claim.give_up() => return Err(late),
+            Err(_) => answer.await,
+        };
         armed.disarm();
         answer.unwrap_or_else(|_| Err(self.lost()))
     }

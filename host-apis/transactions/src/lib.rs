@@ -159,3 +159,6 @@ fn error(error: StorageError) -> Error {
         _ => Error::Other(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ mod recovery;
 mod requests;
 mod segment;
 mod stream;
+mod upkeep;
 mod writer;
 
 use std::collections::HashMap;
@@ -230,11 +231,15 @@ impl Bus for EmbeddedBus {
         self.requests.close();
         let _making = self.making.lock().await;
         let streams: Vec<_> = self.streams.lock().values().cloned().collect();
-        streams.iter().for_each(|stream| stream.close());
+        for stream in &streams {
+            stream.close();
+        }
         self.signal.stop();
         let housekeeper = self.housekeeper.lock().take();
         let stopping = tokio::task::spawn_blocking(move || {
-            streams.iter().for_each(|stream| stream.join());
+            for stream in &streams {
+                stream.join();
+            }
             housekeeper.is_none_or(|thread| thread.join().is_ok())
         });
         if !matches!(stopping.await, Ok(true)) {
@@ -246,7 +251,9 @@ impl Bus for EmbeddedBus {
 impl Drop for EmbeddedBus {
     fn drop(&mut self) {
         self.signal.stop();
-        self.streams.lock().values().for_each(|stream| stream.close());
+        for stream in self.streams.lock().values() {
+            stream.close();
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub enum BusError {
         limit_bytes: usize,
     },
     /// The stream holds an event of the same source and id with other content.
-    #[error("event {id:?} of {source_name} was published before with other content (sequence {sequence}): use another id")]
+    #[error(
+        "event {id:?} of {source_name} was published before with other content (sequence {sequence}): use another id"
+    )]
     IdReused {
         /// The event's source.
         source_name: String,
@@ -28,7 +30,10 @@ pub enum BusError {
         sequence: u64,
     },
     /// The stream holds as much as it may, and some consumer has not acknowledged it yet or it is too young to drop.
-    #[error("the stream of {app} is full ({limit}): a consumer is behind or gone (`hull status` shows which), or shorten `retain` in hull.toml's [bus]")]
+    #[error(
+        "the stream of {app} is full ({limit}): a consumer is behind or gone (`hull status` shows which), or shorten \
+         `retain` in hull.toml's [bus]"
+    )]
     Full {
         /// Whose stream.
         app: String,
@@ -44,7 +49,11 @@ pub enum BusError {
         reason: String,
     },
     /// A file of the bus is damaged in a place that a crash cannot explain. It is left as it is.
-    #[error("{} is damaged at byte {offset}: {reason}; restore it from a backup, or move it away to go on without its events", file.display())]
+    #[error(
+        "{} is damaged at byte {offset}: {reason}; restore it from a backup, or move it away to go on without its \
+         events",
+        file.display()
+    )]
     Corrupt {
         /// Which file.
         file: PathBuf,

@@ -19,14 +19,9 @@ pub fn stream_subject(app: &str, subject: &str) -> String {
 /// Letters, digits and `-` stay; every other byte becomes `_` and two hexadecimal digits. What gets too long ends in
 /// a digest of the whole.
 pub(crate) fn escape(text: &str) -> String {
-    let mut name = String::with_capacity(text.len() + 8);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' {
-            name.push(char::from(byte));
-        } else {
-            name.push_str(&format!("_{byte:02x}"));
-        }
-    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let escaped = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("_{byte:02x}") };
+    let mut name: String = text.bytes().map(escaped).collect();
     if name.len() > NAME_LENGTH_MAX {
         let digest = Sha256::digest(text.as_bytes());
         name.truncate(NAME_LENGTH_MAX - 33);

@@ -1,5 +1,8 @@
 //! One suite for every backend of the bus: what `Bus` promises is what its users rely on, whoever keeps the events.
 
+// Outside of `#[test]` functions clippy takes a test's code for the product's.
+#![allow(clippy::expect_used, clippy::duration_suboptimal_units, clippy::needless_pass_by_value)]
+
 #[path = "conformance/backend.rs"]
 mod backend;
 #[path = "conformance/consuming.rs"]
@@ -9,9 +12,15 @@ mod publishing;
 #[path = "conformance/requesting.rs"]
 mod requesting;
 
-/// One test for each promise, on one backend.
+/// One test for each promise on each backend.
 macro_rules! conformance {
-    ($backend:ident: $($area:ident::$promise:ident),+ $(,)?) => {
+    ($backends:tt: $promises:tt) => {
+        conformance! { @each $backends $promises }
+    };
+    (@each [$($backend:ident),+] $promises:tt) => {
+        $(conformance! { @one $backend $promises })+
+    };
+    (@one $backend:ident [$($area:ident::$promise:ident),+ $(,)?]) => {
         mod $backend {
             $(
                 #[tokio::test]
@@ -24,7 +33,7 @@ macro_rules! conformance {
     };
 }
 
-conformance! { embedded:
+conformance! { [embedded, embedded_unsynced]: [
     publishing::events_arrive_whole_and_in_order,
     publishing::events_survive_a_reopening,
     publishing::a_repeated_publish_is_stored_once,
@@ -57,4 +66,4 @@ conformance! { embedded:
     requesting::silence_ends_with_the_timeout,
     requesting::a_refusal_is_passed_on,
     requesting::pending_requests_are_bounded,
-}
+] }

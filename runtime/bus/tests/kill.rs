@@ -3,6 +3,9 @@
 //!
 //! The test is its own child: run with a directory, it publishes until it is killed.
 
+// Outside of `#[test]` functions clippy takes a test's code for the product's.
+#![allow(clippy::expect_used, clippy::duration_suboptimal_units, clippy::needless_pass_by_value)]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,7 +20,8 @@ const ROUNDS: u64 = 8;
 const CHILD: &str = "HULL_BUS_CHILD";
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).enable_all().build().expect("a runtime");
     match std::env::var_os(CHILD) {
         Some(directory) => runtime.block_on(publish_for_ever(Path::new(&directory))),
         None => runtime.block_on(kill_and_check()),

@@ -1,3 +1,47 @@
-//! The `hull` binary: wiring, commands, shutdown.
+//! The `hull` binary: commands, and the wiring of the host that `hull up` runs.
 
-fn main() {}
+mod admin;
+mod build;
+mod check;
+mod compile;
+mod dead_letters;
+mod failure;
+mod inspection;
+mod invoke;
+mod logs;
+mod manifest_files;
+mod new;
+mod options;
+mod payload;
+mod progress;
+mod publish;
+mod status;
+mod table;
+mod terminal;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::options::{Cli, Command};
+
+fn main() -> ExitCode {
+    // A wrong use ends here, with status 2.
+    let done = match Cli::parse().command {
+        Command::Up(options) => up::run(options),
+        Command::Build(options) => build::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::New(options) => new::run(&options),
+        Command::Status(options) => admin::block_on(status::run(&options)),
+        Command::Logs(options) => admin::block_on(logs::run(&options)),
+        Command::Invoke(options) => admin::block_on(invoke::run(&options)),
+        Command::Publish(options) => admin::block_on(publish::run(&options)),
+        Command::DeadLetters(command) => admin::block_on(dead_letters::run(&command)),
+        Command::CompileComponent(options) => return compile::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,1 +1,20 @@
-//! Control.
+//! The running host: what a manifest describes becomes something that serves, and the admin interface shows it.
+
+mod admin;
+mod bytes;
+mod component;
+mod deploy;
+mod error;
+mod files;
+mod migrations;
+mod node;
+mod observe;
+mod public_routes;
+mod unenforced;
+
+pub use admin::{AdminConfig, AdminError, AdminServer, Token};
+pub use deploy::{Deployed, Served};
+pub use error::{ComponentProblem, DeployFailed};
+pub use node::{Node, NodeConfig, NodeError};
+pub use public_routes::{PublicRoute, public_routes};
+pub use unenforced::{Unenforced, unenforced};

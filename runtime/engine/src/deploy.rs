@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hull_bus::Bus;
 use hull_config::ConfigCtx;
 use hull_http::Egress;
 use hull_invocation::{ComponentId, VersionId};
 use hull_logging::LogSink;
+use hull_messaging::MessagingPolicy;
+use hull_storage::Database;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre};
@@ -58,6 +61,8 @@ pub struct Grants {
     pub keyvalue: bool,
     /// `sqlite_databases = ["default"]`.
     pub sql: bool,
+    /// `publishes` names something.
+    pub publish: bool,
 }
 
 /// A component as the manifest describes it, with its bytes.
@@ -81,6 +86,14 @@ pub struct ComponentSpec {
     pub egress: Arc<Egress>,
     /// What it says goes here.
     pub log_sink: Arc<dyn LogSink>,
+    /// Which interfaces to its storage it may use.
+    pub grants: Grants,
+    /// Its storage.
+    pub database: Database,
+    /// What it may publish.
+    pub messaging: Arc<MessagingPolicy>,
+    /// Where its requests go.
+    pub bus: Arc<dyn Bus>,
     /// An HTTP trigger or a call may reach it.
     pub serves_http: bool,
     /// A messaging trigger names it.
@@ -99,6 +112,10 @@ pub struct Version {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) log_sink: Arc<dyn LogSink>,
+    pub(crate) grants: Grants,
+    pub(crate) database: Database,
+    pub(crate) messaging: Arc<MessagingPolicy>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) pre: InstancePre<HostState>,
     pub(crate) handlers: Handlers,
     pub(crate) idle: Mutex<Vec<Idle>>,
@@ -170,6 +187,10 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         mounts: spec.mounts,
         egress: spec.egress,
         log_sink: spec.log_sink,
+        grants: spec.grants,
+        database: spec.database,
+        messaging: spec.messaging,
+        bus: spec.bus,
         pre,
         handlers: Handlers { http, event },
         idle: Mutex::default(),

@@ -1,11 +1,17 @@
-//! One event to one guest.
+//! One event to one guest, inside a unit of work: when the handler accepts, what it wrote and published is committed
+//! together with the mark that the event was handled. Otherwise nothing of it happened.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hull_invocation::{Event, EventOutcome, Failure, Invocation};
+use hull_storage::{EventIdentity, Finished, StorageError};
 
 use crate::deploy::Version;
+use crate::drive::{Driver, GuestFuture};
+use crate::instance::Sandbox;
 use crate::registry::Shared;
+use crate::state::Handling;
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic)]
 mod bindings {
@@ -17,15 +23,89 @@ mod bindings {
 }
 
 pub(crate) use bindings::EventHandlerIndices;
+use bindings::exports::hull::messaging::handler::{Event as GuestEvent, Outcome};
+
+/// What is handed to the guest besides the invocation.
+pub(crate) struct Delivered {
+    pub(crate) event: Event,
+    pub(crate) attempt: u32,
+    pub(crate) expects_reply: bool,
+}
 
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     version: Arc<Version>,
     invocation: Invocation,
-    event: Event,
-    attempt: u32,
-    expects_reply: bool,
+    delivered: Delivered,
 ) -> Result<EventOutcome, Failure> {
-    let _ = (shared, version, event, attempt, expects_reply);
-    Err(Failure::Internal(format!("{}: later", invocation.target)))
+    let component = invocation.target.clone();
+    let deadline = invocation.deadline;
+    let (sender, outcome) = tokio::sync::oneshot::channel();
+    let guest: GuestFuture = Box::pin(async move {
+        let outcome = handle(&shared, &version, &invocation, delivered).await?;
+        // The receiver is in this very function; it is gone only when nobody waits any more.
+        let _ = sender.send(outcome);
+        Ok(())
+    });
+    Driver::new(guest, component, deadline).await?;
+    outcome.await.map_err(|_| Failure::Cancelled)
+}
+
+async fn handle(
+    shared: &Shared,
+    version: &Arc<Version>,
+    invocation: &Invocation,
+    delivered: Delivered,
+) -> Result<EventOutcome, Failure> {
+    let component = || invocation.target.clone();
+    let Some(indices) = &version.handlers.event else {
+        return Err(Failure::NoHandler { component: component(), handler: "hull:messaging/handler@0.1.0" });
+    };
+    let identity = EventIdentity::of(&delivered.event);
+    let handling = Handling { identity, expects_reply: delivered.expects_reply };
+    let mut sandbox = Sandbox::open(shared, version, invocation, Some(&handling)).await?;
+    let session = sandbox.store.data().session().clone();
+    let event = guest_event(delivered);
+    let result = async {
+        let handler = indices.load(&mut sandbox.store, &sandbox.instance)?;
+        handler.hull_messaging_handler().call_handle(&mut sandbox.store, &event).await
+    };
+    let outcome = match result.await {
+        Ok(outcome) => outcome,
+        Err(error) => return Err(sandbox.failure(&error)),
+    };
+    let reply = sandbox.store.data_mut().take_reply();
+    let ended = match outcome {
+        Outcome::Ok => match session.finish_event().await {
+            Ok(Finished::Committed) => Ok(EventOutcome::Handled(reply)),
+            Ok(Finished::AlreadyHandled) => Ok(EventOutcome::AlreadyHandled),
+            Err(StorageError::Conflict) => Ok(EventOutcome::Conflict),
+            Err(error @ StorageError::IdReused { .. }) => Ok(EventOutcome::Reject(error.to_string())),
+            Err(error) => Err(Failure::Unavailable { component: component(), message: error.to_string() }),
+        },
+        Outcome::Retry(after_ms) => {
+            session.abandon();
+            Ok(EventOutcome::Retry(after_ms.map(Duration::from_millis)))
+        }
+        Outcome::Reject(reason) => {
+            session.abandon();
+            Ok(EventOutcome::Reject(reason))
+        }
+    };
+    sandbox.close();
+    ended
+}
+
+fn guest_event(delivered: Delivered) -> GuestEvent {
+    let Delivered { event, attempt, expects_reply } = delivered;
+    GuestEvent {
+        subject: event.subject,
+        id: event.key.id,
+        source: event.key.source,
+        time: event.time,
+        headers: event.headers,
+        payload: event.payload.into(),
+        attempt,
+        expects_reply,
+    }
 }

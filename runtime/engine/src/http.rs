@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use hull_dispatch::{Body, BodyError};
 use hull_invocation::{Failure, Invocation};
@@ -34,7 +33,7 @@ pub(crate) async fn serve(
     let (head_sender, head) = oneshot::channel();
     let request = request.map(|body| body.map_err(wasi_error).boxed_unsync());
     let guest: GuestFuture = Box::pin(async move {
-        let sandbox = Sandbox::open(&shared, &version, &invocation).await?;
+        let sandbox = Sandbox::open(&shared, &version, &invocation, None).await?;
         match &version.handlers.http {
             Some(HttpIndices::V02(indices)) => run_v02(sandbox, indices, request, head_sender).await,
             Some(HttpIndices::V03(indices)) => run_v03(sandbox, indices, request, head_sender).await,
@@ -111,6 +110,7 @@ pub(crate) async fn call_v03(
     request: http::Request<WasiBody>,
     head: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {
+    let request = with_absolute_uri(request)?;
     let (request, request_sent) = accessor.with(|mut store| {
         let hooks = store.data_mut().http().hooks;
         let (request, sent) = wasmtime_wasi_http::p3::Request::from_http(hooks, request);
@@ -125,6 +125,19 @@ pub(crate) async fn call_v03(
     Ok(())
 }
 
+/// The 0.3 bindings read authority and scheme from the URI alone, and requests come with both in their headers.
+fn with_absolute_uri(mut request: http::Request<WasiBody>) -> wasmtime::Result<http::Request<WasiBody>> {
+    if request.uri().authority().is_none() {
+        let host = request.headers().get(http::header::HOST).map_or(&b""[..], http::HeaderValue::as_bytes);
+        let authority = http::uri::Authority::try_from(host)?;
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = Some(authority);
+        *request.uri_mut() = http::Uri::from_parts(parts)?;
+    }
+    Ok(request)
+}
+
 fn finish(sandbox: Sandbox, result: wasmtime::Result<()>) -> Result<(), Failure> {
     match result {
         Ok(()) => {
@@ -133,9 +146,4 @@ fn finish(sandbox: Sandbox, result: wasmtime::Result<()>) -> Result<(), Failure>
         }
         Err(error) => Err(sandbox.failure(&error)),
     }
-}
-
-/// Nothing to read: for requests that the host makes itself.
-pub(crate) fn empty_body() -> Body {
-    http_body_util::Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync()
 }

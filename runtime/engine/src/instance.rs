@@ -9,7 +9,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use crate::deploy::{Reuse, Version};
 use crate::limits::{CpuExhausted, bound};
 use crate::registry::Shared;
-use crate::state::HostState;
+use crate::state::{Handling, HostState};
 
 /// Instances that are kept for the next invocation, per component.
 const IDLE_MAX: usize = 64;
@@ -35,17 +35,18 @@ impl Sandbox {
         shared: &Shared,
         version: &Arc<Version>,
         invocation: &Invocation,
+        handling: Option<&Handling>,
     ) -> Result<Self, Failure> {
         shared.ticker.keep_awake();
         if !matches!(version.reuse, Reuse::Never)
             && let Some(idle) = version.idle.lock().pop()
         {
             let Idle { mut store, instance, served } = idle;
-            store.data_mut().serve_next(version, invocation);
+            store.data_mut().serve_next(version, invocation, handling);
             return Ok(Self { store, instance, version: Arc::clone(version), served });
         }
         let failed = |error: &wasmtime::Error| instantiation_failure(version, error);
-        let state = HostState::new(version, invocation).map_err(|error| failed(&error))?;
+        let state = HostState::new(version, invocation, handling).map_err(|error| failed(&error))?;
         let mut store = Store::try_new(version.pre.engine(), state).map_err(|error| failed(&error))?;
         bound(&mut store);
         match version.pre.instantiate_async(&mut store).await {
@@ -76,10 +77,6 @@ impl Sandbox {
     /// Say why the guest failed.
     pub(crate) fn failure(&self, error: &wasmtime::Error) -> Failure {
         guest_failure(&self.store, &self.version, error)
-    }
-
-    pub(crate) fn version(&self) -> &Version {
-        &self.version
     }
 }
 

@@ -15,6 +15,7 @@ use crate::config::{EngineConfig, Flavor, host_config};
 use crate::deploy::{ComponentSpec, Version, prepare};
 use crate::epoch::Ticker;
 use crate::error::DeployError;
+use crate::event::Delivered;
 use crate::state::{HostState, linker};
 
 /// Compiles, installs and runs components. Clones are the same engine.
@@ -117,6 +118,7 @@ impl Invoke for Engine {
         expects_reply: bool,
     ) -> Result<EventOutcome, Failure> {
         let version = self.version(&invocation.target)?;
-        crate::event::serve(Arc::clone(&self.shared), version, invocation, event, attempt, expects_reply).await
+        let delivered = Delivered { event, attempt, expects_reply };
+        crate::event::serve(Arc::clone(&self.shared), version, invocation, delivered).await
     }
 }

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use hull_config::ConfigCtx;
 use hull_http::OutgoingHttp;
-use hull_invocation::Invocation;
-use hull_logging::{Level, LogScope, LoggingCtx};
+use hull_invocation::{Invocation, Reply};
+use hull_keyvalue::{KeyValueCtx, KeyValueView};
+use hull_logging::{LogScope, LoggingCtx, Source};
+use hull_messaging::MessagingCtx;
+use hull_sql::{SqlCtx, SqlView};
+use hull_storage::{EventIdentity, Session, SessionOptions};
+use hull_transactions::{TransactionsCtx, TransactionsView};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -31,27 +36,62 @@ struct Services {
     outgoing: OutgoingHttp,
     logging: LoggingCtx,
     config: ConfigCtx,
+    keyvalue: KeyValueCtx,
+    sql: SqlCtx,
+    transactions: TransactionsCtx,
+    messaging: MessagingCtx,
+    session: Session,
+}
+
+/// The event that an invocation handles.
+pub(crate) struct Handling {
+    pub(crate) identity: EventIdentity,
+    pub(crate) expects_reply: bool,
 }
 
 impl Services {
-    fn new(version: &Version, invocation: &Invocation) -> Self {
+    fn new(version: &Version, invocation: &Invocation, handling: Option<&Handling>) -> Self {
         let scope = LogScope {
             component: invocation.target.clone(),
             request_id: invocation.request_id.clone(),
             correlation_id: invocation.correlation_id.clone(),
             trace: invocation.trace,
         };
+        let session = version.database.session(SessionOptions {
+            frame: Arc::clone(invocation.lineage.frame()),
+            deadline: invocation.deadline,
+            event: handling.map(|handling| handling.identity.clone()),
+        });
+        let granted = |grant: bool| grant.then(|| session.clone());
+        let caller = Arc::new(invocation.clone());
+        let component = || invocation.target.clone();
+        let grants = version.grants;
         Self {
-            outgoing: OutgoingHttp::new(Arc::clone(&version.egress), Arc::new(invocation.clone())),
+            outgoing: OutgoingHttp::new(Arc::clone(&version.egress), Arc::clone(&caller)),
             logging: LoggingCtx::new(Arc::clone(&version.log_sink), Arc::new(scope)),
             config: version.config.clone(),
+            keyvalue: KeyValueCtx::new(component(), granted(grants.keyvalue)),
+            sql: SqlCtx::new(component(), granted(grants.sql)),
+            transactions: TransactionsCtx::new(component(), granted(grants.keyvalue || grants.sql || grants.publish)),
+            messaging: MessagingCtx::new(
+                session.clone(),
+                Arc::clone(&version.messaging),
+                Arc::clone(&version.bus),
+                caller,
+                handling.is_some_and(|handling| handling.expects_reply),
+            ),
+            session,
         }
     }
 }
 
 impl HostState {
-    pub(crate) fn new(version: &Version, invocation: &Invocation) -> wasmtime::Result<Self> {
-        let services = Services::new(version, invocation);
+    pub(crate) fn new(
+        version: &Version,
+        invocation: &Invocation,
+        handling: Option<&Handling>,
+    ) -> wasmtime::Result<Self> {
+        let services = Services::new(version, invocation, handling);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -62,16 +102,26 @@ impl HostState {
     }
 
     /// Serve another invocation with the same instance.
-    pub(crate) fn serve_next(&mut self, version: &Version, invocation: &Invocation) {
-        self.services = Services::new(version, invocation);
+    pub(crate) fn serve_next(&mut self, version: &Version, invocation: &Invocation, handling: Option<&Handling>) {
+        self.services = Services::new(version, invocation, handling);
+    }
+
+    /// The invocation's storage.
+    pub(crate) fn session(&self) -> &Session {
+        &self.services.session
+    }
+
+    /// What the handler answered to a request over the bus.
+    pub(crate) fn take_reply(&mut self) -> Option<Reply> {
+        self.services.messaging.take_reply()
     }
 }
 
 fn wasi_ctx(version: &Version, logging: &LoggingCtx) -> wasmtime::Result<WasiCtx> {
     let mut builder = WasiCtx::builder();
     builder
-        .stdout(logging.lines(Level::Info))
-        .stderr(logging.lines(Level::Error))
+        .stdout(logging.lines(Source::Stdout))
+        .stderr(logging.lines(Source::Stderr))
         .envs(&version.environment)
         .allow_tcp(false)
         .allow_udp(false)
@@ -107,5 +157,15 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
     }
     hull_config::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.config)?;
     hull_logging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.logging)?;
+    hull_keyvalue::add_to_linker(&mut linker, |state: &mut HostState| KeyValueView {
+        ctx: &mut state.services.keyvalue,
+        table: &mut state.table,
+    })?;
+    hull_sql::add_to_linker(&mut linker, |state: &mut HostState| SqlView { ctx: &mut state.services.sql })?;
+    hull_transactions::add_to_linker(&mut linker, |state: &mut HostState| TransactionsView {
+        ctx: &mut state.services.transactions,
+        table: &mut state.table,
+    })?;
+    hull_messaging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.messaging)?;
     Ok(linker)
 }

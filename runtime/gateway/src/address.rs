@@ -7,21 +7,19 @@ use http::{HeaderValue, Method, Uri, Version};
 
 use crate::connection::ConnectionState;
 use crate::refusal::Refusal;
-use crate::survey::{Survey, is_host};
+use crate::survey::{HostSeen, Survey, is_host};
 
 /// Check the request's authority and bring it into that form.
 pub(crate) fn check_address(parts: &mut Parts, survey: &Survey, connection: &ConnectionState) -> Result<(), Refusal> {
-    match survey.hosts {
-        0 if parts.version == Version::HTTP_11 => return Err(Refusal::HostMissing),
-        0 | 1 => {}
-        _ => return Err(Refusal::HostAmbiguous),
-    }
-    if survey.hosts == 1 && !survey.host_is_valid {
-        return Err(Refusal::HostInvalid);
+    match survey.host {
+        HostSeen::None if parts.version == Version::HTTP_11 => return Err(Refusal::HostMissing),
+        HostSeen::None | HostSeen::Valid => {}
+        HostSeen::Invalid => return Err(Refusal::HostInvalid),
+        HostSeen::Several => return Err(Refusal::HostAmbiguous),
     }
     if parts.uri.authority().is_some() {
         use_authority(parts)?;
-    } else if survey.hosts == 0 {
+    } else if survey.host == HostSeen::None {
         // HTTP/1.0 has no Host. An HTTP/2 request without any authority is one to nobody.
         if parts.version != Version::HTTP_10 {
             return Err(Refusal::HostMissing);

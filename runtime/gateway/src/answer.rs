@@ -1,6 +1,7 @@
 //! The answer's body on its way to the client: from a guest, bounded by the deadline to its last byte, or whole
 //! and at hand.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -24,7 +25,47 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 enum Source {
     Whole(Bytes),
-    Guest { body: Body, deadline: Instant },
+    Guest { first: Option<Frame<Bytes>>, body: Body, deadline: Instant },
+}
+
+/// A guest's body after the first look at it.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It was all there.
+    Whole(Bytes),
+    /// There is more to come.
+    Streams {
+        /// What was there.
+        first: Option<Frame<Bytes>>,
+        /// The rest.
+        body: Body,
+    },
+}
+
+impl Begun {
+    /// How long the body is, if that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Whole(bytes) => Some(bytes.len() as u64),
+            Self::Streams { first, body } => size_hint(first.as_ref(), body).exact(),
+        }
+    }
+
+    /// Look at what of the body is there at once. A guest that fails before its first byte has not answered, and
+    /// the client can still be told so.
+    pub(crate) async fn of(mut body: Body) -> Result<Self, BodyError> {
+        let looked = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+        match looked {
+            Poll::Pending => Ok(Self::Streams { first: None, body }),
+            Poll::Ready(None) => Ok(Self::Whole(Bytes::new())),
+            Poll::Ready(Some(Err(error))) => Err(error),
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) if body.is_end_stream() => Ok(Self::Whole(bytes)),
+                Ok(bytes) => Ok(Self::Streams { first: Some(Frame::data(bytes)), body }),
+                Err(frame) => Ok(Self::Streams { first: Some(frame), body }),
+            },
+        }
+    }
 }
 
 impl Answer {
@@ -38,12 +79,17 @@ impl Answer {
     }
 
     /// An answer whose body comes from a guest.
-    pub(crate) fn guest(mut exchange: Exchange, answer: Response<Body>, deadline: Instant) -> Response<Self> {
-        exchange.answered(answer.status());
-        if answer.body().is_end_stream() {
-            exchange.completed();
+    pub(crate) fn guest(exchange: Exchange, answer: Response<Begun>, deadline: Instant) -> Response<Self> {
+        let (parts, begun) = answer.into_parts();
+        match begun {
+            Begun::Whole(bytes) => Self::whole(exchange, Response::from_parts(parts, bytes)),
+            Begun::Streams { first, body } => {
+                let mut exchange = exchange;
+                exchange.answered(parts.status);
+                let source = Source::Guest { first, body, deadline };
+                Response::from_parts(parts, Self { source, exchange })
+            }
         }
-        answer.map(|body| Self { source: Source::Guest { body, deadline }, exchange })
     }
 
     fn failed(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -68,7 +114,13 @@ impl http_body::Body for Answer {
                 this.exchange.completed();
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
-            Source::Guest { body, deadline } => (body, *deadline),
+            Source::Guest { first, body, deadline } => match first.take() {
+                Some(frame) => {
+                    this.exchange.wrote(frame.data_ref().map_or(0, Bytes::len));
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                None => (body, *deadline),
+            },
         };
         match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -98,14 +150,25 @@ impl http_body::Body for Answer {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Guest { body, .. } => body.is_end_stream(),
+            Source::Guest { first, body, .. } => first.is_none() && body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Guest { body, .. } => body.size_hint(),
+            Source::Guest { first, body, .. } => size_hint(first.as_ref(), body),
         }
     }
+}
+
+fn size_hint(first: Option<&Frame<Bytes>>, rest: &Body) -> SizeHint {
+    let taken = first.and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+    let rest = rest.size_hint();
+    let mut hint = SizeHint::new();
+    hint.set_lower(rest.lower().saturating_add(taken));
+    if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(taken)) {
+        hint.set_upper(upper);
+    }
+    hint
 }

@@ -64,7 +64,7 @@ impl Default for GatewayConfig {
             header_count_max: 100,
             target_bytes_max: 8 * 1024,
             header_read_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             write_stall_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(30),
             access_log: AccessLog::default(),

@@ -42,17 +42,24 @@ pub(crate) struct ConnectionState {
     peer: SocketAddr,
     client_address: HeaderValue,
     answering: AtomicUsize,
+    answers_started: AtomicUsize,
 }
 
 impl ConnectionState {
     fn new(serving: Arc<Serving>, peer: SocketAddr) -> Self {
         let client_address =
             HeaderValue::try_from(peer.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { serving, peer, client_address, answering: AtomicUsize::new(0) }
+        Self { serving, peer, client_address, answering: AtomicUsize::new(0), answers_started: AtomicUsize::new(0) }
     }
 
     pub(crate) fn answer_started(&self) {
         self.answering.fetch_add(1, Ordering::Relaxed);
+        self.answers_started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests this connection has brought.
+    pub(crate) fn answers_started(&self) -> usize {
+        self.answers_started.load(Ordering::Relaxed)
     }
 
     pub(crate) fn answer_ended(&self) {
@@ -143,14 +150,15 @@ fn draining(member: &mut Member) -> impl Future<Output = ()> {
 async fn serve_http1(guarded: Guarded, state: Arc<ConnectionState>, member: Member) {
     let header_count_max = state.config().header_count_max;
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(BUFFER_BYTES_MAX).pipeline_flush(true);
+    // Not `pipeline_flush`: with it the library buffers bodies without a bound.
+    builder.max_buf_size(BUFFER_BYTES_MAX);
     // Up to the library's own 100, its space for headers is on the stack.
     if header_count_max > 100 {
         builder.max_headers(header_count_max);
     }
     let service = service_fn(move |request| handle(Arc::clone(&state), request));
     let connection = builder.serve_connection(TokioIo::new(guarded), service);
-    let ended = Watched::new(connection, member, |connection| connection.graceful_shutdown()).await;
+    let ended = Watched::new(connection, member, http1::Connection::graceful_shutdown).await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
@@ -166,7 +174,7 @@ async fn serve_http2(guarded: Guarded, state: Arc<ConnectionState>, member: Memb
         .max_header_list_size(serving.config.header_bytes_max.try_into().unwrap_or(u32::MAX));
     let service = service_fn(move |request| handle(Arc::clone(&state), request));
     let connection = builder.serve_connection(TokioIo::new(guarded), service);
-    let ended = Watched::new(connection, member, |connection| connection.graceful_shutdown()).await;
+    let ended = Watched::new(connection, member, http2::Connection::graceful_shutdown).await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "an HTTP/2 connection ended early");
     }

@@ -41,7 +41,7 @@ impl Exchange {
     pub(crate) fn start(connection: Arc<ConnectionState>, request: &http::request::Parts) -> Self {
         connection.answer_started();
         // The query is left out: it may hold what logs should not.
-        let access = access_level(connection.access_log()).map(|_| {
+        let access = is_logged(connection.access_log()).then(|| {
             let path = request.uri.path().to_owned();
             Box::new(Access { method: request.method.clone(), path, version: request.version })
         });
@@ -67,10 +67,6 @@ impl Exchange {
             target.metrics.http_started();
         }
         self.site = Some(site);
-    }
-
-    pub(crate) fn ids(&self) -> Option<&LogIds> {
-        self.ids.as_ref()
     }
 
     /// The component that answers, if it is one.
@@ -145,13 +141,12 @@ impl Exchange {
 }
 
 /// Whether anybody would see a line; asked before anything is kept for it.
-fn access_level(configured: AccessLog) -> Option<()> {
-    let wanted = match configured {
+fn is_logged(configured: AccessLog) -> bool {
+    match configured {
         AccessLog::Off => false,
         AccessLog::Debug => tracing::enabled!(target: "hull::access", TracingLevel::DEBUG),
         AccessLog::Info => tracing::enabled!(target: "hull::access", TracingLevel::INFO),
-    };
-    wanted.then_some(())
+    }
 }
 
 impl Drop for Exchange {

@@ -42,6 +42,7 @@ pub(crate) struct Guarded {
     ready: Bytes,
     input: Input,
     waiting_since: Option<Instant>,
+    answers_seen: usize,
     write_stalled_since: Option<Instant>,
     write_closed: bool,
     linger_until: Option<Instant>,
@@ -73,6 +74,7 @@ impl Guarded {
             ready: Bytes::new(),
             input: Input::Open,
             waiting_since: None,
+            answers_seen: 0,
             write_stalled_since: None,
             write_closed: false,
             linger_until: None,
@@ -158,8 +160,13 @@ impl Guarded {
     /// deadline is what counts. Ready if the time is up.
     fn poll_wait(&mut self) -> Poll<()> {
         let in_body = self.heads.as_ref().is_some_and(Heads::is_in_body);
-        if in_body || self.state.is_answering() {
+        let is_busy = in_body || self.state.is_answering();
+        let answers = self.state.answers_started();
+        if is_busy || answers != self.answers_seen {
+            self.answers_seen = answers;
             self.waiting_since = None;
+        }
+        if is_busy {
             return Poll::Pending;
         }
         let now = hull_clock::now();
@@ -240,7 +247,10 @@ impl AsyncRead for Guarded {
             let read = if this.held.is_empty() { this.poll_read_checked(cx, buf) } else { this.poll_read_held(cx) };
             match read {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) if was_between || this.is_between_requests() => this.waiting_since = None,
+                // In HTTP/2 bytes may come without end that belong to no request.
+                Poll::Ready(Ok(())) if this.heads.is_some() && (was_between || this.is_between_requests()) => {
+                    this.waiting_since = None;
+                }
                 Poll::Ready(Ok(())) => {}
                 Poll::Pending => {
                     ready!(this.poll_wait());

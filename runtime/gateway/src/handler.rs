@@ -11,14 +11,13 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hull_dispatch::Body;
+use hull_dispatch::{Body, BodyError};
 use hull_invocation::{Cause, Failure, Invocation, Lineage, Slot};
 use hyper::body::Incoming;
 
 use crate::address::check_address;
-use crate::answer::Answer;
+use crate::answer::{Answer, Begun};
 use crate::connection::ConnectionState;
 use crate::dress::dress;
 use crate::exchange::Exchange;
@@ -167,41 +166,55 @@ async fn finish_response(
     method: &Method,
     target: &ComponentTarget,
     deadline: Instant,
-) -> Result<Response<Body>, Failure> {
+) -> Result<Response<Begun>, Failure> {
     if response.status().is_informational() {
         let message = format!("its status is {}, which is no answer", response.status().as_u16());
         return Err(Failure::NoResponse { component: target.id.clone(), message });
     }
     strip_hop_by_hop_if_any(response.headers_mut());
-    check_length(&mut response);
     let has_no_body = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if *method != Method::HEAD && !has_no_body {
-        return Ok(response);
+    let (parts, body) = response.into_parts();
+    let begun = if *method == Method::HEAD || has_no_body {
+        discard(body, target, deadline).await?;
+        Begun::Whole(Bytes::new())
+    } else {
+        Begun::of(body).await.map_err(|error| no_body(error, target))?
+    };
+    let mut response = Response::from_parts(parts, begun);
+    check_length(&mut response);
+    Ok(response)
+}
+
+fn no_body(error: BodyError, target: &ComponentTarget) -> Failure {
+    match error {
+        BodyError::Guest(failure) => failure,
+        error => Failure::NoResponse { component: target.id.clone(), message: error.to_string() },
     }
-    // The body goes nowhere, but the guest that writes it must come to its own end: dropping it would cancel what
-    // the guest still does.
-    let (parts, mut body) = response.into_parts();
+}
+
+/// The body goes nowhere, but the guest that writes it must come to its own end: dropping it would cancel what the
+/// guest still does.
+async fn discard(mut body: Body, target: &ComponentTarget, deadline: Instant) -> Result<(), Failure> {
     let drain = pin!(async {
         while let Some(frame) = body.frame().await {
-            drop(frame);
+            frame.map_err(|error| no_body(error, target))?;
         }
+        Ok(())
     });
-    if (Until { future: drain, deadline }).await.is_none() {
-        return Err(Failure::DeadlineExceeded { component: target.id.clone(), after: target.time });
-    }
-    let empty = http_body_util::Empty::new().map_err(|never| match never {});
-    Ok(Response::from_parts(parts, Body::new(empty)))
+    let too_late = || Failure::DeadlineExceeded { component: target.id.clone(), after: target.time };
+    (Until { future: drain, deadline }).await.unwrap_or_else(|| Err(too_late()))
 }
 
 /// A `Content-Length` that cannot be true is taken out: the HTTP library would send it as it is, and the client
 /// would take one answer's end for the next one's beginning.
-fn check_length(response: &mut Response<Body>) {
+fn check_length(response: &mut Response<Begun>) {
     let mut lengths = response.headers().get_all(CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return };
     let length: Option<u64> = first.to_str().ok().and_then(|text| text.parse().ok());
     let is_single = lengths.next().is_none();
-    let exact = response.body().size_hint().exact();
-    let fits = length.is_some() && exact.is_none_or(|exact| length == Some(exact) || exact == 0);
+    // The length of what HEAD leaves out, or 304, is the guest's to tell.
+    let exact = response.body().length().filter(|&length| length > 0);
+    let fits = length.is_some() && exact.is_none_or(|exact| length == Some(exact));
     if !(is_single && fits) {
         response.headers_mut().remove(CONTENT_LENGTH);
     }

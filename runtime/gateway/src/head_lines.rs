@@ -76,9 +76,8 @@ pub(crate) fn header_line(line: &[u8], facts: &mut Facts) -> Result<(), Refusal>
 
 /// RFC 9110, 5.5 leaves bytes above 0x7f to the application; what is not UTF-8 would reach guests as broken text.
 fn check_value(value: &[u8]) -> Result<(), Refusal> {
-    // One comparison per byte and no early end, so that the compiler can do many at once.
-    let plain = value.iter().fold(true, |plain, &byte| plain & (byte >= b' ') & (byte < 0x7f));
-    if plain {
+    // Counted to the end, so that the compiler can compare many at once.
+    if value.iter().filter(|byte| !(b' '..0x7f).contains(byte)).count() == 0 {
         return Ok(());
     }
     if value.iter().any(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {

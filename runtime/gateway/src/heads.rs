@@ -9,6 +9,7 @@ use crate::refusal::Refusal;
 
 /// Bounds on a head.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_field_names, reason = "bounds are called so everywhere")]
 pub(crate) struct HeadLimits {
     /// All of it, in bytes.
     pub(crate) bytes_max: usize,

@@ -72,17 +72,13 @@ impl http_body::Body for Bounded {
             Some(Ok(frame)) => frame,
         };
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-        match this.left.checked_sub(length) {
-            Some(left) => {
-                this.left = left;
-                Poll::Ready(Some(Ok(frame)))
-            }
-            None => {
-                this.overrun.store(true, Ordering::Relaxed);
-                this.left = 0;
-                Poll::Ready(Some(Err(BodyError::TooLarge { limit_bytes: this.bytes_max })))
-            }
+        if let Some(left) = this.left.checked_sub(length) {
+            this.left = left;
+            return Poll::Ready(Some(Ok(frame)));
         }
+        this.overrun.store(true, Ordering::Relaxed);
+        this.left = 0;
+        Poll::Ready(Some(Err(BodyError::TooLarge { limit_bytes: this.bytes_max })))
     }
 
     fn is_end_stream(&self) -> bool {

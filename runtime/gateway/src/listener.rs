@@ -24,7 +24,7 @@ const TURN_AWAY_TIME: Duration = Duration::from_millis(500);
 
 const TURNED_AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\n\
-    content-length: 157\r\n\
+    content-length: 158\r\n\
     retry-after: 1\r\n\
     connection: close\r\n\r\n\
     {\"type\":\"urn:hull:problem:connections\",\"title\":\"Service Unavailable\",\"status\":503,\

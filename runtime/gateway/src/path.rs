@@ -9,12 +9,12 @@ use crate::refusal::Refusal;
 /// The path to match routes with. It starts with a slash and has no empty segment but, perhaps, the last.
 pub(crate) fn normalised(path: &str) -> Result<Cow<'_, str>, Refusal> {
     let mut previous = 0;
-    let plain = path.bytes().fold(true, |plain, byte| {
+    let has_special = path.bytes().any(|byte| {
         let special = byte == b'%' || (previous == b'/' && (byte == b'/' || byte == b'.'));
         previous = byte;
-        plain & !special
+        special
     });
-    if plain { Ok(Cow::Borrowed(path)) } else { resolve(path) }
+    if has_special { resolve(path) } else { Ok(Cow::Borrowed(path)) }
 }
 
 fn resolve(path: &str) -> Result<Cow<'_, str>, Refusal> {

@@ -1,5 +1,7 @@
 //! One look at a request's headers: who is asked, which ids it carries, what must not go on to a guest.
 
+use std::fmt::Write as _;
+
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hull_invocation::{RequestId, TraceContext};
@@ -14,11 +16,13 @@ static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The answer must be complete within so many milliseconds, says the client.
 const CLIENT_TIMEOUT: &str = "x-request-timeout-ms";
 
+/// `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits.
+const TRACEPARENT_LENGTH: usize = 55;
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    pub(crate) hosts: usize,
-    pub(crate) host_is_valid: bool,
+    pub(crate) host: HostSeen,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) values_are_utf8: bool,
     has_hop_by_hop: bool,
@@ -26,6 +30,16 @@ pub(crate) struct Survey {
     request_id: Option<(RequestId, HeaderValue)>,
     correlation_id: Option<(RequestId, HeaderValue)>,
     trace: Option<TraceContext>,
+}
+
+/// The `Host` headers of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum HostSeen {
+    #[default]
+    None,
+    Valid,
+    Invalid,
+    Several,
 }
 
 /// The ids of a request, and the same as headers.
@@ -45,8 +59,11 @@ impl Survey {
             survey.values_are_utf8 &= bytes.is_ascii() || std::str::from_utf8(bytes).is_ok();
             match name.as_str() {
                 "host" => {
-                    survey.hosts += 1;
-                    survey.host_is_valid = is_host(bytes);
+                    survey.host = match survey.host {
+                        HostSeen::None if is_host(bytes) => HostSeen::Valid,
+                        HostSeen::None => HostSeen::Invalid,
+                        _ => HostSeen::Several,
+                    };
                 }
                 "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade" => {
                     survey.has_hop_by_hop = true;
@@ -75,7 +92,10 @@ impl Survey {
             Some(trace) => trace.child(span),
             None => TraceContext::root(hull_clock::random_bytes(), span),
         };
-        let traceparent = HeaderValue::try_from(trace.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let mut traceparent = String::with_capacity(TRACEPARENT_LENGTH);
+        // Writing to a string cannot fail.
+        let _ = write!(traceparent, "{trace}");
+        let traceparent = HeaderValue::try_from(traceparent).unwrap_or_else(|_| HeaderValue::from_static(""));
         let log = LogIds { request_id: id, correlation_id: correlation, trace };
         Ids { log, request_id, correlation_id, traceparent }
     }

@@ -239,7 +239,8 @@ pub(crate) fn check_policy(item: &Item<'_>, policy: &RoutePolicy) {
     }
     let by = policy.rate_limit.as_ref().map(|limit| &limit.by);
     if by == Some(&RateKey::Subject) && !matches!(policy.auth, Auth::Jwt | Auth::Mtls) {
-        item.wrong("rate-limit.by = \"subject\" knows no subject", "set auth = \"jwt\" or \"mtls\", or count by \"ip\"");
+        let remedy = "set auth = \"jwt\" or \"mtls\", or count by \"ip\"";
+        item.wrong("rate-limit.by = \"subject\" knows no subject", remedy);
     }
     if by == Some(&RateKey::ApiKey) && policy.auth != Auth::ApiKey {
         item.wrong("rate-limit.by = \"api-key\" knows no key", "set auth = \"api-key\", or count by \"ip\"");

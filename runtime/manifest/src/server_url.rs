@@ -99,6 +99,7 @@ mod tests {
         for bad in ["", "example.com", "ftp://a", "http://", "http://user@a", "http://u:p@a"] {
             assert!(bad.parse::<HttpUrl>().is_err(), "{bad}");
         }
-        assert_eq!("http://127.0.0.1:8080".parse::<HttpUrl>().map(|url| url.to_string()).as_deref(), Ok("http://127.0.0.1:8080"));
+        let local = "http://127.0.0.1:8080";
+        assert_eq!(local.parse::<HttpUrl>().map(|url| url.to_string()).as_deref(), Ok(local));
     }
 }

@@ -27,5 +27,9 @@ fn number_and_unit<'t>(text: &'t str, wanted: &str) -> Result<(u64, &'t str), In
     Ok((number, unit))
 }
 
+fn unknown_unit(unit: &str) -> String {
+    if unit.is_empty() { "has no unit".to_owned() } else { format!("has the unknown unit '{unit}'") }
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@
 //! Beside `NAME.toml` there may be `NAME.values` (lines of `variable=value`), `NAME.files` (the paths that exist;
 //! a slash at the end makes a directory) and `NAME.host.toml` (the host that it is checked against).
 
+#![allow(clippy::expect_used, reason = "a fixture that cannot be read fails its test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -147,14 +149,15 @@ fn fixtures(name: &str, expected: &str) -> Vec<Fixture> {
     let paths: BTreeSet<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     let is_manifest = |path: &Path| {
         let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        file.ends_with(".toml") && !file.ends_with(".effective.toml") && !file.ends_with(".host.toml")
+        file.split_once('.').is_some_and(|(_, end)| end == "toml")
     };
     let manifests: Vec<PathBuf> = paths.iter().filter(|path| is_manifest(path)).cloned().collect();
     assert!(!manifests.is_empty(), "no manifests in {name}");
     for path in paths.iter().filter(|path| !is_manifest(path)) {
         let file = path.display().to_string();
-        let owner = [expected, "values", "files", "host.toml"].iter().find_map(|end| file.strip_suffix(&format!(".{end}")));
-        let owned = owner.is_some_and(|owner| Path::new(&format!("{owner}.toml")).exists());
+        let ends = [expected, "values", "files", "host.toml"].map(|end| format!(".{end}"));
+        let stem = ends.iter().find_map(|end| file.strip_suffix(end.as_str()));
+        let owned = stem.is_some_and(|stem| Path::new(&format!("{stem}.toml")).exists());
         assert!(owned, "{file} belongs to no manifest");
     }
     let read = |path: PathBuf| Fixture { text: fs::read_to_string(&path).expect("a manifest"), path };

@@ -3,9 +3,12 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::log::{Level, LogLine};
 
@@ -60,12 +63,19 @@ pub fn init(config: &TelemetryConfig) -> Result<(), TelemetryError> {
         filter: config.log_filter.clone(),
         reason: error.to_string(),
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_timer(HullTime).with_writer(std::io::stderr);
-    let set = match config.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
-    };
-    set.map_err(|_| TelemetryError::AlreadySet)
+    let lines = lines(config.log_format, filter, std::io::stderr);
+    lines.try_init().map_err(|_| TelemetryError::AlreadySet)
+}
+
+fn lines<W>(format: LogFormat, filter: EnvFilter, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_timer(HullTime).with_writer(writer);
+    match format {
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(false).finish()),
+        LogFormat::Pretty => Box::new(lines.with_ansi(std::io::stderr().is_terminal()).finish()),
+    }
 }
 
 /// The clock of every other line of Hull, so that tests and people can compare them.
@@ -106,5 +116,82 @@ pub(crate) fn emit(line: &LogLine) {
         Level::Info => at!(tracing::Level::INFO),
         Level::Warn => at!(tracing::Level::WARN),
         Level::Error | Level::Critical => at!(tracing::Level::ERROR),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use hull_invocation::{ComponentId, RequestId, TraceContext};
+    use parking_lot::Mutex;
+    use tracing_subscriber::EnvFilter;
+
+    use super::{LogFormat, TelemetryConfig, TelemetryError, init, lines};
+    use crate::{Level, LogIds, LogSource, Logs, Metrics};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(format: LogFormat, filter: &str) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = lines(format, EnvFilter::new(filter), move || writer.clone());
+        let id = |text: &str| RequestId::parse(text).expect("an id");
+        let trace = TraceContext::root([7; 16], 1);
+        let ids = LogIds { request_id: id("r-1"), correlation_id: id("c-1"), trace };
+        let log = Logs::new(Arc::new(Metrics::new())).component(&ComponentId::new("shop", "orders"));
+        tracing::subscriber::with_default(subscriber, || {
+            log.write(Level::Critical, LogSource::Stderr, Some(ids), "it \"burns\"\n");
+            log.write(Level::Debug, LogSource::Stdout, None, "detail");
+        });
+        let bytes = kept.0.lock().clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_guest_line_carries_its_ids() {
+        let text = written(LogFormat::Json, "info");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("one line of JSON");
+        for (field, value) in [
+            ("level", "ERROR"),
+            ("severity", "critical"),
+            ("app", "shop"),
+            ("component", "orders"),
+            ("source", "stderr"),
+            ("request_id", "r-1"),
+            ("correlation_id", "c-1"),
+            ("trace_id", "07070707070707070707070707070707"),
+            ("message", "it \"burns\""),
+            ("target", "guest"),
+        ] {
+            assert_eq!(line[field], value, "{field} in {line}");
+        }
+        assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+    }
+
+    #[test]
+    fn lines_for_people_and_filters() {
+        let text = written(LogFormat::Pretty, "guest=debug");
+        assert!(text.contains("it \"burns\"") && text.contains("detail"), "{text}");
+        assert!(written(LogFormat::Pretty, "guest=off").is_empty());
+    }
+
+    #[test]
+    fn a_filter_that_says_nothing_is_refused() {
+        let config = TelemetryConfig { log_filter: "guest=loud=x".to_owned(), ..TelemetryConfig::default() };
+        assert!(matches!(init(&config), Err(TelemetryError::Filter { .. })));
     }
 }

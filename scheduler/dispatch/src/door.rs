@@ -20,18 +20,23 @@ pub struct Admission {
     pub concurrency: Option<Arc<Compartment>>,
     /// `limits.time`: the longest deadline that an invocation of it gets.
     pub time: Duration,
+    /// Who counts its invocations.
+    pub observer: Arc<dyn Observer>,
 }
 
-/// Hears how invocations end. Called on the serving threads: it must not block.
+/// Hears of one component's invocations. Called on the serving threads: it must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// An invocation has ended (for HTTP: its answer has begun). `outcome` is `"ok"` or a failure's kind.
-    fn invocation_ended(&self, component: &ComponentId, cause: Cause, outcome: &'static str, took: Duration);
+    /// One was admitted.
+    fn admitted(&self);
+    /// One that was admitted has ended (for HTTP: its answer has begun), or was dropped by its caller.
+    fn ended(&self, cause: Cause, outcome: Result<(), &Failure>);
+    /// One was not admitted.
+    fn refused(&self, cause: Cause, failure: &Failure);
 }
 
 /// The one door to every guest.
 pub struct Dispatch {
     guests: Arc<dyn Invoke>,
-    observer: Arc<dyn Observer>,
     components: ArcSwap<HashMap<ComponentId, Admission>>,
 }
 
@@ -40,8 +45,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Dispatch {
     /// A door to `guests` that lets nobody in until [`Dispatch::admit`] has been called.
-    pub fn new(guests: Arc<dyn Invoke>, observer: Arc<dyn Observer>) -> Self {
-        Self { guests, observer, components: ArcSwap::default() }
+    pub fn new(guests: Arc<dyn Invoke>) -> Self {
+        Self { guests, components: ArcSwap::default() }
     }
 
     /// Set the admissions of an app, in place of what it had. Invocations that are inside stay inside.
@@ -60,44 +65,89 @@ impl Dispatch {
         self.components.load().get(component).map(|admission| admission.compartment.status())
     }
 
+    /// What is known of the component, and whether its caller's place is its own as well: a full compartment must
+    /// not wait for itself, so its members call each other on the caller's place.
+    fn admission(&self, invocation: &Invocation) -> Result<(Admission, bool), Failure> {
+        let components = self.components.load();
+        let target = components.get(&invocation.target);
+        let admission = target.cloned().ok_or_else(|| Failure::UnknownComponent(invocation.target.clone()))?;
+        let caller = invocation.lineage.frame().caller().and_then(|caller| components.get(caller));
+        let rides = caller.is_some_and(|caller| Arc::ptr_eq(&caller.compartment, &admission.compartment));
+        Ok((admission, rides))
+    }
+
     /// Let it in, or say why not. Its deadline and its slot are set.
-    async fn enter(&self, now: Instant, mut invocation: Invocation) -> Result<Invocation, Failure> {
-        let component = &invocation.target;
-        let (admission, rides) = {
-            let components = self.components.load();
-            let admission = components.get(component).cloned();
-            let admission = admission.ok_or_else(|| Failure::UnknownComponent(component.clone()))?;
-            let caller = invocation.lineage.frame().caller().and_then(|caller| components.get(caller));
-            // A full compartment must not wait for itself: its members call each other on the caller's place.
-            let rides = caller.is_some_and(|caller| Arc::ptr_eq(&caller.compartment, &admission.compartment));
-            (admission, rides)
-        };
+    async fn enter(&self, mut invocation: Invocation) -> Result<Admitted, Failure> {
+        let (admission, rides) = self.admission(&invocation)?;
+        let now = hull_clock::now();
         if let Some(latest) = now.checked_add(admission.time) {
             invocation.deadline = invocation.deadline.min(latest);
         }
-        if invocation.deadline <= now {
-            return Err(Failure::DeadlineExceeded { component: component.clone(), after: Duration::ZERO });
+        let cause = invocation.cause;
+        match places(&admission, rides, now, &invocation).await {
+            Ok(slot) => {
+                invocation.slot = slot;
+                admission.observer.admitted();
+                Ok(Admitted { invocation, watch: Watch { observer: admission.observer, cause, ended: false } })
+            }
+            Err(failure) => {
+                admission.observer.refused(cause, &failure);
+                Err(failure)
+            }
         }
-        let shed = |resource| Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER };
-        let deadline = invocation.deadline;
-        let outer = match rides {
-            true => None,
-            false => Some(
-                admission.compartment.enter(now, deadline).await.ok_or_else(|| shed(Resource::Bulkhead))?,
-            ),
-        };
-        let inner = match &admission.concurrency {
-            None => None,
-            Some(own) => Some(own.enter(now, deadline).await.ok_or_else(|| shed(Resource::Concurrency))?),
-        };
-        invocation.slot = Slot::holding((outer, inner));
-        Ok(invocation)
     }
+}
 
-    fn observe<T>(&self, component: &ComponentId, cause: Cause, began: Instant, result: &Result<T, Failure>) {
-        let outcome = result.as_ref().err().map_or("ok", Failure::kind);
-        let took = hull_clock::now().saturating_duration_since(began);
-        self.observer.invocation_ended(component, cause, outcome, took);
+/// The places that an invocation needs: in its compartment, and within its component's own bound.
+async fn places(
+    admission: &Admission,
+    rides: bool,
+    now: Instant,
+    invocation: &Invocation,
+) -> Result<Slot, Failure> {
+    let component = &invocation.target;
+    let deadline = invocation.deadline;
+    if deadline <= now {
+        return Err(Failure::DeadlineExceeded { component: component.clone(), after: Duration::ZERO });
+    }
+    let shed = |resource| Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER };
+    let outer = match rides {
+        true => None,
+        false => {
+            Some(admission.compartment.enter(now, deadline).await.ok_or_else(|| shed(Resource::Bulkhead))?)
+        }
+    };
+    let inner = match &admission.concurrency {
+        None => None,
+        Some(own) => Some(own.enter(now, deadline).await.ok_or_else(|| shed(Resource::Concurrency))?),
+    };
+    Ok(Slot::holding((outer, inner)))
+}
+
+struct Admitted {
+    invocation: Invocation,
+    watch: Watch,
+}
+
+/// Tells the observer of the end exactly once, also when the caller goes away.
+struct Watch {
+    observer: Arc<dyn Observer>,
+    cause: Cause,
+    ended: bool,
+}
+
+impl Watch {
+    fn end<T>(mut self, result: &Result<T, Failure>) {
+        self.ended = true;
+        self.observer.ended(self.cause, result.as_ref().map(|_| ()));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.observer.ended(self.cause, Err(&Failure::Cancelled));
+        }
     }
 }
 
@@ -108,13 +158,9 @@ impl Invoke for Dispatch {
         invocation: Invocation,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
-        let began = hull_clock::now();
-        let (component, cause) = (invocation.target.clone(), invocation.cause);
-        let result = match self.enter(began, invocation).await {
-            Ok(invocation) => self.guests.http(invocation, request).await,
-            Err(failure) => Err(failure),
-        };
-        self.observe(&component, cause, began, &result);
+        let Admitted { invocation, watch } = self.enter(invocation).await?;
+        let result = self.guests.http(invocation, request).await;
+        watch.end(&result);
         result
     }
 
@@ -125,13 +171,9 @@ impl Invoke for Dispatch {
         attempt: u32,
         expects_reply: bool,
     ) -> Result<EventOutcome, Failure> {
-        let began = hull_clock::now();
-        let (component, cause) = (invocation.target.clone(), invocation.cause);
-        let result = match self.enter(began, invocation).await {
-            Ok(invocation) => self.guests.event(invocation, event, attempt, expects_reply).await,
-            Err(failure) => Err(failure),
-        };
-        self.observe(&component, cause, began, &result);
+        let Admitted { invocation, watch } = self.enter(invocation).await?;
+        let result = self.guests.event(invocation, event, attempt, expects_reply).await;
+        watch.end(&result);
         result
     }
 }

@@ -12,7 +12,7 @@ use super::scope::{Lost, Scope};
 use super::unit::{Command, End, UnitServer};
 use crate::error::StorageError;
 use crate::event::Finished;
-use crate::operation::{Growth, Operation};
+use crate::operation::Operation;
 
 /// What waits for the writer.
 pub(super) enum Unit {
@@ -34,7 +34,7 @@ impl Unit {
     pub(super) fn refuse(self, error: StorageError) {
         match self {
             Self::Single(job) => job.answer(Some(error)),
-            Self::Interactive(server) => end_with(server, error),
+            Self::Interactive(server) => end_with(&server, &error),
         }
     }
 }
@@ -92,8 +92,9 @@ impl<'a> Batch<'a> {
     fn run_unit(&mut self, unit: Unit) -> Goes {
         match unit {
             unit if unit.is_abandoned() => Ok(()),
+            Unit::Single(job) if !job.take() => Ok(()),
             Unit::Single(job) => self.run_single(job),
-            Unit::Interactive(server) => self.serve(server),
+            Unit::Interactive(server) => self.serve(&server),
         }
     }
 
@@ -112,17 +113,17 @@ impl<'a> Batch<'a> {
     }
 
     /// Run the commands of one unit until it ends, is abandoned, or has held the writer for too long.
-    fn serve(&mut self, server: UnitServer) -> Goes {
+    fn serve(&mut self, server: &UnitServer) -> Goes {
         let limit = self.scope.limits.transaction_time;
         let ends = hull_clock::now() + limit;
         let mut wrote = false;
         self.savepoint()?;
         loop {
-            let command = match self.receive(&server, ends, wrote)? {
+            let command = match self.receive(server, ends, wrote)? {
                 Received::Command(command) => command,
                 Received::Gone => return self.undo(),
                 Received::TimeIsUp => {
-                    end_with(server, StorageError::Expired(held_too_long(limit)));
+                    end_with(server, &StorageError::Expired(held_too_long(limit)));
                     return self.undo();
                 }
             };
@@ -136,7 +137,8 @@ impl<'a> Batch<'a> {
                     if let Err(lost) = job.run(self.scope, allowance) {
                         let error = lost.0.clone().unwrap_or(StorageError::Conflict);
                         job.answer(Some(error.clone()));
-                        end_with(server, StorageError::Expired(format!("a statement undid it: {error}")));
+                        let reason = format!("a statement undid it: {error}");
+                        end_with(server, &StorageError::Expired(reason));
                         return Err(lost);
                     }
                     job.answer(None);
@@ -175,14 +177,17 @@ impl<'a> Batch<'a> {
     fn finish(&mut self, mark: Option<Mark>, end: End) -> Goes {
         let finished = match mark {
             None => Ok(Finished::Committed),
-            Some(mark) => match self.scope.atomically(Growth::Host, Allowance::host(hull_clock::now()), || mark.run(self.scope)) {
-                Ok(finished) => finished,
-                Err(lost) => {
-                    let error = lost.0.clone().unwrap_or(StorageError::Conflict);
-                    let _ = end.send(Err(error));
-                    return Err(lost);
+            Some(mark) => {
+                let allowance = Allowance::host(hull_clock::now());
+                match self.scope.atomically(mark.growth(), allowance, || mark.run(self.scope)) {
+                    Ok(finished) => finished,
+                    Err(lost) => {
+                        let error = lost.0.clone().unwrap_or(StorageError::Conflict);
+                        let _ = end.send(Err(error));
+                        return Err(lost);
+                    }
                 }
-            },
+            }
         };
         match finished {
             Ok(Finished::Committed) => {
@@ -285,12 +290,13 @@ fn roll_back(scope: &Scope<'_>) {
     if !scope.connection.raw.is_autocommit()
         && let Err(error) = scope.host_execute("ROLLBACK /* hull */", [])
     {
-        tracing::error!(component = %scope.connection.place.component, %error, "a transaction could not be rolled back");
+        let component = &scope.connection.place.component;
+        tracing::error!(%component, %error, "a transaction could not be rolled back");
     }
 }
 
 /// End a unit from the writer's side: what is under way and what comes later is told why.
-fn end_with(server: UnitServer, reason: StorageError) {
+fn end_with(server: &UnitServer, reason: &StorageError) {
     let _ = server.ended.set(reason.clone());
     while let Ok(command) = server.commands.try_recv() {
         match command {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hull_invocation::ComponentId;
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::AuthContext;
 use rusqlite::limits::Limit;
 use rusqlite::{OpenFlags, TransactionBehavior};
 
@@ -22,6 +23,8 @@ use crate::options::{PARAMETERS_MAX, StatementMeter, StorageLimits};
 
 /// How long a connection waits for another one of this process, which happens when a file is opened or closed.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How large the log may become before writing waits until it is brought back into the file.
+const LOG_BYTES_MAX: u64 = 32 << 20;
 /// How much of a file one connection keeps in memory.
 const CACHE_KIB: i64 = 1024;
 /// How many compiled statements one connection keeps.
@@ -59,7 +62,7 @@ impl Connection {
         raw.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         raw.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         raw.pragma_update(None, "journal_size_limit", 16 << 20).map_err(fail)?;
-        let connection = Self::finish(raw, place, limits)?;
+        let connection = Self::finish(raw, place)?;
         connection.apply(limits)?;
         Ok(connection)
     }
@@ -70,8 +73,25 @@ impl Connection {
         let pages_max = (limits.storage_bytes + limits.reserve_bytes) / PAGE_BYTES;
         self.raw
             .pragma_update(None, "max_page_count", pages_max.max(64) as i64)
-            .and_then(|()| configure(&self.raw, limits))
             .map_err(|error| failure::of_host(&error, &self.place))
+    }
+
+    /// How large a value may be that the following statements make or read, with its row.
+    pub(super) fn bound_rows(&self, value_bytes: usize) -> Result<(), StorageError> {
+        let bytes = value_bytes + ROW_OVERHEAD_BYTES;
+        let bounded = self.raw.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes as i32);
+        bounded.map(drop).map_err(|error| failure::of_host(&error, &self.place))
+    }
+
+    /// Bring the log back into the file if it has become large: readers that overlap without end keep SQLite from
+    /// doing so by itself. Waits for the readers of this moment.
+    pub(super) fn bound_log(&self) -> Result<(), StorageError> {
+        let log = self.place.file.with_extension("db-wal");
+        if std::fs::metadata(log).map_or(0, |metadata| metadata.len()) <= LOG_BYTES_MAX {
+            return Ok(());
+        }
+        let checkpoint = self.raw.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        checkpoint.map_err(|error| failure::of_host(&error, &self.place))
     }
 
     /// Whether units may share a commit. Not if a foreign key is checked at the commit only: it would not be known
@@ -82,7 +102,7 @@ impl Connection {
     }
 
     /// A connection that cannot write. The file must have been opened by a writer before.
-    pub(super) fn reader(place: &Arc<Place>, limits: &StorageLimits) -> Result<Self, StorageError> {
+    pub(super) fn reader(place: &Arc<Place>) -> Result<Self, StorageError> {
         // Not read-only at the level of the file: the last connection to close has to clean up the log.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -90,26 +110,23 @@ impl Connection {
         let raw = open(place, flags)?;
         let fail = |error| failure::of_host(&error, place);
         raw.pragma_update(None, "query_only", true).map_err(fail)?;
-        Self::finish(raw, place, limits)
+        Self::finish(raw, place)
     }
 
-    fn finish(
-        mut raw: rusqlite::Connection,
-        place: &Arc<Place>,
-        limits: &StorageLimits,
-    ) -> Result<Self, StorageError> {
+    fn finish(mut raw: rusqlite::Connection, place: &Arc<Place>) -> Result<Self, StorageError> {
         let guard = Arc::new(Guard::new());
         let control = Arc::new(Control::new(place.meter.clone()));
         let (asked, stopping) = (Arc::clone(&guard), Arc::clone(&control));
-        configure(&raw, limits)
-            .and_then(|()| raw.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| asked.authorize(context))))
+        let authorize = move |context: AuthContext<'_>| asked.authorize(context);
+        configure(&raw)
+            .and_then(|()| raw.authorizer(Some(authorize)))
             .and_then(|()| raw.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || stopping.must_stop())))
             .map_err(|error| failure::of_host(&error, place))?;
         Ok(Self { raw, guard, control, place: Arc::clone(place) })
     }
 }
 
-fn configure(raw: &rusqlite::Connection, limits: &StorageLimits) -> rusqlite::Result<()> {
+fn configure(raw: &rusqlite::Connection) -> rusqlite::Result<()> {
     raw.pragma_update(None, "foreign_keys", true)?;
     raw.pragma_update(None, "cache_size", -CACHE_KIB)?;
     raw.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -117,7 +134,6 @@ fn configure(raw: &rusqlite::Connection, limits: &StorageLimits) -> rusqlite::Re
     raw.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     raw.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false)?;
-    raw.set_limit(Limit::SQLITE_LIMIT_LENGTH, (limits.value_bytes_max + ROW_OVERHEAD_BYTES) as i32)?;
     raw.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, MIGRATION_BYTES_MAX as i32)?;
     raw.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, PARAMETERS_MAX as i32)?;
     raw.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;

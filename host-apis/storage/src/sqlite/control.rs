@@ -13,6 +13,9 @@ use crate::options::StatementMeter;
 /// How many steps of SQLite's machine lie between two questions: some tens of microseconds.
 pub(super) const STEPS_BETWEEN_CHECKS: i32 = 2000;
 
+/// How long a statement of the host's own may run, migrations among them.
+const HOST_TIME: Duration = Duration::from_mins(1);
+
 /// Says that nobody waits for the answer any more.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancel(Arc<AtomicBool>);
@@ -85,7 +88,7 @@ impl Allowance {
 
     /// The host's own work, which is bounded by what it does.
     pub(super) fn host(now: Instant) -> Self {
-        Self { until: now + Duration::from_secs(60), bound: Bound::Host, cancel: Cancel::default() }
+        Self { until: now + HOST_TIME, bound: Bound::Host, cancel: Cancel::default() }
     }
 
     fn error(&self) -> StorageError {
@@ -96,7 +99,7 @@ impl Allowance {
                 "the unit of work held the database longer than {limit:?} (limits.transaction-time)"
             )),
             Bound::Deadline => StorageError::deadline(),
-            Bound::Host => StorageError::Timeout("the host's own statement ran for a minute".to_owned()),
+            Bound::Host => StorageError::Timeout(format!("the statement ran longer than {HOST_TIME:?}")),
         }
     }
 }

@@ -158,9 +158,10 @@ impl Operation for ListDeadLetters {
                    FROM hull_dead_letters WHERE letter > ?1 AND (?2 IS NULL OR subject = ?2) \
                    AND (?3 IS NULL OR instr(reason, ?3) > 0) ORDER BY letter LIMIT ?4";
         let filter = &self.filter;
+        let limit = self.limit.min(PAGE_LETTERS_MAX) as i64;
         let mut statement = scope.host(sql)?;
         let letters: rusqlite::Result<Vec<_>> = statement
-            .query_map((self.after, &filter.subject, &filter.reason, self.limit.min(PAGE_LETTERS_MAX) as i64), letter_from)
+            .query_map((self.after, &filter.subject, &filter.reason, limit), letter_from)
             .and_then(Iterator::collect);
         letters.map_err(|error| scope.host_failure(&error))
     }

@@ -5,6 +5,9 @@ use rusqlite::ffi::{self, ErrorCode};
 use super::connection::{Connection, Place};
 use crate::error::{ConstraintKind, StorageError};
 
+/// With less than this the disk counts as full.
+const DISK_BYTES_LEFT_MIN: u64 = 4 << 20;
+
 /// An error of a statement, on the connection that ran it.
 pub(super) fn of_statement(error: &rusqlite::Error, connection: &Connection) -> StorageError {
     if let Some(reason) = connection.guard.take_denial() {
@@ -14,6 +17,17 @@ pub(super) fn of_statement(error: &rusqlite::Error, connection: &Connection) -> 
         return connection.control.interruption();
     }
     of_sqlite(error, &connection.place)
+}
+
+/// Whether the file may not or cannot grow; SQLite has the same code for both.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+/// Whether the disk has room left, so that it was a bound of ours.
+pub(super) fn disk_has_room(place: &Place) -> bool {
+    let disk = rustix::fs::statvfs(&place.file);
+    disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= DISK_BYTES_LEFT_MIN)
 }
 
 /// An error of the host's own statements: never the fault of a guest's text.
@@ -40,10 +54,9 @@ fn of_sqlite(error: &rusqlite::Error, place: &Place) -> StorageError {
             file: place.file.clone(),
             message: format!("is damaged ({}); it is left as it is: restore it from a copy", text()),
         },
-        ErrorCode::DiskFull => StorageError::Other(format!(
-            "the database of {} cannot grow: the disk or the reserve beyond limits.storage is full",
-            place.component
-        )),
+        ErrorCode::DiskFull => {
+            StorageError::Other(format!("the database of {} cannot grow: the disk is full", place.component))
+        }
         ErrorCode::TooBig => StorageError::Invalid(format!("{} (limits.value-max)", text())),
         ErrorCode::OperationInterrupted => StorageError::Timeout("the statement was interrupted".to_owned()),
         ErrorCode::AuthorizationForStatementDenied => StorageError::Denied(text()),

@@ -89,7 +89,7 @@ fn denial(action: AuthAction<'_>, migration: bool) -> Option<String> {
             .any(|denied| function_name.eq_ignore_ascii_case(denied))
             .then(|| format!("the function {function_name} may not be used")),
         A::Insert { table_name } | A::Delete { table_name } | A::Update { table_name, .. } => {
-            (!migration && is_sqlite_name(table_name)).then(|| format!("{table_name} belongs to SQLite itself"))
+            (!migration && is_sqlite_name(table_name)).then(|| write_denial(table_name))
         }
         // FTS5 asks for it on its own behalf, to see whether others wrote to its tables.
         A::Pragma { pragma_name, pragma_value: None } if pragma_name.eq_ignore_ascii_case("data_version") => None,
@@ -133,6 +133,14 @@ fn read_denial(table: &str) -> Option<String> {
     let shows_too_much = TABLES_DENIED.iter().any(|denied| table.eq_ignore_ascii_case(denied));
     let is_pragma = table.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("pragma_"));
     (shows_too_much || is_pragma).then(|| format!("the table {table} may not be read"))
+}
+
+/// Statements that change the schema ask for `sqlite_master` before they say what they are.
+fn write_denial(table: &str) -> String {
+    if ["sqlite_master", "sqlite_schema"].iter().any(|schema| table.eq_ignore_ascii_case(schema)) {
+        return RUN_TIME_SCHEMA.to_owned();
+    }
+    format!("{table} belongs to SQLite itself")
 }
 
 fn is_sqlite_name(name: &str) -> bool {

@@ -1,6 +1,8 @@
 //! An operation on its way to the writer, with whoever waits for its answer. Jobs can be run again: the answer is
 //! given only when it is known to hold.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -18,10 +20,33 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>, instead: Option<StorageError>);
     /// Whether nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
+    /// Take it on: from here on whoever waits gets to know how it ended. `false` if it was given up before.
+    fn take(&self) -> bool;
     /// Whether it may write.
     fn writes(&self) -> bool;
     /// Until when it may run if it runs alone.
     fn allowance(&self, scope: &Scope<'_>) -> Allowance;
+}
+
+const WAITING: u8 = 0;
+const TAKEN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+/// Settles who is first: the writer that takes a job on, or the client that gives it up. So a timeout means that
+/// nothing was done.
+#[derive(Clone, Default)]
+pub(super) struct Claim(Arc<AtomicU8>);
+
+impl Claim {
+    fn take(&self) -> bool {
+        let taken = self.0.compare_exchange(WAITING, TAKEN, Ordering::AcqRel, Ordering::Acquire);
+        taken.is_ok() || taken == Err(TAKEN)
+    }
+
+    /// Give the job up; `false` if it has been taken on, and will be answered.
+    pub(super) fn give_up(&self) -> bool {
+        self.0.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 /// A job for one kind of operation.
@@ -29,6 +54,7 @@ pub(super) struct JobOf<O: Operation> {
     operation: O,
     deadline: Option<Instant>,
     cancel: Cancel,
+    claim: Claim,
     result: Option<Result<O::Output, StorageError>>,
     reply: oneshot::Sender<Result<O::Output, StorageError>>,
 }
@@ -38,9 +64,11 @@ pub(super) type Answer<O> = oneshot::Receiver<Result<<O as Operation>::Output, S
 
 impl<O: Operation> JobOf<O> {
     /// A guest's, with the invocation's deadline, or the host's own without one.
-    pub(super) fn new(operation: O, deadline: Option<Instant>, cancel: &Cancel) -> (Box<Self>, Answer<O>) {
+    pub(super) fn new(operation: O, deadline: Option<Instant>, cancel: &Cancel) -> (Box<Self>, Answer<O>, Claim) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Self { operation, deadline, cancel: cancel.clone(), result: None, reply }), answer)
+        let claim = Claim::default();
+        let (cancel, theirs) = (cancel.clone(), claim.clone());
+        (Box::new(Self { operation, deadline, cancel, claim: theirs, result: None, reply }), answer, claim)
     }
 }
 
@@ -63,6 +91,10 @@ impl<O: Operation> Job for JobOf<O> {
 
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
+    }
+
+    fn take(&self) -> bool {
+        self.claim.take()
     }
 
     fn writes(&self) -> bool {

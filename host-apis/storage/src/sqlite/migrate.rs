@@ -55,7 +55,8 @@ impl Operation for Migrate {
 
 /// A migration's digest, as it is kept and shown.
 pub(crate) fn sha256_text(sql: &str) -> String {
-    Sha256::digest(sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest: [u8; 32] = Sha256::digest(sql.as_bytes()).into();
+    hull_invocation::VersionId::from_digest(digest).to_string()
 }
 
 /// What the authorizer does not see: a rename to a reserved name, and a foreign key to one of the host's tables, which

@@ -86,7 +86,7 @@ fn read_now<O: Operation>(
     cancel: &Cancel,
 ) -> Read<O> {
     let limits = Arc::clone(&shared.limits.read());
-    let taken = shared.readers.take().map_or_else(|| Connection::reader(&shared.place, &limits), Ok);
+    let taken = shared.readers.take().map_or_else(|| Connection::reader(&shared.place), Ok);
     let connection = match taken {
         Ok(connection) => connection,
         Err(error) => return Read::Done(Err(error)),

@@ -77,21 +77,32 @@ impl<'a> Scope<'a> {
     }
 
     /// Do something with the authorizer set to an author.
-    pub(super) fn as_author<R>(&self, author: Author, work: impl FnOnce() -> R) -> R {
-        self.connection.guard.set_author(author);
+    pub(super) fn as_author<R>(
+        &self,
+        author: Author,
+        work: impl FnOnce() -> Result<R, StorageError>,
+    ) -> Result<R, StorageError> {
+        let connection = self.connection;
+        connection.bound_rows(self.limits.value_bytes_max)?;
+        connection.guard.set_author(author);
         let result = work();
-        self.connection.guard.set_author(Author::Host);
+        connection.guard.set_author(Author::Host);
+        connection.bound_rows(HOST_ROW_BYTES_MAX)?;
         result
     }
 
     /// What an error of a guest's statement means.
     pub(super) fn failure(&self, error: &rusqlite::Error) -> StorageError {
+        // One statement can write past the quota and all of the reserve before it is looked at.
+        if failure::is_full(error) && failure::disk_has_room(&self.connection.place) {
+            return self.quota_exceeded();
+        }
         failure::of_statement(error, self.connection)
     }
 
     /// What an error of one of the host's statements means.
     pub(super) fn host_failure(&self, error: &rusqlite::Error) -> StorageError {
-        match failure::of_statement(error, self.connection) {
+        match self.failure(error) {
             StorageError::Invalid(_) => failure::of_host(error, &self.connection.place),
             other => other,
         }
@@ -168,6 +179,9 @@ impl<'a> Scope<'a> {
 /// The transaction is gone, with everything in it; why, if an error says so.
 #[derive(Debug)]
 pub(super) struct Lost(pub(super) Option<StorageError>);
+
+/// How large a row of the host's own tables may be: an event with its headers.
+const HOST_ROW_BYTES_MAX: usize = 64 << 20;
 
 /// Whether a guest's statement may use the cache of compiled statements: not if it could be the text of one of the
 /// host's, which is compiled with other rights.

@@ -54,7 +54,7 @@ pub(super) fn unit() -> (UnitClient, UnitServer) {
 impl UnitClient {
     /// Run an operation inside the unit.
     pub(crate) fn run<O: Operation>(&self, operation: O, deadline: Instant) -> Result<Answer<O>, StorageError> {
-        let (job, answer) = JobOf::new(operation, Some(deadline), &self.cancel);
+        let (job, answer, _) = JobOf::new(operation, Some(deadline), &self.cancel);
         self.send(Command::Run(job))?;
         Ok(answer)
     }

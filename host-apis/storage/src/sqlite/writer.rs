@@ -149,6 +149,9 @@ impl Shared {
             };
             let next = || if shares_commits { self.queue.lock().units.pop_front() } else { None };
             let again = Batch::run(&scope, &committed, first, next);
+            if let Err(error) = connection.bound_log() {
+                tracing::warn!(component = %self.place.component, %error, "the log could not be brought into the file");
+            }
             if scope.schema_changed.get() {
                 shares_commits = connection.shares_commits();
             }
@@ -177,7 +180,9 @@ impl Shared {
 
     fn refuse_all(&self, error: &StorageError) {
         let units = std::mem::take(&mut self.queue.lock().units);
-        units.into_iter().for_each(|unit| unit.refuse(error.clone()));
+        for unit in units {
+            unit.refuse(error.clone());
+        }
     }
 }
 
@@ -187,16 +192,16 @@ struct Ending<'a>(&'a Shared);
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         let shared = self.0;
-        shared.open.store(false, Ordering::Release);
-        let mut queue = shared.queue.lock();
         if std::thread::panicking() {
+            shared.open.store(false, Ordering::Release);
+            let mut queue = shared.queue.lock();
             queue.running = false;
             let units = std::mem::take(&mut queue.units);
             drop(queue);
             let message = format!("the database of {} failed inside the host", shared.place.component);
-            units.into_iter().for_each(|unit| unit.refuse(StorageError::Other(message.clone())));
-        } else {
-            drop(queue);
+            for unit in units {
+                unit.refuse(StorageError::Other(message.clone()));
+            }
         }
         shared.ended.notify_waiters();
     }

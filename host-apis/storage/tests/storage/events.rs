@@ -1,1 +1,150 @@
-//! events
+//! Event handlers: once per key, with everything they did or with nothing.
+
+use bytes::Bytes;
+use hull_storage::{
+    DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StorageError,
+};
+
+use crate::fixture::{Fixture, event, outgoing};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_publishes_and_the_mark_come_together() {
+    let fixture = Fixture::new();
+    let event = event("e1");
+    let identity = EventIdentity::of(&event);
+    let ledger = fixture.database.ledger();
+    assert_eq!(ledger.state(&identity).await, Ok(EventState::default()));
+    let session = fixture.event_session(&event);
+    assert_eq!(session.begin(), Err(StorageError::AlreadyOpen));
+    session.set("k".into(), b"v".to_vec()).await.expect("set");
+    session.publish(outgoing("o1")).await.expect("inside a unit nobody waits for the bus");
+    assert!(matches!(session.commit().await, Err(StorageError::Denied(_))));
+    assert!(matches!(session.rollback().await, Err(StorageError::Denied(_))));
+    session.abandon();
+    assert_eq!(fixture.database.outbox().next(10, 0).await.expect("rows"), []);
+    assert_eq!(session.finish_event().await, Ok(Finished::Committed));
+    assert_eq!(fixture.session().get("k".into()).await, Ok(Some(b"v".to_vec())));
+    assert_eq!(fixture.database.outbox().next(10, 0).await.expect("rows").len(), 1);
+    assert_eq!(ledger.state(&identity).await.expect("state").handled, Some(identity.content_hash));
+    assert!(matches!(session.set("late".into(), Vec::new()).await, Err(StorageError::Expired(_))));
+    assert!(matches!(session.finish_event().await, Err(StorageError::Expired(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_deliveries_at_once_one_counts() {
+    let fixture = Fixture::new();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let session = fixture.event_session(&event("e1"));
+            tokio::spawn(async move {
+                session.increment("runs".into(), 1).await.expect("increment");
+                session.finish_event().await.expect("finish")
+            })
+        })
+        .collect();
+    let mut committed = 0;
+    for task in tasks {
+        committed += usize::from(task.await.expect("a task") == Finished::Committed);
+    }
+    assert_eq!(committed, 1);
+    assert_eq!(fixture.session().get("runs".into()).await, Ok(Some(b"1".to_vec())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_stores_nothing_is_marked_too() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.event_session(&event("e1")).finish_event().await, Ok(Finished::Committed));
+    assert_eq!(fixture.event_session(&event("e1")).finish_event().await, Ok(Finished::AlreadyHandled));
+    assert_eq!(fixture.session().finish_event().await, Err(StorageError::NotOpen));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_other_content_is_an_error() {
+    let fixture = Fixture::new();
+    fixture.event_session(&event("e1")).finish_event().await.expect("finish");
+    let mut other = event("e1");
+    other.payload = Bytes::from_static(b"other");
+    let session = fixture.event_session(&other);
+    session.set("k".into(), Vec::new()).await.expect("set");
+    assert!(matches!(session.finish_event().await, Err(StorageError::IdReused { .. })));
+    assert_eq!(fixture.session().exists("k".into()).await, Ok(false));
+    let mut traced = event("e1");
+    traced.headers.push(("traceparent".into(), "another".into()));
+    assert_eq!(EventIdentity::of(&traced), EventIdentity::of(&event("e1")), "a trace is not content");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_count_until_the_event_is_handled_or_dead() {
+    let fixture = Fixture::new();
+    let ledger = fixture.database.ledger();
+    let (one, two) = (event("e1"), event("e2"));
+    assert_eq!(ledger.record_failure(&one.key, "first").await, Ok(1));
+    assert_eq!(ledger.record_failure(&one.key, "second").await, Ok(2));
+    assert_eq!(ledger.record_failure(&two.key, "first").await, Ok(1));
+    fixture.event_session(&one).finish_event().await.expect("finish");
+    let state = ledger.state(&EventIdentity::of(&one)).await.expect("state");
+    assert_eq!(state.attempts, 0);
+    ledger.bury(dead(&two, "no such order")).await.expect("bury");
+    let state = ledger.state(&EventIdentity::of(&two)).await.expect("state");
+    assert_eq!((state.attempts, state.dead_letter, state.handled), (0, Some(1), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_can_be_found_replayed_and_deleted() {
+    let fixture = Fixture::new();
+    let ledger = fixture.database.ledger();
+    for number in 0..5 {
+        let reason = if number % 2 == 0 { "no such order" } else { "timeout" };
+        ledger.bury(dead(&event(&format!("e{number}")), reason)).await.expect("bury");
+    }
+    let filter = DeadLetterFilter { reason: Some("order".into()), ..DeadLetterFilter::default() };
+    let page = ledger.dead_letters(&filter, 0, 2).await.expect("list");
+    assert_eq!(page.iter().map(|stored| stored.letter.event.key.id.as_str()).collect::<Vec<_>>(), ["e0", "e2"]);
+    let rest = ledger.dead_letters(&filter, page[1].id, 2).await.expect("list");
+    assert_eq!(rest.len(), 1);
+    let none = DeadLetterFilter { subject: Some("other".into()), ..DeadLetterFilter::default() };
+    assert_eq!(ledger.dead_letters(&none, 0, 10).await.expect("list"), []);
+
+    let stored = ledger.dead_letter(page[0].id).await.expect("get").expect("is there");
+    assert_eq!(stored.letter.event, event("e0"));
+    assert_eq!(ledger.bury(dead(&event("e0"), "failed again")).await, Ok(stored.id), "it keeps its id");
+    let replay = fixture.event_session(&stored.letter.event);
+    replay.increment("replayed".into(), 1).await.expect("increment");
+    assert_eq!(replay.finish_event().await, Ok(Finished::Committed));
+    assert_eq!(ledger.dead_letter(stored.id).await, Ok(None), "handled is not dead");
+    assert_eq!(fixture.event_session(&stored.letter.event).finish_event().await, Ok(Finished::AlreadyHandled));
+
+    assert_eq!(ledger.delete_dead_letter(page[1].id).await, Ok(true));
+    assert_eq!(ledger.delete_dead_letter(page[1].id).await, Ok(false));
+    assert_eq!(fixture.database.statistics().await.expect("statistics").dead_letters, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_marks_go_and_young_ones_stay() {
+    let fixture = Fixture::with_limits(|limits| limits.batch_wait_max = std::time::Duration::from_secs(1));
+    let ledger = fixture.database.ledger();
+    let tasks: Vec<_> = (0..50)
+        .map(|number| {
+            let session = fixture.event_session(&event(&format!("e{number}")));
+            tokio::spawn(async move { session.finish_event().await.expect("finish") })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("a task");
+    }
+    ledger.record_failure(&event("failed").key, "x").await.expect("record");
+    assert_eq!(ledger.prune(hull_clock::unix_ms() - 60_000).await, Ok(0));
+    assert_eq!(ledger.prune(hull_clock::unix_ms() + 60_000).await, Ok(50));
+    assert_eq!(ledger.state(&EventIdentity::of(&event("e7"))).await, Ok(EventState::default()));
+    assert_eq!(ledger.record_failure(&event("failed").key, "x").await, Ok(1), "attempts are forgotten too");
+}
+
+fn dead(event: &hull_invocation::Event, reason: &str) -> DeadLetter {
+    DeadLetter {
+        kind: DeadLetterKind::Incoming,
+        event: event.clone(),
+        reason: reason.to_owned(),
+        attempts: 5,
+        died_at_ms: 1,
+    }
+}

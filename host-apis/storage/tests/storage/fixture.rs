@@ -43,6 +43,15 @@ impl Fixture {
         self.database.migrate(&[migration(1, sql)]).await.expect("the schema");
     }
 
+    /// Until so many units wait for the writer.
+    pub(crate) async fn waiting(&self, units: usize) {
+        until(async || self.database.statistics().await.expect("statistics").units_waiting >= units).await;
+    }
+
+    pub(crate) async fn commits(&self) -> u64 {
+        self.database.statistics().await.expect("statistics").commits
+    }
+
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         number(&self.session(), sql).await
     }
@@ -102,4 +111,14 @@ pub(crate) async fn number(session: &Session, sql: &str) -> i64 {
         },
         other => panic!("not one row: {other:?}"),
     }
+}
+
+/// Until the condition holds, which it must do within half a minute.
+pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the condition holds in the end");
 }

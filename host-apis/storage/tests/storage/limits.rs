@@ -1,1 +1,231 @@
-//! limits
+//! Every bound: what reaches it works, what passes it gets the error that names it, and the database goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hull_storage::{ComponentDir, Database, DatabaseOptions, Finished, StatementMeter, StorageError, Value};
+
+use crate::fixture::{Fixture, component, event, execute, outgoing, session};
+
+const COUNT_TO: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT $1) SELECT n FROM c";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_bounded() {
+    let fixture = Fixture::with_limits(|limits| limits.rows_max = 100);
+    let session = fixture.session();
+    let result = session.query(COUNT_TO.into(), vec![Value::Integer(100)]).await.expect("at the bound");
+    assert_eq!(result.rows.len(), 100);
+    let refused = session.query(COUNT_TO.into(), vec![Value::Integer(101)]).await;
+    assert_eq!(refused, Err(StorageError::TooManyRows { limit: 100 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bytes_of_a_result_are_bounded() {
+    let fixture = Fixture::with_limits(|limits| limits.result_bytes_max = 100_000);
+    let session = fixture.session();
+    let sql = "SELECT zeroblob($1)";
+    session.query(sql.into(), vec![Value::Integer(90_000)]).await.expect("below the bound");
+    let refused = session.query(sql.into(), vec![Value::Integer(110_000)]).await;
+    assert_eq!(refused, Err(StorageError::ResultTooLarge { limit_bytes: 100_000 }));
+    session.set_many((0..3).map(|key| (format!("{key}"), vec![0; 40_000])).collect()).await.expect("set");
+    let keys = |count| (0..count).map(|key| format!("{key}")).collect();
+    assert_eq!(session.get_many(keys(2)).await.expect("below").len(), 2);
+    assert_eq!(session.get_many(keys(3)).await, Err(StorageError::ResultTooLarge { limit_bytes: 100_000 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_bounded_in_sql_too() {
+    let fixture = Fixture::with_limits(|limits| limits.value_bytes_max = 10_000);
+    fixture.schema("CREATE TABLE t (v)").await;
+    let session = fixture.session();
+    let insert = async |size| {
+        let blob = vec![Value::Blob(vec![0; size])];
+        session.execute("INSERT INTO t VALUES ($1)".into(), blob).await
+    };
+    assert_eq!(insert(10_000).await, Ok(1));
+    assert!(matches!(insert(10_001).await, Err(StorageError::Invalid(text)) if text.contains("value-max")));
+    let made = execute(&session, "INSERT INTO t VALUES (zeroblob(100000000))").await;
+    assert!(matches!(&made, Err(StorageError::Invalid(text)) if text.contains("value-max")), "{made:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_have_a_bound_of_their_own() {
+    let fixture = Fixture::with_limits(|limits| limits.value_bytes_max = 1000);
+    let unit = fixture.session();
+    unit.begin().expect("begin");
+    execute(&unit, "SELECT 1").await.expect_err("a guest's statement, with the guest's bound");
+    let large = hull_storage::OutgoingEvent { payload: vec![7; 1 << 20].into(), ..outgoing("large") };
+    unit.publish(large.clone()).await.expect("publish");
+    unit.commit().await.expect("commit");
+    let rows = fixture.database.outbox().next(10, 0).await.expect("rows");
+    assert_eq!(rows[0].event, large);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_that_overlap_do_not_let_the_log_grow_without_end() {
+    let fixture = Fixture::with_limits(|limits| limits.statement_time = Duration::from_millis(150));
+    fixture.schema("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)").await;
+    let reading = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT c.n + 1 FROM c) SELECT count(*) FROM c, t";
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let session = fixture.session();
+            tokio::spawn(async move {
+                loop {
+                    let ended = session.query(reading.into(), Vec::new()).await;
+                    assert!(matches!(ended, Err(StorageError::Timeout(_))), "{ended:?}");
+                }
+            })
+        })
+        .collect();
+    let log = fixture.folder.path().join("data.db-wal");
+    let (session, mut largest) = (fixture.session(), 0);
+    for round in 0..80_u8 {
+        session.set("k".into(), vec![round; 1 << 20]).await.expect("set");
+        largest = largest.max(std::fs::metadata(&log).map_or(0, |metadata| metadata.len()));
+    }
+    assert!(readers.iter().all(|reader| !reader.is_finished()));
+    readers.iter().for_each(tokio::task::JoinHandle::abort);
+    assert!(largest <= 40 << 20, "{largest} bytes for 80 MiB written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_runs_too_long_is_ended() {
+    let fixture = Fixture::with_limits(|limits| limits.statement_time = Duration::from_millis(50));
+    fixture.schema("CREATE TABLE t (n INTEGER)").await;
+    let session = fixture.session();
+    let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
+    let read = session.query(endless.into(), Vec::new()).await;
+    assert!(matches!(&read, Err(StorageError::Timeout(text)) if text.contains("statement.time")), "{read:?}");
+    let write = execute(&session, &format!("INSERT INTO t {endless}")).await;
+    assert!(matches!(&write, Err(StorageError::Timeout(text)) if text.contains("statement.time")), "{write:?}");
+
+    session.begin().expect("begin");
+    execute(&session, "INSERT INTO t VALUES (1)").await.expect("insert");
+    let read = session.query(endless.into(), Vec::new()).await;
+    assert!(matches!(read, Err(StorageError::Timeout(_))), "{read:?}");
+    execute(&session, "INSERT INTO t VALUES (2)").await.expect("a read that was ended undoes nothing");
+    session.commit().await.expect("commit");
+    assert_eq!(fixture.number("SELECT sum(n) FROM t").await, 3);
+
+    session.begin().expect("begin");
+    execute(&session, "INSERT INTO t VALUES (4)").await.expect("insert");
+    let write = execute(&session, &format!("INSERT INTO t {endless}")).await;
+    assert!(matches!(write, Err(StorageError::Timeout(_))), "{write:?}");
+    let after = session.commit().await;
+    assert!(matches!(after, Err(StorageError::Expired(_))), "SQLite undoes all when a write is ended: {after:?}");
+    assert_eq!(fixture.number("SELECT sum(n) FROM t").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_ends_statements_too() {
+    let fixture = Fixture::with_limits(|limits| limits.statement_time = Duration::from_mins(1));
+    let short = session(&fixture.database, None, Duration::from_millis(50));
+    let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
+    let read = short.query(endless.into(), Vec::new()).await;
+    assert!(matches!(&read, Err(StorageError::Timeout(text)) if text.contains("deadline")), "{read:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_component_can_still_finish_what_it_accepted() {
+    let fixture = Fixture::with_limits(|limits| {
+        limits.storage_bytes = 1 << 20;
+        limits.reserve_bytes = 1 << 20;
+    });
+    fixture.schema("CREATE TABLE t (v)").await;
+    let session = fixture.session();
+    let mut stored = 0;
+    let full = loop {
+        match session.set(format!("k{stored}"), vec![7; 20_000]).await {
+            Ok(()) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    let expected = StorageError::QuotaExceeded { component: component().to_string(), limit_bytes: 1 << 20 };
+    assert_eq!(full, expected);
+    assert!((40..=52).contains(&stored), "{stored} values of 20,000 bytes in 1 MiB");
+    let insert = session.execute("INSERT INTO t VALUES ($1)".into(), vec![Value::Blob(vec![0; 50_000])]).await;
+    assert_eq!(insert, Err(expected.clone()));
+
+    let handler = fixture.event_session(&event("e1"));
+    assert_eq!(handler.set("more".into(), vec![0; 50_000]).await, Err(expected), "the write fails");
+    for number in 0..20 {
+        handler.publish(outgoing(&format!("o{number}"))).await.expect("the unit goes on, and may publish");
+    }
+    assert_eq!(handler.finish_event().await, Ok(Finished::Committed));
+
+    assert_eq!(session.get("k0".into()).await, Ok(Some(vec![7; 20_000])), "reading works");
+    session.delete_many((0..10).map(|key| format!("k{key}")).collect()).await.expect("deleting works");
+    session.set("again".into(), vec![0; 50_000]).await.expect("and makes room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_statement_cannot_fill_the_disk_and_harms_nobody_else() {
+    let fixture = Fixture::with_limits(|limits| {
+        limits.storage_bytes = 1 << 20;
+        limits.reserve_bytes = 1 << 20;
+        limits.batch_wait_max = Duration::from_secs(5);
+    });
+    fixture.schema("CREATE TABLE t (v)").await;
+    let blocker = fixture.session();
+    blocker.begin().expect("begin");
+    blocker.get("nothing".into()).await.expect("get");
+    let flood = "INSERT INTO t WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000) \
+                 SELECT randomblob(10000) FROM c";
+    let mut tasks = Vec::new();
+    for waiting in 0..5 {
+        let session = fixture.session();
+        tasks.push(tokio::spawn(async move {
+            if waiting == 2 {
+                return execute(&session, flood).await.map(drop);
+            }
+            session.increment("n".into(), 1).await.map(drop)
+        }));
+        fixture.waiting(waiting + 1).await;
+    }
+    blocker.commit().await.expect("commit");
+    for (index, task) in tasks.into_iter().enumerate() {
+        let result = task.await.expect("a task");
+        assert_eq!(matches!(result, Err(StorageError::QuotaExceeded { .. })), index == 2, "{result:?}");
+    }
+    assert_eq!(fixture.session().get("n".into()).await, Ok(Some(b"4".to_vec())));
+    let size = std::fs::metadata(fixture.database.file()).expect("metadata").len();
+    assert!(size <= 2 << 20, "{size}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_can_change_while_the_file_is_open() {
+    let fixture = Fixture::new();
+    let session = fixture.session();
+    session.set("k".into(), vec![0; 2000]).await.expect("set");
+    let mut limits = fixture.database.limits();
+    limits.value_bytes_max = 1000;
+    fixture.database.set_limits(limits.clone());
+    assert!(matches!(session.set("k".into(), vec![0; 2000]).await, Err(StorageError::Invalid(_))));
+    limits.storage_bytes = 4096;
+    fixture.database.set_limits(limits);
+    let full = session.set_many((0..500).map(|key| (format!("{key}"), vec![0; 1000])).collect()).await;
+    assert!(matches!(full, Err(StorageError::QuotaExceeded { limit_bytes: 4096, .. })), "{full:?}");
+}
+
+struct Steps(AtomicUsize, usize);
+
+impl StatementMeter for Steps {
+    fn step(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) < self.1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meter_sees_statements_and_can_end_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let steps = Arc::new(Steps(AtomicUsize::new(0), 100));
+    let directory = ComponentDir::unowned(folder.path()).expect("a folder");
+    let meter: Option<Arc<dyn StatementMeter>> = Some(Arc::clone(&steps) as Arc<dyn StatementMeter>);
+    let database = Database::new(&directory, DatabaseOptions { meter, ..DatabaseOptions::new(component()) });
+    let session = session(&database, None, Duration::from_mins(1));
+    let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
+    let ended = session.query(endless.into(), Vec::new()).await;
+    assert!(matches!(ended, Err(StorageError::Timeout(_))), "{ended:?}");
+    assert!(steps.0.load(Ordering::Relaxed) > 100);
+}

@@ -1,1 +1,101 @@
-//! migrations
+//! Migrations: forward, in order, each whole or not at all, and never silently changed.
+
+use hull_storage::{Dialect, StorageError, migration_files};
+
+use crate::fixture::{Fixture, migration};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_run_once_and_in_order() {
+    let fixture = Fixture::new();
+    let all = [
+        migration(1, "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1);"),
+        migration(2, "ALTER TABLE t ADD COLUMN m INTEGER NOT NULL DEFAULT 5"),
+        migration(3, "UPDATE t SET n = n + m"),
+    ];
+    assert_eq!(fixture.database.migrate(&all[..2]).await, Ok(vec![1, 2]));
+    assert_eq!(fixture.database.migrate(&all).await, Ok(vec![3]));
+    assert_eq!(fixture.database.migrate(&all).await, Ok(vec![]));
+    assert_eq!(fixture.number("SELECT n FROM t").await, 6);
+    assert_eq!(fixture.database.migrate(&all[..1]).await, Ok(vec![]), "a revision that was rolled back");
+    let names: Vec<_> =
+        fixture.database.applied_migrations().await.expect("list").into_iter().map(|applied| applied.name).collect();
+    assert_eq!(names, ["step1", "step2", "step3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_fails_leaves_nothing_of_itself() {
+    let fixture = Fixture::new();
+    let good = migration(1, "CREATE TABLE t (n INTEGER)");
+    let all = [good.clone(), migration(2, "CREATE TABLE u (n); INSERT INTO nowhere VALUES (1)")];
+    let failed = fixture.database.migrate(&all).await;
+    assert!(matches!(&failed, Err(StorageError::Invalid(text)) if text.contains("2_step2")), "{failed:?}");
+    assert_eq!(fixture.number("SELECT count(*) FROM sqlite_schema WHERE name = 'u'").await, 0);
+    let all = [good, migration(2, "CREATE TABLE u (n)")];
+    assert_eq!(fixture.database.migrate(&all).await, Ok(vec![2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_one_is_refused_and_says_what_to_do() {
+    let fixture = Fixture::new();
+    fixture.database.migrate(&[migration(1, "CREATE TABLE t (n INTEGER)")]).await.expect("migrate");
+    let refused = fixture.database.migrate(&[migration(1, "CREATE TABLE t (n TEXT)")]).await;
+    assert!(matches!(&refused, Err(StorageError::Invalid(text)) if text.contains("next number")), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_without_order_are_refused() {
+    let fixture = Fixture::new();
+    for numbers in [&[2][..], &[1, 3], &[1, 1], &[2, 1]] {
+        let all: Vec<_> = numbers.iter().map(|number| migration(*number, "CREATE TABLE t (n)")).collect();
+        let refused = fixture.database.migrate(&all).await;
+        assert!(matches!(refused, Err(StorageError::Invalid(_))), "{numbers:?}: {refused:?}");
+    }
+    assert!(!fixture.database.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_parts_that_migrate_at_once_run_each_once() {
+    let fixture = Fixture::new();
+    let all = [migration(1, "CREATE TABLE t (n INTEGER)"), migration(2, "INSERT INTO t VALUES (1)")];
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let (database, all) = (fixture.database.clone(), all.clone());
+            tokio::spawn(async move { database.migrate(&all).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("a task").expect("migrate");
+    }
+    assert_eq!(fixture.number("SELECT count(*) FROM t").await, 1);
+}
+
+#[test]
+fn files_are_chosen_by_dialect_and_sorted_by_number() {
+    let names = ["10_last.sql", "2_b.postgres.sql", "2_b.sqlite.sql", "1_a.sql", "README.md"];
+    let expected: Vec<String> = (3..=9).map(|number| format!("{number}_x.sql")).collect();
+    let names = names.into_iter().chain(expected.iter().map(String::as_str));
+    let chosen = migration_files(names, Dialect::Sqlite).expect("files");
+    let files: Vec<_> = chosen.iter().map(|file| file.file.as_str()).collect();
+    assert_eq!(files[..3], ["1_a.sql", "2_b.sqlite.sql", "3_x.sql"]);
+    assert_eq!(files.last(), Some(&"10_last.sql"));
+    assert_eq!(chosen[1].name, "b");
+}
+
+#[test]
+fn file_names_that_do_not_fit_are_refused() {
+    for names in [
+        &["create.sql"][..],
+        &["_x.sql"],
+        &["1_.sql"],
+        &["+1_x.sql"],
+        &["99999999999_x.sql"],
+        &["1_a.sql", "1_b.sql"],
+        &["1_a.sql", "1_a.sqlite.sql"],
+        &["1_a.sql", "3_b.sql"],
+        &["2_a.sql"],
+        &["1_a.postgres.sql", "2_b.sql"],
+    ] {
+        let refused = migration_files(names.iter().copied(), Dialect::Sqlite);
+        assert!(matches!(refused, Err(StorageError::Invalid(_))), "{names:?}: {refused:?}");
+    }
+}

@@ -41,6 +41,12 @@ pub(super) fn decode(body: &Bytes) -> Option<Event> {
     Some(Event { key: EventKey { source, id }, subject, time, headers, payload })
 }
 
+/// What the index wants to know of an event, without making one of it: source, id and subject.
+pub(super) fn glance(body: &[u8]) -> Option<(&str, &str, &str)> {
+    let mut rest = body;
+    Some((take_text(&mut rest)?, take_text(&mut rest)?, take_text(&mut rest)?))
+}
+
 fn put(out: &mut Vec<u8>, text: &str) -> Option<()> {
     let length = u16::try_from(text.len()).ok()?;
     out.extend_from_slice(&length.to_le_bytes());
@@ -49,10 +55,14 @@ fn put(out: &mut Vec<u8>, text: &str) -> Option<()> {
 }
 
 fn take(rest: &mut &[u8]) -> Option<String> {
+    take_text(rest).map(str::to_owned)
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let length = usize::from(take_u16(rest)?);
     let (text, after) = rest.split_at_checked(length)?;
     *rest = after;
-    std::str::from_utf8(text).ok().map(str::to_owned)
+    std::str::from_utf8(text).ok()
 }
 
 fn take_u16(rest: &mut &[u8]) -> Option<u16> {
@@ -66,7 +76,7 @@ mod tests {
     use bytes::Bytes;
     use hull_invocation::{Event, EventKey};
 
-    use super::{decode, encode};
+    use super::{decode, encode, glance};
 
     fn event() -> Event {
         Event {
@@ -82,6 +92,7 @@ mod tests {
     fn events_survive_the_round_trip() {
         let body = Bytes::from(encode(&event()).expect("encodes"));
         assert_eq!(decode(&body), Some(event()));
+        assert_eq!(glance(&body), Some(("/shop/orders", "1", "orders.created")));
     }
 
     #[test]

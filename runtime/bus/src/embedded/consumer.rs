@@ -20,6 +20,8 @@ use crate::error::BusError;
 use crate::names::consumer_name;
 use crate::status::ConsumerStatus;
 
+/// Longer than any process lives.
+const DELAY_MAX: Duration = Duration::from_hours(24 * 365);
 /// How many subjects are compared before a status makes way for others.
 const COUNT_MAX: u64 = 65_536;
 
@@ -84,7 +86,7 @@ impl Durable {
     /// Take over the settings of whoever opens it.
     pub(super) fn configure(&self, spec: &ConsumerSpec) {
         let in_flight_max = if spec.ordered { 1 } else { spec.max_in_flight.max(1) };
-        *self.settings.lock() = Settings { ack_wait: spec.ack_wait, in_flight_max };
+        *self.settings.lock() = Settings { ack_wait: spec.ack_wait.min(DELAY_MAX), in_flight_max };
         self.wake.notify_waiters();
     }
 
@@ -121,7 +123,7 @@ impl Durable {
         }
         if let Err(error) = result {
             let (app, component) = (&shared.app, &self.component);
-            tracing::warn!(app, component, %error, "a consumer's place could not be written: a crash now would redeliver");
+            tracing::warn!(app, component, %error, "a consumer's place was not written: a crash would redeliver");
         }
         writing.synced != changes
     }
@@ -262,6 +264,11 @@ impl Drop for OpenConsumer {
     }
 }
 
+/// So long from now; a time that no clock can hold is as good as never.
+fn after(delay: Duration) -> std::time::Instant {
+    hull_clock::now() + delay.min(DELAY_MAX)
+}
+
 fn delivery(stored: &Stored, handle: Handle) -> Delivery {
     let mut event = stored.event.clone();
     if event.key.id.is_empty() {
@@ -313,14 +320,14 @@ impl Settle for Handle {
     }
 
     async fn nak(&self, delay: Duration) -> Result<(), BusError> {
-        let due = hull_clock::now() + delay;
+        let due = after(delay);
         self.durable.cursor.lock().nak(self.picked.sequence, self.picked.token, due);
         self.durable.wake.notify_waiters();
         Ok(())
     }
 
     async fn in_progress(&self) -> Result<(), BusError> {
-        let until = hull_clock::now() + self.durable.settings.lock().ack_wait;
+        let until = after(self.durable.settings.lock().ack_wait);
         self.durable.cursor.lock().extend(self.picked.sequence, self.picked.token, until);
         Ok(())
     }

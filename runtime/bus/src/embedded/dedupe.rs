@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use hull_invocation::{Event, EventKey};
+use hull_invocation::Event;
 
 /// From a key's hash to the sequence of its event.
 #[derive(Default)]
@@ -16,8 +16,8 @@ pub(super) struct Dedupe {
 
 impl Dedupe {
     /// A key's hash.
-    pub(super) fn key(&self, key: &EventKey) -> u64 {
-        self.hasher.hash_one((&key.source, &key.id))
+    pub(super) fn key(&self, source: &str, id: &str) -> u64 {
+        self.hasher.hash_one((source, id))
     }
 
     /// The event that may have this key.

@@ -167,8 +167,8 @@ async fn numbers_that_a_consumer_knows_are_not_given_again() {
     let bus = open(directory.path()).await.expect("opens");
     assert_eq!(bus.publish("shop", &event(4)).await.map(|published| published.sequence), Ok(4));
     let mut consumer = bus.consumer(spec()).await.expect("opens");
-    let delivery = tokio::time::timeout(PATIENCE, consumer.fetch(1)).await.expect("in time").expect("fetches").remove(0);
-    assert_eq!(delivery.sequence, 4);
+    let fetched = tokio::time::timeout(PATIENCE, consumer.fetch(1)).await.expect("in time").expect("fetches");
+    assert_eq!(fetched[0].sequence, 4);
 }
 
 /// A disk that can be told to be full, or to fail its syncs.
@@ -266,7 +266,7 @@ async fn old_segments_go_only_when_acknowledged_and_old() {
         ..EmbeddedOptions::new(directory.path())
     };
     let files = || fs::read_dir(directory.path().join("shop/log")).expect("lists").count();
-    let bus = EmbeddedBus::open(options(Duration::from_secs(3600))).await.expect("opens");
+    let bus = EmbeddedBus::open(options(Duration::from_hours(1))).await.expect("opens");
     let mut consumer = bus.consumer(spec()).await.expect("opens");
     let mut last = 0;
     while bus.publish("shop", &event(last + 1)).await.is_ok() {

@@ -42,7 +42,7 @@ impl Signal {
     /// Wait for a change, the end or `until`; take the change.
     fn wait(&self, until: Instant, for_changes: bool) -> State {
         let mut state = self.state.lock();
-        while !state.stopping && !(for_changes && state.changed) {
+        while !(state.stopping || for_changes && state.changed) {
             if self.woken.wait_until(&mut state, until).timed_out() {
                 break;
             }

@@ -36,11 +36,11 @@ struct Entry {
 }
 
 /// An event that is to be entered.
-#[derive(Debug, Clone)]
-pub(super) struct NewEntry {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewEntry<'a> {
     pub(super) key: u64,
     pub(super) offset: u64,
-    pub(super) subject: String,
+    pub(super) subject: &'a str,
     pub(super) time_ms: u64,
 }
 
@@ -79,9 +79,9 @@ impl Index {
     }
 
     /// Enter the next event of the last segment, whose file is `length` bytes long with it.
-    pub(super) fn enter(&mut self, entry: &NewEntry, length: u64) {
+    pub(super) fn enter(&mut self, entry: NewEntry<'_>, length: u64) {
         let Some(segment) = self.segments.back_mut() else { return };
-        let subject = self.subjects.id(&entry.subject);
+        let subject = self.subjects.id(entry.subject);
         segment.entries.push(Entry { key: entry.key, offset: entry.offset as u32, subject });
         segment.last_ms = segment.last_ms.max(entry.time_ms);
         self.events += 1;

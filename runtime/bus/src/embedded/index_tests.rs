@@ -37,8 +37,8 @@ fn the_index_behaves_like_a_map() {
             }
             _ => {
                 let (size, key, subject) = (40 + random(9), random(1 << 40), format!("s.{}", random(30)));
-                let entry = NewEntry { key, offset: length, subject: subject.clone(), time_ms: step };
-                index.enter(&entry, length + size);
+                let entry = NewEntry { key, offset: length, subject: &subject, time_ms: step };
+                index.enter(entry, length + size);
                 model.insert(next, (subject, length, size as usize, key, path.clone()));
                 length += size;
                 next += 1;

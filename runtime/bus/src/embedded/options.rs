@@ -36,7 +36,7 @@ impl EmbeddedOptions {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
-            retain: Duration::from_secs(7 * 24 * 3600),
+            retain: Duration::from_hours(7 * 24),
             sync: true,
             bytes_max: 4 << 30,
             events_max: 5_000_000,

@@ -48,7 +48,7 @@ pub(super) fn encode(out: &mut Vec<u8>, header: Header, body: &[u8]) {
     rest[24] = u8::from(header.kind == Kind::Checkpoint);
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&length);
-    out.extend_from_slice(&checksum(&length, &rest, body).to_le_bytes());
+    out.extend_from_slice(&checksum(length, &rest, body).to_le_bytes());
     out.extend_from_slice(&rest);
     out.extend_from_slice(body);
 }
@@ -69,7 +69,7 @@ pub(super) fn decode(bytes: &Bytes, body_max: usize) -> Result<Record, &'static 
     let Some(body) = bytes.get(HEADER_LENGTH..end) else {
         return Err("half a record");
     };
-    if u32::from_le_bytes(array(head, 8)) != checksum(&array(head, 4), &array(head, 12), body) {
+    if u32::from_le_bytes(array(head, 8)) != checksum(array(head, 4), &array(head, 12), body) {
         return Err("the checksum does not fit");
     }
     let kind = match head[36] {
@@ -100,8 +100,8 @@ pub(super) fn promises(bytes: &Bytes, sequence: u64, body_max: usize) -> bool {
     false
 }
 
-fn checksum(length: &[u8; 4], rest: &[u8; 28], body: &[u8]) -> u32 {
-    let sum = crc32c::crc32c_append(crc32c::crc32c(length), rest);
+fn checksum(length: [u8; 4], rest: &[u8; 28], body: &[u8]) -> u32 {
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&length), rest);
     crc32c::crc32c_append(sum, body)
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tracing::warn;
 
+use super::codec;
 use super::dedupe::Dedupe;
 use super::disk::{self, Disk};
 use super::index::{Index, NewEntry};
@@ -61,12 +62,18 @@ pub(super) fn open(app: &str, directory: &Path, disk: &dyn Disk, body_max: usize
         let offsets: Vec<u64> = scan.events.iter().skip(1).map(|found| found.offset).chain([end]).collect();
         for (found, next_offset) in scan.events.into_iter().zip(offsets) {
             let header = found.record.header;
-            let key = dedupe.key(&found.event.key);
-            dedupe.enter(key, header.sequence);
+            let (source, id, subject) = codec::glance(&found.record.body).ok_or_else(|| BusError::Corrupt {
+                file: path.clone(),
+                offset: found.offset,
+                reason: "not an event".to_owned(),
+            })?;
+            let key = dedupe.key(source, id);
+            if !id.is_empty() {
+                dedupe.enter(key, header.sequence);
+            }
             last_ms = last_ms.max(header.time_ms);
-            let subject = found.event.subject;
             let entry = NewEntry { key, offset: found.offset, subject, time_ms: header.time_ms };
-            index.enter(&entry, next_offset);
+            index.enter(entry, next_offset);
         }
     }
     // A consumer may know of events that a power cut took from an unsynced log: their numbers are not given again.

@@ -31,6 +31,9 @@ struct Entry {
     requests: mpsc::Sender<Request>,
 }
 
+/// Longer than anybody waits.
+const TIMEOUT_MAX: Duration = Duration::from_hours(24);
+
 type Answered = mpsc::UnboundedSender<Result<Reply, String>>;
 
 impl Requests {
@@ -62,7 +65,7 @@ impl Requests {
             }
             Err(BusError::Refused { subject: subject(), reason })
         };
-        let deadline = hull_clock::now() + timeout;
+        let deadline = hull_clock::now() + timeout.min(TIMEOUT_MAX);
         let answer = tokio::time::timeout_at(deadline.into(), first).await;
         answer.unwrap_or_else(|_| Err(BusError::Timeout { subject: subject(), after: timeout }))
     }

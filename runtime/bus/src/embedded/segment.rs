@@ -62,7 +62,6 @@ pub(super) struct Scan {
 pub(super) struct Found {
     pub(super) offset: u64,
     pub(super) record: Record,
-    pub(super) event: Event,
 }
 
 /// Read a whole segment file and check every byte of it. In the last file of a stream a torn tail is told apart from
@@ -89,8 +88,7 @@ pub(super) fn scan(path: &Path, is_last: bool, body_max: usize) -> Result<Scan, 
             Ok(record) => {
                 let length = record.length;
                 if record.header.kind == Kind::Event {
-                    let event = codec::decode(&record.body).ok_or_else(|| damaged(offset, "not an event"))?;
-                    events.push(Found { offset: offset as u64, record, event });
+                    events.push(Found { offset: offset as u64, record });
                 }
                 offset += length;
             }

@@ -131,7 +131,8 @@ impl Stream {
     fn prepare(&self, event: &Event) -> Result<Prepared, BusError> {
         check_subject(&event.subject).map_err(|error| BusError::Invalid(error.to_string()))?;
         let body = codec::encode(event).ok_or_else(|| {
-            BusError::Invalid("an attribute or header is longer than 65535 bytes, or there are more than 256".to_owned())
+            let what = "an attribute or header has more than 65535 bytes, or there are more than 256 headers";
+            BusError::Invalid(what.to_owned())
         })?;
         let limit_bytes = self.shared.options.event_bytes_max;
         if body.len() > limit_bytes {

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use hull_invocation::Event;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::info;
 
 use super::dedupe::{Dedupe, same_content};
-use super::disk;
-use super::index::{NewEntry, Segment};
+use super::index::NewEntry;
 use super::record::{self, Header, Kind};
 use super::segment;
 use super::stream::{Shared, Stored};
@@ -42,25 +41,33 @@ pub(super) struct Prepared {
 
 /// The writer's own state; everything that readers share is in `Shared`.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
-    dedupe: Dedupe,
+    pub(super) shared: Arc<Shared>,
+    pub(super) dedupe: Dedupe,
     /// The next sequence to give.
-    next: u64,
+    pub(super) next: u64,
     /// The last sequence that is known to be on disk.
-    durable: u64,
-    last_ms: u64,
+    pub(super) durable: u64,
+    pub(super) last_ms: u64,
     /// A sync has failed: what the file holds beyond `durable` is unknown.
-    doubtful: bool,
-    unchecked: bool,
+    pub(super) doubtful: bool,
+    /// Events were written after the last checkpoint.
+    pub(super) unchecked: bool,
 }
 
 /// What a batch is going to write.
 #[derive(Default)]
 struct Staged {
     bytes: Vec<u8>,
-    events: Vec<(NewEntry, Arc<Stored>)>,
+    events: Vec<StagedEvent>,
     keys: HashMap<u64, usize>,
     body_bytes: usize,
+}
+
+struct StagedEvent {
+    key: u64,
+    /// In the batch's bytes.
+    offset: u64,
+    stored: Arc<Stored>,
 }
 
 enum Slot {
@@ -156,7 +163,7 @@ impl Writer {
         Ok(())
     }
 
-    fn roll(&mut self) -> Result<(), String> {
+    pub(super) fn roll(&mut self) -> Result<(), String> {
         if !self.shared.options.sync && !self.doubtful {
             self.sync_active()?;
         }
@@ -170,7 +177,7 @@ impl Writer {
     fn plan(&mut self, events: Vec<Prepared>, staged: &mut Staged) -> Vec<Slot> {
         let mut slots = Vec::with_capacity(events.len());
         for prepared in events {
-            let key = self.dedupe.key(&prepared.event.key);
+            let key = self.dedupe.key(&prepared.event.key.source, &prepared.event.key.id);
             let slot = match self.find_duplicate(key, &prepared.event, staged) {
                 Some(slot) => slot,
                 None if self.has_room(staged.body_bytes + prepared.body.len(), staged.events.len() + 1) => {
@@ -192,7 +199,7 @@ impl Writer {
             return None;
         }
         let (sequence, earlier, slot) = if let Some(place) = staged.keys.get(&key).copied() {
-            let stored = Arc::clone(&staged.events.get(place)?.1);
+            let stored = Arc::clone(&staged.events.get(place)?.stored);
             (self.next + place as u64, stored, Slot::Staged { place, duplicate: true })
         } else {
             let sequence = self.dedupe.find(key)?;
@@ -226,10 +233,12 @@ impl Writer {
         let header = Header { sequence, time_ms, durable: self.durable, kind: Kind::Event };
         record::encode(&mut staged.bytes, header, &prepared.body);
         staged.body_bytes += prepared.body.len();
-        let subject = prepared.event.subject.clone();
+        let unnamed = prepared.event.key.id.is_empty();
         let stored = Arc::new(Stored { sequence, time_ms, event: prepared.event });
-        staged.events.push((NewEntry { key, offset, subject, time_ms }, stored));
-        staged.keys.insert(key, place);
+        staged.events.push(StagedEvent { key, offset, stored });
+        if !unnamed {
+            staged.keys.insert(key, place);
+        }
         Slot::Staged { place, duplicate: false }
     }
 
@@ -265,95 +274,19 @@ impl Writer {
     }
 
     fn publish(&mut self, staged: Staged, begin: u64, end: u64) {
-        let offsets: Vec<u64> = staged.events.iter().skip(1).map(|(entry, _)| begin + entry.offset).collect();
+        let nexts = staged.events.iter().skip(1).map(|staged| begin + staged.offset).chain([end]);
         {
             let mut index = self.shared.index.write();
-            for ((entry, _), next) in staged.events.iter().zip(offsets.into_iter().chain([end])) {
-                index.enter(&NewEntry { offset: begin + entry.offset, ..entry.clone() }, next);
+            for (StagedEvent { key, offset, stored }, next) in staged.events.iter().zip(nexts) {
+                let (subject, time_ms) = (&stored.event.subject, stored.time_ms);
+                index.enter(NewEntry { key: *key, offset: begin + offset, subject, time_ms }, next);
             }
         }
-        for (entry, stored) in &staged.events {
+        for StagedEvent { key, stored, .. } in &staged.events {
             if !stored.event.key.id.is_empty() {
-                self.dedupe.enter(entry.key, stored.sequence);
+                self.dedupe.enter(*key, stored.sequence);
             }
         }
-        self.shared.remember(staged.events.into_iter().map(|(_, stored)| stored));
-    }
-
-    /// Drop the segments that every consumer has acknowledged and that are older than `retain`.
-    fn retain(&mut self) {
-        let floor = self.shared.floor();
-        let retain_ms = self.shared.options.retain.as_millis() as u64;
-        let mut dropped = false;
-        loop {
-            let needless = |segment: &Segment| {
-                let old = segment.last_ms.saturating_add(retain_ms) <= hull_clock::unix_ms();
-                old && segment.end() > segment.base && segment.end() - 1 <= floor
-            };
-            let (first_is_needless, is_active) = {
-                let index = self.shared.index.read();
-                let mut segments = index.segments();
-                (segments.next().is_some_and(needless), segments.next().is_none())
-            };
-            if !first_is_needless {
-                break;
-            }
-            if is_active && let Err(reason) = self.roll() {
-                warn!(app = self.shared.app, reason, "the bus could not drop old events");
-                break;
-            }
-            let Some((segment, keys)) = self.shared.index.write().drop_first() else { break };
-            for key in keys {
-                self.dedupe.remove(key, segment.end() - 1);
-            }
-            if let Err(error) = std::fs::remove_file(&segment.path) {
-                warn!(app = self.shared.app, file = %segment.path.display(), %error, "an old bus file could not be removed");
-            }
-            dropped = true;
-        }
-        if dropped && let Err(error) = disk::sync_directory(&self.shared.log_directory()) {
-            warn!(app = self.shared.app, %error, "removed bus files may come back after a power cut");
-        }
-    }
-
-    fn sync_active(&mut self) -> Result<(), String> {
-        let file = self.shared.index.read().segments().next_back().map(|active| Arc::clone(&active.file));
-        let Some(file) = file else { return Ok(()) };
-        if let Err(error) = self.shared.disk.sync(&file) {
-            self.doubtful = true;
-            return Err(format!("syncing the bus file: {error}"));
-        }
-        self.durable = self.next - 1;
-        Ok(())
-    }
-
-    /// At the end, write that everything is on disk: then damage to the last events is seen as damage.
-    fn check(&mut self) {
-        if self.doubtful || !self.unchecked || self.sync_active().is_err() {
-            return;
-        }
-        let index = self.shared.index.read();
-        let Some(active) = index.segments().next_back() else { return };
-        let mut bytes = Vec::with_capacity(record::HEADER_LENGTH);
-        let kind = Kind::Checkpoint;
-        let header = Header { sequence: self.durable, time_ms: self.last_ms, durable: self.durable, kind };
-        record::encode(&mut bytes, header, &[]);
-        let disk = &self.shared.disk;
-        if disk.write(&active.file, &bytes, active.length).and_then(|()| disk.sync(&active.file)).is_err() {
-            // Half a checkpoint is a torn tail, which the next opening cuts off.
-            let _ = disk.cut(&active.file, active.length);
-        }
-    }
-
-    fn report(&self, failure: Option<&String>) {
-        let mut problem = self.shared.problem.lock();
-        match failure {
-            Some(reason) if problem.as_ref() != Some(reason) => {
-                error!(app = self.shared.app, reason, "the bus cannot store events");
-            }
-            None if problem.is_some() => info!(app = self.shared.app, "the bus stores events again"),
-            _ => {}
-        }
-        *problem = failure.cloned();
+        self.shared.remember(staged.events.into_iter().map(|staged| staged.stored));
     }
 }

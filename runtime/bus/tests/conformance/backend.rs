@@ -31,11 +31,17 @@ impl Default for Tuning {
 /// A place where a bus can be opened, closed and opened again.
 pub(crate) struct Backend {
     directory: TempDir,
+    sync: bool,
 }
 
 /// The embedded bus.
 pub(crate) fn embedded() -> Backend {
-    Backend { directory: tempfile::tempdir().expect("a directory") }
+    Backend { directory: tempfile::tempdir().expect("a directory"), sync: true }
+}
+
+/// The embedded bus that does not wait for the disk.
+pub(crate) fn embedded_unsynced() -> Backend {
+    Backend { sync: false, ..embedded() }
 }
 
 impl Backend {
@@ -49,6 +55,7 @@ impl Backend {
             bytes_max: tuning.bytes_max,
             retain: tuning.retain,
             requests_max: tuning.requests_max,
+            sync: self.sync,
             segment_bytes: tuning.bytes_max / 8,
             ..EmbeddedOptions::new(directory)
         };

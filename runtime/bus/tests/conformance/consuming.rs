@@ -98,10 +98,11 @@ pub(crate) async fn a_nak_delays_and_counts(backend: &Backend) {
 pub(crate) async fn in_progress_holds_the_ack_wait_off(backend: &Backend) {
     let bus = backend.open().await;
     publish(&*bus, 1..=1, "a.b").await;
-    let short = ConsumerSpec { ack_wait: Duration::from_millis(300), ..spec("orders", "a.b") };
+    let ack_wait = A_WHILE * 10;
+    let short = ConsumerSpec { ack_wait, ..spec("orders", "a.b") };
     let mut consumer = bus.consumer(short).await.expect("opens");
     let delivery = fetch(&mut consumer, 1).await.remove(0);
-    let until = hull_clock::now() + Duration::from_millis(900);
+    let until = hull_clock::now() + ack_wait * 2;
     while hull_clock::now() < until {
         nothing_comes(&mut consumer).await;
         delivery.in_progress().await.expect("says so");
@@ -119,7 +120,7 @@ pub(crate) async fn ordered_consumers_hold_the_line(backend: &Backend) {
     let first = fetch(&mut consumer, 10).await;
     assert_eq!(ids(&first), ["1"]);
     nothing_comes(&mut consumer).await;
-    first[0].nak(A_WHILE * 2).await.expect("gives back");
+    first[0].nak(A_WHILE * 10).await.expect("gives back");
     nothing_comes(&mut consumer).await;
     for expected in ["1", "2", "3"] {
         let deliveries = fetch(&mut consumer, 10).await;

@@ -92,7 +92,7 @@ pub(crate) async fn a_batch_ends_at_its_first_failure(backend: &Backend) {
     let batch = [event("2", "a.b"), event("1", "a.b"), event("3", "a.b"), event("1", "a.c"), event("4", "a.b")];
     let results = bus.publish_all("shop", &batch).await;
     assert_eq!(results.len(), 4, "{results:?}");
-    let published: Vec<_> = results.iter().flatten().map(|published| (published.sequence, published.duplicate)).collect();
+    let published: Vec<_> = results.iter().flatten().map(|one| (one.sequence, one.duplicate)).collect();
     assert_eq!(published, [(2, false), (1, true), (3, false)]);
     assert!(matches!(results[3], Err(BusError::IdReused { .. })));
     let mut consumer = bus.consumer(spec("orders", ">")).await.expect("opens");

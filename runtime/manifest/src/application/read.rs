@@ -75,7 +75,8 @@ fn read_application(item: &Item<'_>) -> Option<Details> {
     table.refuse("targets", no, "remove it; what a component imports is checked when it is deployed");
     table.refuse("trigger", no, "remove it; triggers are set up one by one");
     if let Some(tool) = table.table("tool").and_then(|tool| tool.table("hull")) {
-        details.bulkheads = read_named(&tool, "bulkheads", |item| Bulkhead::read(item).map(|value| (value, Vec::new())));
+        let bulkhead = |item: &Item<'_>| Bulkhead::read(item).map(|value| (value, Vec::new()));
+        details.bulkheads = read_named(&tool, "bulkheads", bulkhead);
         details.upstreams = read_named(&tool, "upstreams", Upstream::read);
         details.policies = read_policies(&tool);
         tool.finish();

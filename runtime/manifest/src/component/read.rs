@@ -187,7 +187,10 @@ fn read_stores(table: &Table<'_>, key: &'static str) -> bool {
     for item in item.and_then(|item| item.elements("[\"default\"]")).into_iter().flatten() {
         match item.text("\"default\"") {
             Some("default") => granted = true,
-            Some(other) => item.wrong(format!("Hull has no other than \"default\" yet, and not \"{other}\""), "write [\"default\"]"),
+            Some(other) => {
+                let message = format!("Hull has no other than \"default\" yet, and not \"{other}\"");
+                item.wrong(message, "write [\"default\"]");
+            }
             None => {}
         }
     }

@@ -30,8 +30,8 @@ impl FromStr for ListenAddress {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refused = |_| Invalid::new(format!("\"{text}\" is not an address and a port"), format!("write {}", Self::WANTED));
-        text.parse().map(Self).map_err(refused)
+        let message = format!("\"{text}\" is not an address and a port");
+        text.parse().map(Self).map_err(|_| Invalid::new(message, format!("write {}", Self::WANTED)))
     }
 }
 

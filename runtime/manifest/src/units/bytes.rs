@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::number_and_unit;
+use super::{number_and_unit, unknown_unit};
 use crate::problem::Invalid;
 use crate::read::TextSetting;
 
@@ -53,13 +53,13 @@ impl FromStr for ByteSize {
                 Some((name, _)) => format!("write \"{number}{name}\"; the units are B, KiB, MiB, GiB and TiB"),
                 None => format!("write {}", Self::WANTED),
             };
-            let what = if unit.is_empty() { "has no unit".to_owned() } else { format!("has the unknown unit '{unit}'") };
-            return Err(Invalid::new(format!("\"{text}\" {what}"), remedy));
+            return Err(Invalid::new(format!("\"{text}\" {}", unknown_unit(unit)), remedy));
         };
         let bytes = number.checked_mul(*factor);
         // TOML and JSON readers elsewhere have 63 bits.
         let bytes = bytes.filter(|bytes| i64::try_from(*bytes).is_ok());
-        bytes.map(Self).ok_or_else(|| Invalid::new(format!("\"{text}\" is too large"), "write less than 8388608TiB"))
+        let too_large = || Invalid::new(format!("\"{text}\" is too large"), "write less than 8388608TiB");
+        bytes.map(Self).ok_or_else(too_large)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::number_and_unit;
+use super::{number_and_unit, unknown_unit};
 use crate::effective::Shown;
 use crate::problem::Invalid;
 use crate::read::{Item, Setting};
@@ -27,8 +27,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Invalid> {
     let wrong = |what: &str| Invalid::new(format!("\"{text}\" {what}"), format!("write {WANTED}"));
     let (number, unit) = number_and_unit(text, WANTED)?;
     let Some((_, micros)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        let what = if unit.is_empty() { "has no unit".to_owned() } else { format!("has the unknown unit '{unit}'") };
-        return Err(wrong(&what));
+        return Err(wrong(&unknown_unit(unit)));
     };
     let duration = number.checked_mul(*micros).map(Duration::from_micros);
     match duration.filter(|duration| *duration <= DURATION_MAX) {

@@ -21,7 +21,8 @@ pub(super) fn check_subjects(draft: &Draft<'_>, report: &Report) {
         }
         if !patterns.is_empty() && component.component.hull.reuse == Reuse::Concurrent {
             let message = format!("`{name}` handles events, which a shared instance cannot do");
-            report.wrong(&component.reuse_at, message, "set reuse = \"serial\" or \"never\", or remove its [[trigger.messaging]]");
+            let remedy = "set reuse = \"serial\" or \"never\", or remove its [[trigger.messaging]]";
+            report.wrong(&component.reuse_at, message, remedy);
         }
     }
 }

@@ -40,7 +40,8 @@ impl Setting for Jwt {
             }
             (None, None) => {
                 let message = format!("`{}` has no keys", table.path);
-                table.report.missing(&table.span, message, "add jwks-url = \"https://…\" or jwks-file = \"jwks.json\"");
+                let remedy = "add jwks-url = \"https://…\" or jwks-file = \"jwks.json\"";
+                table.report.missing(&table.span, message, remedy);
                 None
             }
         };

@@ -1,0 +1,110 @@
+//! Looks into the files of an app's components without running them: whether they are components at all, export what
+//! their triggers need, and import only what the manifest grants.
+
+mod grants;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use hull_engine::{DeployError, Exports, inspect};
+use hull_invocation::ComponentId;
+use hull_manifest::{App, Component, HostPattern, HttpTarget, Reuse};
+
+use self::grants::{Standing, standing};
+
+/// A component is not larger than this, in bytes.
+const COMPONENT_BYTES_MAX: u64 = 512 << 20;
+
+/// What is wrong with a component's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// As the manifest names it.
+    pub(crate) file: String,
+    pub(crate) message: String,
+}
+
+/// Everything that is wrong with the files of all components.
+pub(crate) fn inspect_components(app: &App, base: &Path) -> Vec<Finding> {
+    let inspect_one = |component: &Component| {
+        let id = ComponentId::new(app.name.as_str(), component.name.as_str());
+        let messages = match read(&base.join(&component.source)) {
+            Ok(bytes) => match inspect(&id, &bytes) {
+                Ok(exports) => judge(app, component, &id, &exports),
+                Err(error) => vec![error.to_string()],
+            },
+            Err(error) => vec![format!("{id}: its file cannot be read: {error}")],
+        };
+        let file = component.source.clone();
+        messages.into_iter().map(move |message| Finding { file: file.clone(), message })
+    };
+    app.components.iter().flat_map(inspect_one).collect()
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        let message = format!("it is larger than {} MiB", COMPONENT_BYTES_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+fn judge(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<String> {
+    let missing = missing_exports(app, component, id, exports).into_iter().map(|error| error.to_string());
+    let imports = exports.imports.iter().filter_map(|import| match standing(component, import) {
+        Standing::Granted => None,
+        Standing::Ungranted { table, line } => {
+            Some(format!("{id}: it imports `{import}`, which nothing grants. Add `{line}` to {table}"))
+        }
+        Standing::Unknown => {
+            let hint = "docs/reference/interfaces.md lists what there is.".to_owned();
+            let error = DeployError::UnknownImport { component: id.clone(), import: import.clone(), hint };
+            Some(error.to_string())
+        }
+    });
+    missing.chain(imports).collect()
+}
+
+fn missing_exports(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<DeployError> {
+    let found = || if exports.names.is_empty() { "nothing".to_owned() } else { exports.names.join(", ") };
+    let mut missing = Vec::new();
+    if exports.http.is_none() && serves_http(app, component) {
+        missing.push(DeployError::MissingExport {
+            component: id.clone(),
+            trigger: "[[trigger.http]]",
+            wanted: "wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3",
+            found: found(),
+        });
+    }
+    if !exports.events && app.subscriptions(component).next().is_some() {
+        missing.push(DeployError::MissingExport {
+            component: id.clone(),
+            trigger: "[[trigger.messaging]]",
+            wanted: "hull:messaging/handler@0.1.0",
+            found: found(),
+        });
+    }
+    let concurrent = exports.names.iter().any(|name| name.starts_with("wasi:http/handler@0.3"));
+    if component.hull.reuse == Reuse::Concurrent && !concurrent {
+        missing.push(DeployError::NotConcurrent { component: id.clone() });
+    }
+    missing
+}
+
+/// Whether a trigger leads to it, or another component names it as one that it calls.
+fn serves_http(app: &App, component: &Component) -> bool {
+    let triggered = app.http_triggers.iter().any(|trigger| match &trigger.target {
+        HttpTarget::Component(name) => *name == component.name,
+        HttpTarget::Static(_) => false,
+    });
+    let names_it = |caller: &Component| {
+        caller.outbound_hosts().any(|grant| matches!(&grant.host, HostPattern::Component(name) if *name == component.name))
+    };
+    triggered || app.components.iter().any(names_it)
+}
+
+#[cfg(test)]
+#[path = "inspection_tests.rs"]
+mod tests;

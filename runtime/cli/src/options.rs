@@ -1,0 +1,146 @@
+//! The command line: every command and flag, with the words that `--help` shows. Values become types here, so that a
+//! wrong one is a wrong use and not a failure later.
+
+mod client;
+
+pub(crate) use client::{
+    DeadLettersCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions, PublishOptions,
+    SelectOptions, ShowOptions, StatusOptions,
+};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hull_engine::Flavor;
+use hull_manifest::{AdminAddress, ListenAddress, Name, parse_duration};
+
+/// Runs microservices as WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "hull", version, about, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an app in the foreground
+    Up(UpOptions),
+    /// Run the build commands of an app's components
+    Build(BuildOptions),
+    /// Validate an app and show its effective configuration; nothing runs
+    Check(CheckOptions),
+    /// Start an app from a template
+    New(NewOptions),
+    /// Show the components of the running app: version, use, health
+    Status(StatusOptions),
+    /// Show what components log
+    Logs(LogsOptions),
+    /// Send a request to a component, past the routes
+    Invoke(InvokeOptions),
+    /// Publish an event
+    Publish(PublishOptions),
+    /// List, show, replay and purge events that were laid aside
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    #[command(hide = true)]
+    CompileComponent(CompileOptions),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpOptions {
+    /// The manifest, or the folder it lies in
+    #[arg(short = 'f', long, value_name = "FILE", default_value = "spin.toml")]
+    pub(crate) file: PathBuf,
+    /// The host's configuration [default: hull.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the gateway listens; port 0 takes a free one [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<ListenAddress>,
+    /// Where the admin API listens: an address, or the path of a socket [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<AdminAddress>,
+    /// Where everything durable lies [default: .hull]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// How long what runs may take to finish after SIGTERM or Ctrl-C
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) drain: Duration,
+    /// Run the build commands first
+    #[arg(long)]
+    pub(crate) build: bool,
+    /// Print JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildOptions {
+    /// Build only these components
+    #[arg(value_name = "COMPONENT")]
+    pub(crate) components: Vec<Name>,
+    /// The manifest, or the folder it lies in
+    #[arg(short = 'f', long, value_name = "FILE", default_value = "spin.toml")]
+    pub(crate) file: PathBuf,
+    /// Pass on what the commands print, as they print it
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// The manifest, or the folder it lies in
+    #[arg(short = 'f', long, value_name = "FILE", default_value = "spin.toml")]
+    pub(crate) file: PathBuf,
+    /// The host's configuration [default: hull.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewOptions {
+    /// What to start from
+    pub(crate) template: Template,
+    /// The name of the app, of its component and of the folder that is made
+    pub(crate) name: Name,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// Answers HTTP requests
+    Http,
+    /// Handles events and publishes some
+    Messaging,
+    /// HTTP, events, a database, key-value and a unit of work
+    Full,
+}
+
+/// What the engine tells its compile worker.
+#[derive(Debug, Args)]
+pub(crate) struct CompileOptions {
+    #[arg(value_parser = parse_flavor)]
+    pub(crate) flavor: Flavor,
+    pub(crate) input: PathBuf,
+    pub(crate) output: PathBuf,
+    pub(crate) time_secs: u64,
+    pub(crate) memory_bytes: u64,
+}
+
+fn parse_flavor(text: &str) -> Result<Flavor, String> {
+    Flavor::parse(text).ok_or_else(|| "write `sequential` or `concurrent`".to_owned())
+}
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

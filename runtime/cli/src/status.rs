@@ -1,0 +1,172 @@
+//! `hull status`: every component of the running app, what it uses beside what it may use, and whether all is well.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use clap::builder::styling::{AnsiColor, Style};
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::{Call, Client, read_json};
+use crate::options::StatusOptions;
+use crate::table;
+use crate::terminal::{self, Paint, harmless};
+
+/// As much of a version's digest as tells it from others.
+const VERSION_CHARS: usize = 12;
+
+/// What `/v1/components` says of a component, as far as the table shows it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ComponentStatus {
+    app: String,
+    component: String,
+    version: String,
+    reuse: String,
+    subscriptions: Vec<Subscription>,
+    storage: Storage,
+    bulkhead: Bulkhead,
+    invocations: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subscription {
+    backlog: u64,
+    in_flight: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Storage {
+    bytes_used: u64,
+    bytes_limit: u64,
+    outbox: u64,
+    dead_letters: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Bulkhead {
+    name: String,
+    inside: u64,
+    waiting: u64,
+    shed: u64,
+    concurrency_max: u64,
+}
+
+/// What `/healthz/ready` says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Health {
+    status: String,
+    parts: BTreeMap<String, Part>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    status: String,
+    detail: Option<String>,
+}
+
+/// Ask and print.
+pub(crate) async fn run(options: &StatusOptions) -> anyhow::Result<()> {
+    let client = Client::find(&options.host)?;
+    // 503 is an answer as well: something is not ready, and the answer says what.
+    let health: Value = read_json(client.send(Call::new(Method::GET, "/healthz/ready")).await?).await?;
+    let mut listed: Value = client.get("/v1/components").await?;
+    let mut components = match listed.get_mut("components").map(Value::take) {
+        Some(Value::Array(components)) => components,
+        _ => Vec::new(),
+    };
+    if let Some(app) = &options.host.app {
+        components.retain(|component| component.get("app").and_then(Value::as_str) == Some(app.as_str()));
+    }
+    if options.host.json {
+        return terminal::print_json(&json!({ "ready": health, "components": components }));
+    }
+    let unexpected = "the host's answer is not what this command expects; are both of one version?";
+    let health: Health = serde_json::from_value(health).context(unexpected)?;
+    let components: Vec<ComponentStatus> = serde_json::from_value(components.into()).context(unexpected)?;
+    terminal::print(&render(&health, &components, Paint::for_stdout()))
+}
+
+fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> String {
+    let heads = [
+        "COMPONENT", "VERSION", "REUSE", "BULKHEAD", "RUNNING", "WAITING", "SHED", "OK", "FAILED", "BACKLOG",
+        "IN FLIGHT", "OUTBOX", "DEAD", "STORAGE",
+    ];
+    let rows: Vec<_> = components.iter().map(row).collect();
+    let mut text = table::render(heads, &rows);
+    let colour = |colour: AnsiColor| Style::new().bold().fg_color(Some(colour.into()));
+    let failing = health.parts.iter().filter(|(_, part)| part.status != "ok");
+    let word = match health.status.as_str() {
+        "ok" => paint.paint(colour(AnsiColor::Green), "ready"),
+        _ => paint.paint(colour(AnsiColor::Red), "not ready"),
+    };
+    text.push_str(&format!("\n{word}\n"));
+    for (name, part) in failing {
+        let detail = part.detail.as_deref().unwrap_or(&part.status);
+        text.push_str(&format!("  {}: {}\n", harmless(name), harmless(detail)));
+    }
+    text
+}
+
+fn row(status: &ComponentStatus) -> [String; 14] {
+    let ok = status.invocations.get("ok").copied().unwrap_or(0);
+    let all: u64 = status.invocations.values().sum();
+    let sum = |count: fn(&Subscription) -> u64| status.subscriptions.iter().map(count).sum::<u64>().to_string();
+    let Storage { bytes_used, bytes_limit, outbox, dead_letters } = &status.storage;
+    let Bulkhead { name, inside, waiting, shed, concurrency_max } = &status.bulkhead;
+    [
+        harmless(&format!("{}/{}", status.app, status.component)),
+        harmless(&status.version.chars().take(VERSION_CHARS).collect::<String>()),
+        harmless(&status.reuse),
+        harmless(name),
+        format!("{inside}/{concurrency_max}"),
+        waiting.to_string(),
+        shed.to_string(),
+        ok.to_string(),
+        all.saturating_sub(ok).to_string(),
+        sum(|subscription| subscription.backlog),
+        sum(|subscription| subscription.in_flight),
+        outbox.to_string(),
+        dead_letters.to_string(),
+        format!("{} of {}", table::bytes(*bytes_used), table::bytes(*bytes_limit)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{ComponentStatus, Health, render};
+    use crate::terminal::Paint;
+
+    #[test]
+    fn a_line_per_component_and_what_is_wrong() {
+        let component = json!({
+            "app": "shop", "component": "orders", "version": "0123456789abcdef", "reuse": "never", "exports": [],
+            "subscriptions": [
+                { "pattern": "a.*", "backlog": 2, "in_flight": 1, "redelivered": 0 },
+                { "pattern": "b", "backlog": 3, "in_flight": 0, "redelivered": 0 },
+            ],
+            "storage": { "bytes_used": 2048, "bytes_limit": 1_048_576, "outbox": 4, "dead_letters": 5, "units_waiting": 0 },
+            "bulkhead": { "name": "checkout", "inside": 6, "waiting": 7, "shed": 8, "concurrency_max": 64, "queue_max": 9 },
+            "invocations": { "ok": 10, "shed": 1, "trapped": 2 },
+        });
+        let components: Vec<ComponentStatus> = vec![serde_json::from_value(component).expect("a component")];
+        let health = json!({ "status": "failing", "parts": {
+            "bus": { "status": "ok" }, "storage": { "status": "failing", "detail": "the disk is full" },
+        } });
+        let health: Health = serde_json::from_value(health).expect("health");
+        let text = render(&health, &components, Paint::plain());
+        let line = text.lines().nth(1).expect("a row");
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 10 3 5 1 4 5 2.0 KiB of 1.0 MiB";
+        assert_eq!(cells.join(" "), expected);
+        assert!(text.ends_with("\nnot ready\n  storage: the disk is full\n"), "{text}");
+    }
+}

@@ -1,0 +1,159 @@
+//! `hull up`: the running host. Joins gateway, node and admin interface, says when it is ready, and stops in order:
+//! the gateway first, then events, then storage and bus.
+
+mod log;
+mod ready;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hull_control::{AdminConfig, AdminServer, Node, NodeConfig, Token, unenforced};
+use hull_gateway::{Gateway, GatewayConfig};
+use hull_storage::StateDir;
+use hull_telemetry::{Logs, Metrics};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::manifest_files::{self, Loaded};
+use crate::options::UpOptions;
+
+/// Run the app until it is told to stop.
+#[allow(clippy::needless_pass_by_value, reason = "the host keeps its options")]
+pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
+    if options.build {
+        crate::build::build_all(&options.file)?;
+    }
+    let began = hull_clock::now();
+    let loaded = manifest_files::load(&options.file, options.config.as_deref())?;
+    log::init(&loaded.host)?;
+    let unenforced = unenforced(&loaded.app, &loaded.host);
+    if !unenforced.refused.is_empty() {
+        anyhow::bail!("this version cannot do what is asked for:\n  {}", unenforced.refused.join("\n  "));
+    }
+    for ignored in &unenforced.ignored {
+        tracing::warn!("{ignored} has no effect in this version");
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = loaded.host.limits.threads {
+        runtime.worker_threads(threads.get() as usize);
+    }
+    let runtime = runtime.enable_all().thread_name("hull").build().context("the runtime cannot be started")?;
+    let ended = runtime.block_on(serve(options, loaded, began));
+    // What blocks by now (a name that is being looked up) has nobody waiting for it.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+/// The host's parts, listening.
+struct Host {
+    node: Arc<Node>,
+    gateway: Gateway,
+    admin: AdminServer,
+    state_dir: PathBuf,
+}
+
+async fn serve(options: UpOptions, loaded: Loaded, began: Instant) -> anyhow::Result<()> {
+    let Loaded { app, host, base } = loaded;
+    let routes = hull_control::public_routes(&app);
+    let (name, drain, json) = (app.name.to_string(), options.drain, options.json);
+    let host = start(&options, host).await?;
+    let mut stop = Stop::listen()?;
+    tokio::select! {
+        deployed = host.node.deploy(app, &base) => { deployed?; }
+        () = stop.asked() => {
+            host.node.shutdown(drain).await;
+            return Ok(());
+        }
+    }
+    let Host { node, gateway, admin, state_dir } = host;
+    let admin_address = admin.address();
+    let address_file = AddressFile::write(&state_dir, &admin_address)?;
+    let ready = ready::Ready {
+        app: &name,
+        listen: gateway.local_addr(),
+        admin: &admin_address,
+        routes: &routes,
+        took: hull_clock::now().saturating_duration_since(began),
+    };
+    let admin = tokio::spawn(admin.run(Arc::clone(&node)));
+    ready.print(json)?;
+    let drained = gateway.run(node.door(), async { stop.asked().await }).await;
+    tracing::info!(abandoned = drained.abandoned, "the gateway has stopped");
+    drop(address_file);
+    tokio::select! {
+        () = node.shutdown(drain) => {}
+        () = stop.asked() => tracing::warn!("told to stop twice: stopping at once"),
+    }
+    admin.abort();
+    Ok(())
+}
+
+/// Listen first: an address in use is found out before anything is compiled.
+async fn start(options: &UpOptions, mut host: hull_manifest::Host) -> anyhow::Result<Host> {
+    let state_dir = options.state_dir.clone().unwrap_or_else(|| PathBuf::from(&host.state_dir));
+    let state_dir = StateDir::open(&state_dir)?;
+    let metrics = Arc::new(Metrics::new());
+    let logs = Logs::new(Arc::clone(&metrics));
+    let listen: SocketAddr = options.listen.unwrap_or(host.listen).get();
+    let gateway = Gateway::bind(GatewayConfig { listen, drain: options.drain, ..GatewayConfig::default() }, &metrics)?;
+    if let Some(admin) = &options.admin {
+        host.admin.listen = admin.clone();
+    }
+    let token_file = host.admin.token_file.as_ref().map_or_else(|| state_dir.path().join("admin-token"), PathBuf::from);
+    let token = Token::in_file(&token_file)?;
+    let admin = AdminServer::bind(AdminConfig { listen: host.admin.listen.clone(), token }).await?;
+    let path = state_dir.path().to_owned();
+    let node = Node::start(NodeConfig {
+        host,
+        state_dir,
+        compile_program: std::env::current_exe().context("this program's own path is not known")?,
+        routes: gateway.routes(),
+        metrics,
+        logs,
+    })
+    .await?;
+    Ok(Host { node, gateway, admin, state_dir: path })
+}
+
+/// Tells commands on this machine where the admin interface is, for as long as it is there.
+struct AddressFile(PathBuf);
+
+impl AddressFile {
+    fn write(state_dir: &std::path::Path, address: &str) -> anyhow::Result<Self> {
+        let path = state_dir.join("admin-address");
+        let told = match address.contains('/') {
+            true => std::path::absolute(address).map_or_else(|_| address.to_owned(), |path| path.display().to_string()),
+            false => address.to_owned(),
+        };
+        std::fs::write(&path, told).with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for AddressFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// SIGTERM, as supervisors send it, and SIGINT, as a terminal does.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be listened for");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

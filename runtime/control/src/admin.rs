@@ -1,0 +1,182 @@
+//! The admin interface: health, metrics and everything below `/v1`, on an address of its own.
+
+mod answer;
+mod components;
+mod dead_letters;
+mod events;
+mod health;
+mod invoke;
+mod logs;
+mod openapi;
+mod route;
+mod token;
+
+pub use token::Token;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hull_manifest::AdminAddress;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+
+use crate::node::Node;
+use route::answer;
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 128;
+/// Until a request's head is there.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// After a failed accept: the machine may be short of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where the admin interface listens, and who may use it.
+pub struct AdminConfig {
+    /// Where.
+    pub listen: AdminAddress,
+    /// What `/v1` asks for; a socket's own permissions guard it instead.
+    pub token: Token,
+}
+
+/// Why the admin interface cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The address cannot be listened on.
+    #[error("the admin interface cannot listen on {address}: {source}; change [admin] listen in hull.toml or --admin")]
+    Listen {
+        /// Which address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token file cannot be made or read.
+    #[error("the admin token at {path}: {source}")]
+    Token {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The admin interface, listening.
+pub struct AdminServer {
+    listener: Listener,
+    token: Option<Arc<Token>>,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Socket(UnixListener, RemoveOnDrop),
+}
+
+struct RemoveOnDrop(PathBuf);
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl AdminServer {
+    /// Listen. Loopback and a token are the default; another address is the operator's decision.
+    pub async fn bind(config: AdminConfig) -> Result<Self, AdminError> {
+        let address = config.listen.to_string();
+        let failed = |source| AdminError::Listen { address, source };
+        match config.listen {
+            AdminAddress::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                Ok(Self { listener: Listener::Tcp(listener), token: Some(Arc::new(config.token)) })
+            }
+            AdminAddress::Socket(path) => {
+                let path = PathBuf::from(path);
+                let listener = bind_socket(&path).map_err(failed)?;
+                Ok(Self { listener: Listener::Socket(listener, RemoveOnDrop(path)), token: None })
+            }
+        }
+    }
+
+    /// The address as commands need it: with the port that the system chose, or the socket's path.
+    pub fn address(&self) -> String {
+        match &self.listener {
+            Listener::Tcp(listener) => {
+                let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+                listener.local_addr().unwrap_or(unknown).to_string()
+            }
+            Listener::Socket(_, path) => path.0.display().to_string(),
+        }
+    }
+
+    /// Serve until the future is dropped.
+    pub async fn run(self, node: Arc<Node>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = match &self.listener {
+                Listener::Tcp(listener) => {
+                    listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                }
+                Listener::Socket(listener, _) => {
+                    listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                }
+            };
+            match accepted {
+                Ok(stream) => {
+                    let (node, token) = (Arc::clone(&node), self.token.clone());
+                    tokio::spawn(async move {
+                        serve(stream, node, token).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the admin interface could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn serve(stream: Box<dyn Stream>, node: Arc<Node>, token: Option<Arc<Token>>) {
+    let service = service_fn(move |request| {
+        let (node, token) = (Arc::clone(&node), token.clone());
+        async move { answer(&node, token.as_deref(), request).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_headers(64)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an admin connection ended early");
+    }
+}
+
+/// A socket that only this user can open. One that nobody listens on any more is replaced.
+fn bind_socket(path: &std::path::Path) -> io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"));
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()) => {
+            std::fs::remove_file(path)?;
+        }
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket")),
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}

@@ -1,0 +1,48 @@
+//! The description of `/v1`, for programs.
+
+use serde_json::{Map, Value, json};
+
+/// Method, path, what it does.
+const OPERATIONS: [(&str, &str, &str); 10] = [
+    ("get", "/v1/openapi.json", "This document"),
+    ("get", "/v1/apps", "The apps that are deployed, with their components and routes"),
+    ("get", "/v1/components", "Every component, with its use of what it may use"),
+    ("get", "/v1/apps/{app}/logs", "Log lines as NDJSON; query: component, lines, follow=true"),
+    ("post", "/v1/apps/{app}/events/{subject}", "Publish the body as an event; headers: ce-id, content-type"),
+    ("get", "/v1/apps/{app}/dead-letters", "Dead letters; query: component, subject, reason, after, limit"),
+    ("post", "/v1/apps/{app}/components/{component}/invoke", "Call a component; query: method, path"),
+    ("get", "/v1/apps/{app}/components/{component}/dead-letters/{id}", "One dead letter with its payload"),
+    ("delete", "/v1/apps/{app}/components/{component}/dead-letters/{id}", "Remove a dead letter"),
+    ("post", "/v1/apps/{app}/components/{component}/dead-letters/{id}/replay", "Handle a dead letter again"),
+];
+
+/// OpenAPI 3.1.
+pub(super) fn document() -> Value {
+    let mut paths = Map::new();
+    for (method, path, summary) in OPERATIONS {
+        let parameters: Vec<Value> = path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+            .collect();
+        let operation = json!({
+            "summary": summary,
+            "parameters": parameters,
+            "responses": {
+                "2XX": { "description": "done" },
+                "default": { "description": "a problem", "content": { "application/problem+json": {} } },
+            },
+        });
+        let item = paths.entry(path).or_insert_with(|| json!({}));
+        if let Some(item) = item.as_object_mut() {
+            item.insert(method.to_owned(), operation);
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Hull admin interface", "version": env!("CARGO_PKG_VERSION") },
+        "components": { "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
+        "security": [{ "token": [] }],
+        "paths": paths,
+    })
+}

@@ -1,0 +1,148 @@
+//! Which request is for whom, and who may ask.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hull_dispatch::Body;
+use hull_invocation::ComponentId;
+use hyper::body::Incoming;
+
+use super::answer::{Answer, Problem, json_ok, with_body};
+use super::token::Token;
+use super::{components, dead_letters, events, health, invoke, logs, openapi};
+use crate::node::Node;
+
+/// The largest body that is taken, in bytes.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// A request with its path taken apart.
+pub(super) struct Asked {
+    pub(super) head: http::request::Parts,
+    pub(super) query: HashMap<String, String>,
+    pub(super) body: Bytes,
+}
+
+/// Answer one request. Nothing in here fails: a problem is an answer too.
+pub(super) async fn answer(
+    node: &Arc<Node>,
+    token: Option<&Token>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    Ok(route(node, token, request).await.unwrap_or_else(Problem::into_response))
+}
+
+async fn route(node: &Arc<Node>, token: Option<&Token>, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path().to_owned();
+    if request.method() == Method::GET {
+        match path.as_str() {
+            "/healthz/live" => return health::live(),
+            "/healthz/ready" => return health::ready(node).await,
+            "/metrics" => {
+                let text = node.metrics().render();
+                return Ok(with_body(StatusCode::OK, "text/plain; version=0.0.4", text));
+            }
+            _ => {}
+        }
+    }
+    let Some(rest) = path.strip_prefix("/v1/") else {
+        return Err(Problem::not_found("see /v1/openapi.json, /healthz/live, /healthz/ready and /metrics"));
+    };
+    authorise(token, &request)?;
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body ended early or is larger than 16 MiB");
+    let body = body.map_err(too_large)?.to_bytes();
+    let query = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    let query = query.into_owned().collect();
+    let segments: Result<Vec<String>, Problem> = rest.split('/').map(decoded).collect();
+    let segments = segments?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    v1(node, &segments, Asked { head, query, body }).await
+}
+
+fn authorise(token: Option<&Token>, request: &Request<Incoming>) -> Result<(), Problem> {
+    let Some(token) = token else { return Ok(()) };
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let presented = header.and_then(|value| value.strip_prefix("Bearer "));
+    if presented.is_some_and(|presented| token.is(presented.trim())) {
+        return Ok(());
+    }
+    let detail = "send `Authorization: Bearer TOKEN`; the token of this machine is in STATE_DIR/admin-token";
+    Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
+}
+
+async fn v1(node: &Arc<Node>, segments: &[&str], asked: Asked) -> Answer {
+    let method = asked.head.method.clone();
+    match (&method, segments) {
+        (&Method::GET, ["openapi.json"]) => json_ok(&openapi::document()),
+        (&Method::GET, ["apps"]) => components::apps(node).await,
+        (&Method::GET, ["components"]) => components::components(node).await,
+        (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked),
+        (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
+        (&Method::GET, ["apps", app, "dead-letters"]) => dead_letters::list(node, app, &asked).await,
+        (_, ["apps", app, "components", component, rest @ ..]) => {
+            let id = known(node, app, component).await?;
+            of_component(node, &id, &method, rest, asked).await
+        }
+        _ => Err(Problem::not_found("no such resource; /v1/openapi.json lists what there is")),
+    }
+}
+
+async fn of_component(
+    node: &Arc<Node>,
+    id: &ComponentId,
+    method: &Method,
+    rest: &[&str],
+    asked: Asked,
+) -> Answer {
+    match (method, rest) {
+        (&Method::POST, ["invoke"]) => invoke::invoke(node, id, asked).await,
+        (&Method::GET, ["dead-letters", letter]) => dead_letters::show(node, id, letter).await,
+        (&Method::DELETE, ["dead-letters", letter]) => dead_letters::purge(node, id, letter).await,
+        (&Method::POST, ["dead-letters", letter, "replay"]) => dead_letters::replay(node, id, letter).await,
+        _ => Err(Problem::not_found("no such resource; /v1/openapi.json lists what there is")),
+    }
+}
+
+async fn known(node: &Node, app: &str, component: &str) -> Result<ComponentId, Problem> {
+    let apps = node.apps.read().await;
+    let deployed = apps.get(app).ok_or_else(|| Problem::not_found(format!("there is no app {app:?}")))?;
+    let served = deployed.components.iter().find(|served| served.id.component() == component);
+    let missing = || Problem::not_found(format!("app {app} has no component {component:?}"));
+    served.map(|served| served.id.clone()).ok_or_else(missing)
+}
+
+fn decoded(segment: &str) -> Result<String, Problem> {
+    let invalid = || Problem::bad_request("the path is not valid: %-escapes of UTF-8");
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else { return Err(invalid()) };
+        bytes.push((high * 16 + low) as u8);
+    }
+    String::from_utf8(bytes).map_err(|_| invalid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+
+    #[test]
+    fn segments_are_decoded_or_refused() {
+        assert_eq!(decoded("orders.created").ok().as_deref(), Some("orders.created"));
+        assert_eq!(decoded("a%2Fb%20%C3%A9").ok().as_deref(), Some("a/b é"));
+        for bad in ["%", "%2", "%zz", "%ff"] {
+            assert!(decoded(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Reading component files: bounded, and with an error that says how the file is made.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use hull_manifest::Component;
+
+use crate::error::ComponentProblem;
+
+/// The largest component that is taken, in bytes.
+const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// The bytes of a component.
+pub(crate) async fn component_bytes(component: &Component, base: &Path) -> Result<Bytes, ComponentProblem> {
+    let path = base.join(&component.source);
+    let problem = |what: String| {
+        let built = match &component.build {
+            Some(_) => "run `hull build`, or start with --build",
+            None => "build it, or correct the path",
+        };
+        ComponentProblem::new(
+            &component.name,
+            format!("`source` of [component.{}]: {}: {what}; {built}", component.name, path.display()),
+        )
+    };
+    let metadata = tokio::fs::metadata(&path).await.map_err(|error| problem(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(problem("it is not a file".to_owned()));
+    }
+    if metadata.len() > COMPONENT_BYTES_MAX {
+        let most = COMPONENT_BYTES_MAX >> 20;
+        return Err(problem(format!("it has {} bytes, and {most} MiB is the most", metadata.len())));
+    }
+    tokio::fs::read(&path).await.map(Bytes::from).map_err(|error| problem(error.to_string()))
+}

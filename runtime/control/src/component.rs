@@ -1,0 +1,119 @@
+//! From a component of the manifest to what engine, door, storage and gateway each want to know of it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hull_dispatch::BulkheadLimits;
+use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
+use hull_http::{AllowedHosts, Egress, EgressLimits};
+use hull_invocation::ComponentId;
+use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
+use hull_messaging::MessagingPolicy;
+use hull_storage::{Database, DatabaseOptions, StorageLimits};
+
+use crate::node::Node;
+use crate::observe::Keeping;
+
+/// Everything the engine wants to know.
+pub(crate) fn component_spec(
+    node: &Node,
+    app: &App,
+    component: &Component,
+    id: &ComponentId,
+    bytes: Bytes,
+    mounts: Vec<Mount>,
+    database: Database,
+) -> ComponentSpec {
+    let limits = &component.hull.limits;
+    let grants = component.outbound_hosts().cloned().collect();
+    let allowed = AllowedHosts::new(id.clone(), grants);
+    let messaging = MessagingPolicy {
+        component: id.clone(),
+        publishes: component.hull.publishes.clone(),
+        payload_bytes_max: limits.messages.size_max.get(),
+    };
+    let is_component = |target: &HttpTarget| matches!(target, HttpTarget::Component(name) if *name == component.name);
+    ComponentSpec {
+        id: id.clone(),
+        bytes,
+        reuse: reuse(component),
+        limits: InstanceLimits {
+            memory_bytes: limits.memory.get(),
+            cpu: limits.cpu_per_invocation,
+            time: limits.time,
+        },
+        environment: component.environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        variables: Arc::new(variables(app, component)),
+        mounts,
+        egress: Arc::new(Egress::new(allowed, egress_limits(limits), node.door())),
+        log_sink: Arc::new(Keeping(node.logs().component(id))),
+        grants: Grants {
+            keyvalue: component.key_value,
+            sql: component.sqlite,
+            publish: !component.hull.publishes.is_empty(),
+        },
+        database,
+        messaging: Arc::new(messaging),
+        bus: node.bus(),
+        serves_http: app.http_triggers.iter().any(|trigger| is_component(&trigger.target)),
+        serves_events: app.subscriptions(component).next().is_some(),
+    }
+}
+
+fn reuse(component: &Component) -> Reuse {
+    let invocations_max = component.hull.max_invocations.get();
+    match component.hull.reuse {
+        hull_manifest::Reuse::Never => Reuse::Never,
+        hull_manifest::Reuse::Serial => Reuse::Serial { invocations_max },
+        hull_manifest::Reuse::Concurrent => Reuse::Concurrent { invocations_max },
+    }
+}
+
+fn variables(app: &App, component: &Component) -> BTreeMap<String, String> {
+    let filled = |template| app.fill(template).unwrap_or_default();
+    component.variables.iter().map(|(name, template)| (name.to_string(), filled(template))).collect()
+}
+
+fn egress_limits(limits: &Limits) -> EgressLimits {
+    EgressLimits {
+        concurrency: limits.outbound.concurrency.get() as usize,
+        time: limits.outbound.time,
+        body_bytes_max: limits.outbound.body_max.get(),
+    }
+}
+
+/// What a component's database is opened with.
+pub(crate) fn database_options(id: &ComponentId, limits: &Limits) -> DatabaseOptions {
+    let mut options = DatabaseOptions::new(id.clone());
+    options.limits = storage_limits(options.limits, limits);
+    options
+}
+
+/// The manifest's bounds, and ours for what it does not speak of.
+pub(crate) fn storage_limits(defaults: StorageLimits, limits: &Limits) -> StorageLimits {
+    StorageLimits {
+        storage_bytes: limits.storage.get(),
+        value_bytes_max: usize::try_from(limits.value_max.get()).unwrap_or(usize::MAX),
+        statement_time: limits.statement.time,
+        rows_max: limits.statement.rows_max.get(),
+        transaction_time: limits.transaction_time,
+        ..defaults
+    }
+}
+
+/// A bulkhead as the door knows it.
+pub(crate) fn bulkhead_limits(bulkhead: &Bulkhead) -> BulkheadLimits {
+    BulkheadLimits {
+        concurrency_max: bulkhead.concurrency.min(bulkhead.instances).get(),
+        queue_max: bulkhead.queue.length,
+        queue_wait_max: bulkhead.queue.wait,
+    }
+}
+
+/// A component's own bound inside a bulkhead that it shares: whoever finds it full waits in no further queue.
+pub(crate) fn own_limits(concurrency: NonZeroU32) -> BulkheadLimits {
+    BulkheadLimits { concurrency_max: concurrency.get(), queue_max: 0, queue_wait_max: Duration::ZERO }
+}

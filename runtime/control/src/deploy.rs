@@ -1,0 +1,236 @@
+//! Deploying an app: everything is read, checked, compiled and migrated first; then it is switched on as one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hull_dispatch::{Admission, Compartment};
+use hull_engine::Version;
+use hull_events::ComponentConfig;
+use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
+use hull_invocation::ComponentId;
+use hull_manifest::{App, Component, HttpTarget, Name, Route, StaticResponse, TriggerRoute};
+use hull_storage::{Database, Migration};
+
+use crate::bytes::component_bytes;
+use crate::component::{bulkhead_limits, component_spec, database_options, own_limits, storage_limits};
+use crate::error::{ComponentProblem, DeployFailed};
+use crate::files::copy_files;
+use crate::migrations::read_migrations;
+use crate::node::Node;
+use crate::observe::Counting;
+
+/// Components that are prepared at once: compiling uses all cores by itself.
+const PREPARING_MAX: usize = 2;
+/// How long handlers of the version before may go on.
+const HANDOVER: Duration = Duration::from_secs(30);
+
+/// An app that serves.
+#[derive(Clone)]
+pub struct Deployed {
+    /// Its manifest.
+    pub app: Arc<App>,
+    /// Its components, in the order of the manifest.
+    pub components: Vec<Served>,
+}
+
+/// A component that serves.
+#[derive(Clone)]
+pub struct Served {
+    /// Its name.
+    pub id: ComponentId,
+    /// Its version.
+    pub version: Arc<Version>,
+    /// Its storage.
+    pub database: Database,
+}
+
+/// A component that is ready to be switched on.
+struct Prepared {
+    served: Served,
+    migrations: Vec<Migration>,
+}
+
+impl Node {
+    /// Deploy an app in place of what it was. `base` is the folder of its manifest. After an error nothing that
+    /// serves has changed.
+    pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
+        let mut apps = self.apps.write().await;
+        let prepared = self.prepare_all(&app, base).await?;
+        let table = self.route_table(&app, &apps);
+        let table = table.map_err(|problem| failed(&app, vec![problem], Vec::new()))?;
+        let mut migrated = Vec::new();
+        for component in &prepared {
+            let served = &component.served;
+            match served.database.migrate(&component.migrations).await {
+                Ok(numbers) => {
+                    let name = |number| format!("migration {number} of {}", served.id.component());
+                    migrated.extend(numbers.into_iter().map(name));
+                }
+                Err(error) => {
+                    let problem = ComponentProblem {
+                        component: served.id.component().to_owned(),
+                        message: error.to_string(),
+                    };
+                    return Err(failed(&app, vec![problem], migrated));
+                }
+            }
+        }
+        let deployed = Deployed {
+            app: Arc::new(app),
+            components: prepared.into_iter().map(|component| component.served).collect(),
+        };
+        self.switch(&deployed, table).await;
+        apps.insert(deployed.app.name.to_string(), deployed.clone());
+        Ok(deployed)
+    }
+
+    async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
+        let preparing = app.components.iter().map(|component| self.prepare(app, component, base));
+        let results: Vec<_> = stream::iter(preparing).buffered(PREPARING_MAX).collect().await;
+        let mut prepared = Vec::with_capacity(results.len());
+        let mut problems = Vec::new();
+        for result in results {
+            match result {
+                Ok(component) => prepared.push(component),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(prepared) } else { Err(failed(app, problems, Vec::new())) }
+    }
+
+    async fn prepare(
+        self: &Arc<Self>,
+        app: &App,
+        component: &Component,
+        base: &Path,
+    ) -> Result<Prepared, ComponentProblem> {
+        let problem = |message: String| ComponentProblem::new(&component.name, message);
+        let id = ComponentId::new(&app.name, &component.name);
+        let bytes = component_bytes(component, base).await?;
+        let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
+        let read = {
+            let (component, base) = (component.clone(), base.to_owned());
+            let target = directory.path().join("files");
+            move || Ok((read_migrations(&component, &base)?, copy_files(&component, &base, &target)?))
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
+        let database = self.database(&id, component, &directory);
+        let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone());
+        let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
+        Ok(Prepared { served: Served { id, version, database }, migrations })
+    }
+
+    fn database(
+        &self,
+        id: &ComponentId,
+        component: &Component,
+        directory: &hull_storage::ComponentDir,
+    ) -> Database {
+        let limits = &component.hull.limits;
+        let mut databases = self.databases.lock();
+        if let Some(database) = databases.get(id) {
+            database.set_limits(storage_limits(database.limits(), limits));
+            return database.clone();
+        }
+        let database = Database::new(directory, database_options(id, limits));
+        databases.insert(id.clone(), database.clone());
+        database
+    }
+
+    /// Everything is ready: let it serve.
+    async fn switch(&self, deployed: &Deployed, table: RouteTable<Target>) {
+        let app = &deployed.app;
+        let versions = deployed.components.iter().map(|served| Arc::clone(&served.version));
+        self.engine.install(app.name.as_str(), versions);
+        self.dispatch.admit(app.name.as_str(), self.admissions(app));
+        for served in &deployed.components {
+            let Some(component) = app.component(served.id.component()) else { continue };
+            let metrics = self.metrics().component(&served.id);
+            let config = ComponentConfig::from_manifest(app, component, served.database.clone(), metrics);
+            self.events.start(config, HANDOVER).await;
+        }
+        self.routes.set(table);
+    }
+
+    fn admissions(&self, app: &App) -> Vec<(ComponentId, Admission)> {
+        let mut compartments: BTreeMap<Name, Arc<Compartment>> = BTreeMap::new();
+        let mut admissions = Vec::with_capacity(app.components.len());
+        for component in &app.components {
+            let (name, bulkhead) = app.bulkhead_of(component);
+            let compartment = compartments
+                .entry(name.clone())
+                .or_insert_with(|| Compartment::new(name.as_str(), bulkhead_limits(&bulkhead)));
+            let limits = &component.hull.limits;
+            let id = ComponentId::new(&app.name, &component.name);
+            let concurrency = component.hull.bulkhead.as_ref().map(|_| {
+                Compartment::new(component.name.as_str(), own_limits(limits.concurrency))
+            });
+            let observer = Arc::new(Counting(self.metrics().component(&id)));
+            let compartment = Arc::clone(compartment);
+            admissions.push((id, Admission { compartment, concurrency, time: limits.time, observer }));
+        }
+        admissions
+    }
+
+    /// The routes of every app, with this one in place of what it was.
+    fn route_table(
+        &self,
+        app: &App,
+        apps: &BTreeMap<String, Deployed>,
+    ) -> Result<RouteTable<Target>, ComponentProblem> {
+        let others = apps.values().map(|deployed| &*deployed.app).filter(|other| other.name != app.name);
+        let mut routes = Vec::new();
+        for app in others.chain([app]) {
+            for trigger in &app.http_triggers {
+                let TriggerRoute::Public(route) = &trigger.route else { continue };
+                let target = match &trigger.target {
+                    HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
+                    HttpTarget::Component(name) => self.component_target(app, name.as_str(), route),
+                };
+                routes.extend(target.map(|target| (route.clone(), target)));
+            }
+        }
+        RouteTable::new(routes).map_err(|duplicate| ComponentProblem {
+            component: app.name.to_string(),
+            message: format!("{duplicate}; it is served already, by this app or another"),
+        })
+    }
+
+    fn component_target(&self, app: &App, name: &str, route: &Route) -> Option<Target> {
+        let component = app.component(name)?;
+        let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
+        let limits = &component.hull.limits;
+        let id = ComponentId::new(&app.name, &component.name);
+        let time = policy.and_then(|policy| policy.timeout).map_or(limits.time, |time| time.min(limits.time));
+        let body_max = policy.and_then(|policy| policy.body_max);
+        let body_in_max = body_max.map_or(limits.body_in_max, |most| most.min(limits.body_in_max));
+        Some(Target::Component(ComponentTarget {
+            time,
+            body_in_bytes_max: body_in_max.get(),
+            metrics: self.metrics().component(&id),
+            log: self.logs().component(&id),
+            id,
+        }))
+    }
+}
+
+fn failed(app: &App, problems: Vec<ComponentProblem>, migrated: Vec<String>) -> DeployFailed {
+    DeployFailed { app: app.name.to_string(), problems, migrated }
+}
+
+fn static_answer(response: &StaticResponse) -> StaticAnswer {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &response.headers {
+        // The manifest has checked both.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+            headers.append(name, value);
+        }
+    }
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
+    StaticAnswer { status, headers, body: response.body.clone().into() }
+}

@@ -1,0 +1,131 @@
+//! The parts of a running host, and how they are joined.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
+use hull_dispatch::{Dispatch, Invoke};
+use hull_engine::{CompileBounds, Engine, EngineConfig};
+use hull_events::Events;
+use hull_gateway::GatewayRoutes;
+use hull_invocation::ComponentId;
+use hull_manifest::Host;
+use hull_storage::{Database, StateDir, StateDirError};
+use hull_telemetry::{Logs, Metrics};
+use parking_lot::Mutex;
+use tokio::sync::RwLock;
+
+use crate::deploy::Deployed;
+
+/// Instances of both engines at once, where `[host] memory` does not say otherwise.
+const INSTANCES_MAX: u32 = 512;
+
+/// What a host is started with.
+pub struct NodeConfig {
+    /// What the operator decides.
+    pub host: Host,
+    /// Where everything is kept; this process owns it.
+    pub state_dir: StateDir,
+    /// The program that compiles components.
+    pub compile_program: PathBuf,
+    /// Where the gateway's routes are set.
+    pub routes: GatewayRoutes,
+    /// Where everything is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where guests' words are kept.
+    pub logs: Arc<Logs>,
+}
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The bus cannot be opened.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The engine cannot be set up.
+    #[error("the engine cannot be set up: {0}")]
+    Engine(String),
+}
+
+/// A running host.
+pub struct Node {
+    pub(crate) state_dir: StateDir,
+    pub(crate) engine: Engine,
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) routes: GatewayRoutes,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) apps: RwLock<BTreeMap<String, Deployed>>,
+    /// One handle per component for as long as the host runs.
+    pub(crate) databases: Mutex<BTreeMap<ComponentId, Database>>,
+    logs: Arc<Logs>,
+    bus: Arc<dyn Bus>,
+}
+
+impl Node {
+    /// Join the parts. Nothing is served before [`Node::deploy`].
+    pub async fn start(config: NodeConfig) -> Result<Arc<Self>, NodeError> {
+        let NodeConfig { host, state_dir, compile_program, routes, metrics, logs } = config;
+        let (_, bus_dir) = state_dir.folder("bus")?;
+        let (_, cache_dir) = state_dir.folder("cache")?;
+        let retain = host.bus.retain;
+        let bus = EmbeddedBus::open(EmbeddedOptions { retain, ..EmbeddedOptions::new(bus_dir) }).await?;
+        let bus: Arc<dyn Bus> = Arc::new(bus);
+        let engine = Engine::new(EngineConfig {
+            cache_dir,
+            compile_program,
+            compile_bounds: CompileBounds::default(),
+            instances_max: INSTANCES_MAX,
+            tick: host.limits.cpu_tick,
+        })
+        .map_err(|error| NodeError::Engine(format!("{error:#}")))?;
+        let dispatch = Arc::new(Dispatch::new(Arc::new(engine.clone())));
+        let door: Arc<dyn Invoke> = Arc::clone(&dispatch) as Arc<dyn Invoke>;
+        let events = Arc::new(Events::new(Arc::clone(&bus), door, retain));
+        Ok(Arc::new(Self {
+            state_dir,
+            engine,
+            dispatch,
+            events,
+            routes,
+            metrics,
+            apps: RwLock::default(),
+            databases: Mutex::default(),
+            logs,
+            bus,
+        }))
+    }
+
+    /// The door to every guest.
+    pub fn door(&self) -> Arc<dyn Invoke> {
+        Arc::clone(&self.dispatch) as Arc<dyn Invoke>
+    }
+
+    /// Stop handling events, let running handlers finish for `drain`, and close what is open. The gateway must have
+    /// been stopped before.
+    pub async fn shutdown(&self, drain: Duration) {
+        self.events.shutdown(drain).await;
+        let databases = std::mem::take(&mut *self.databases.lock());
+        for database in databases.into_values() {
+            database.close().await;
+        }
+        self.bus.shutdown().await;
+    }
+
+    pub(crate) fn bus(&self) -> Arc<dyn Bus> {
+        Arc::clone(&self.bus)
+    }
+
+    pub(crate) fn logs(&self) -> &Arc<Logs> {
+        &self.logs
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+}

@@ -1,0 +1,73 @@
+//! Stopping, draining, and starting again.
+
+use std::time::Duration;
+
+use hull_events::{ComponentConfig, EventsError};
+use hull_storage::DeadLetterFilter;
+
+use crate::world::{Act, DRAIN, World, orders, soon, subscription};
+
+#[tokio::test]
+async fn a_drain_waits_for_what_runs_and_begins_nothing() {
+    let world = World::new(|_, _| Act::AcceptAtGate).await;
+    world.events.start(ComponentConfig { consumers: 1, ..world.config() }, DRAIN).await;
+    world.publish("1").await;
+    world.publish("2").await;
+    world.door.started(1).await;
+    let (stopped, ()) = tokio::join!(soon(world.events.shutdown(DRAIN)), async {
+        world.door.gate.add_permits(5);
+    });
+    assert_eq!(stopped, ());
+    assert_eq!((world.effects().await, world.door.calls().len()), (vec!["1".to_owned()], 1));
+    world.start().await;
+    world.until(|counts| counts.handled == 1).await;
+    assert_eq!(world.effects().await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_goes_back_at_once() {
+    let world = World::new(|_, _| Act::AcceptAtGate).await;
+    world.start().await;
+    world.publish("1").await;
+    world.door.started(1).await;
+    soon(world.events.stop(&orders(), Duration::from_millis(50))).await;
+    assert!(world.effects().await.is_empty());
+    world.door.gate.add_permits(1);
+    world.start().await;
+    world.until(|counts| counts.handled == 1).await;
+    let attempts: Vec<_> = world.door.calls().iter().map(|call| call.attempt).collect();
+    assert_eq!(attempts, [1, 1], "it was not the handler's fault");
+    assert_eq!(world.effects().await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_new_configuration_takes_over() {
+    let world = World::new(|_, _| Act::Accept).await;
+    world.start().await;
+    world.publish("1").await;
+    world.until(|counts| counts.handled == 1).await;
+    let subscriptions = vec![subscription("other.*", hull_manifest::Delivery::default())];
+    world.events.start(ComponentConfig { subscriptions, ..world.config() }, DRAIN).await;
+    world.publish("2").await;
+    world.bus.publish("shop", &crate::world::event("3", "other.a")).await.expect("published");
+    let counts = world.until(|counts| counts.handled >= 2).await;
+    assert_eq!((counts.handled, world.effects().await), (2, vec!["1".to_owned(), "3".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_component_that_does_not_run_has_nothing_to_say() {
+    let world = World::new(|_, _| Act::Accept).await;
+    let unknown = Err(EventsError::UnknownComponent(orders()));
+    assert_eq!(world.events.dead_letters(&orders(), &DeadLetterFilter::default(), 0, 10).await, unknown);
+    assert_eq!(world.events.counts(&orders()), None);
+    world.events.stop(&orders(), DRAIN).await;
+    assert!(world.events.status().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_bus_that_was_shut_down_ends_the_worker() {
+    let world = World::new(|_, _| Act::Accept).await;
+    world.start().await;
+    world.bus.shutdown().await;
+    soon(world.events.shutdown(DRAIN)).await;
+}

@@ -1,0 +1,28 @@
+//! The shop, end to end: real HTTP in, durable events between its services, and the provider's ledger to check against.
+
+mod accounts;
+mod catalogue;
+mod checkout;
+mod crash;
+mod customer;
+mod history;
+mod home;
+mod placing;
+
+use std::sync::Arc;
+
+use hull_tests::app::App;
+use hull_tests::files;
+use hull_tests::shared::{Running, Shared};
+
+static SHOP: Shared = Shared::new(app);
+
+/// The shop as it is in the project.
+fn app() -> anyhow::Result<App> {
+    App::of_file(&files::project().join("spin.toml"))
+}
+
+/// The shop that most tests share: each has products and customers of its own.
+fn shop() -> anyhow::Result<Arc<Running>> {
+    SHOP.get()
+}

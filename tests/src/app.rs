@@ -1,0 +1,181 @@
+//! An app to run: its manifest, a state directory of its own, and the flags and variables it is started with.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use crate::host::Host;
+use crate::output::Output;
+use crate::{cache, files, wait};
+
+/// How long a command may take.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+
+/// An app, running or not. Its files go when it is dropped.
+#[derive(Debug)]
+pub struct App {
+    folder: TempDir,
+    manifest: PathBuf,
+    flags: Vec<OsString>,
+    variables: Vec<(String, String)>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status; none if a signal ended it.
+    pub status: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Both outputs.
+    pub fn said(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+impl App {
+    /// The app of a manifest somewhere.
+    pub fn of_file(manifest: &Path) -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix("hull-test-").context("no room for temporary files")?;
+        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new() };
+        cache::lend(&app.state_dir())?;
+        Ok(app)
+    }
+
+    /// The app of this manifest; `{probe}` and the like in it stand for the built guests.
+    pub fn of_text(manifest: &str) -> anyhow::Result<Self> {
+        let mut app = Self::of_file(Path::new(""))?;
+        app.manifest = app.folder().join("spin.toml");
+        app.set_text(manifest)?;
+        Ok(app)
+    }
+
+    /// Another manifest for the same app.
+    pub fn set_text(&self, manifest: &str) -> anyhow::Result<()> {
+        let mut text = manifest.to_owned();
+        for guest in ["probe", "probe_p3", "ungranted"] {
+            let name = format!("{{{guest}}}");
+            if text.contains(&name) {
+                text = text.replace(&name, &files::guest(guest)?.display().to_string());
+            }
+        }
+        std::fs::write(&self.manifest, text).context("cannot write the manifest")
+    }
+
+    /// A file beside its manifest.
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.folder().join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Where its own files may go.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &Path {
+        &self.manifest
+    }
+
+    /// Where the host keeps everything.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// The database of a component.
+    pub fn database(&self, app: &str, component: &str) -> PathBuf {
+        self.state_dir().join("apps").join(app).join(component).join("data.db")
+    }
+
+    /// Compile everything anew, whatever other tests have compiled.
+    pub fn without_cache(&self) -> anyhow::Result<()> {
+        Ok(std::fs::remove_dir_all(self.state_dir().join("cache"))?)
+    }
+
+    /// With more flags for `hull up`.
+    #[must_use]
+    pub fn flags<I: IntoIterator<Item = S>, S: Into<OsString>>(mut self, flags: I) -> Self {
+        self.flags.extend(flags.into_iter().map(Into::into));
+        self
+    }
+
+    /// With a variable in the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Start it and wait until it is ready.
+    pub fn up(&self) -> anyhow::Result<Host> {
+        Host::start(self.up_command()?, &self.state_dir())
+    }
+
+    /// `hull up`, which is expected to end by itself.
+    pub fn up_ends(&self) -> anyhow::Result<Ended> {
+        run(self.up_command()?)
+    }
+
+    /// Any other command on this app's state directory.
+    pub fn command(&self, words: &[&str]) -> anyhow::Result<Ended> {
+        let mut command = self.program()?;
+        command.args(words).arg("--state-dir").arg(self.state_dir());
+        run(command)
+    }
+
+    /// `hull check` on its manifest.
+    pub fn check(&self) -> anyhow::Result<Ended> {
+        let mut command = self.program()?;
+        command.arg("check").arg("-f").arg(&self.manifest);
+        run(command)
+    }
+
+    fn up_command(&self) -> anyhow::Result<Command> {
+        let mut command = self.program()?;
+        command.arg("up").arg("-f").arg(&self.manifest).arg("--json");
+        for (flag, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
+            if !self.flags.iter().any(|given| given == flag) {
+                command.args([flag, value]);
+            }
+        }
+        command.arg("--state-dir").arg(self.state_dir()).args(&self.flags);
+        Ok(command)
+    }
+
+    fn program(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new(files::hull()?);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        // What else is in the environment of whoever runs the tests must not matter.
+        command.env_remove("HULL_ADMIN").env_remove("HULL_TOKEN").current_dir(self.folder.path());
+        Ok(command)
+    }
+}
+
+/// Run a command that ends by itself.
+pub fn run(mut command: Command) -> anyhow::Result<Ended> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+    let stdout = Output::of(child.stdout.take().context("no standard output")?);
+    let stderr = Output::of(child.stderr.take().context("no standard error")?);
+    let ended = wait::until_within(COMMAND_TIME, "a command to end", || Ok(child.try_wait()?));
+    if ended.is_err() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let (stdout, stderr) = (stdout.whole(), stderr.whole());
+    let status = ended.with_context(|| format!("{command:?} said:\n{stdout}\n{stderr}"))?;
+    Ok(Ended { status: status.code(), stdout, stderr })
+}
