@@ -98,9 +98,7 @@ fn the_command_line_shows_replays_and_purges() -> anyhow::Result<()> {
     let list = app.command(&["dead-letters", "list"])?;
     assert_eq!(list.status, Some(0), "{}", list.said());
     assert!(list.stdout.contains("work.by-hand") && list.stdout.contains("by intent"), "{}", list.said());
-    let known = app.command(&["dead-letters", "show", "--help"])?.stdout;
-    let words: &[&str] = if known.contains("--component") { &["--component", "worker"] } else { &[] };
-    let run = |verb: &str| app.command(&[&["dead-letters", verb, &id], words].concat());
+    let run = |verb: &str| app.command(&["dead-letters", verb, &format!("worker/{id}")]);
     let show = run("show")?;
     assert_eq!(show.status, Some(0), "{}", show.said());
     assert!(show.stdout.contains("by intent"), "{}", show.said());

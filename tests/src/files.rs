@@ -17,8 +17,11 @@ pub fn built() -> anyhow::Result<PathBuf> {
     Ok(folder.context("this program is in no folder")?.to_owned())
 }
 
-/// The `hull` program: beside the tests, or where the project builds it.
+/// The `hull` program: the one that `HULL_PROGRAM` names, the one beside the tests, or where the project builds it.
 pub fn hull() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("HULL_PROGRAM") {
+        return Ok(named.into());
+    }
     let places = [built()?.join("hull"), project().join("target/release/hull")];
     let found = places.into_iter().find(|place| place.is_file());
     found.context("there is no hull program; `cargo build --release -p hull-cli` makes it, as `cargo xtask test` does")

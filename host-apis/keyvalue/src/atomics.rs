@@ -15,7 +15,7 @@ impl Host for KeyValueView<'_> {
         delta: i64,
     ) -> wasmtime::Result<Result<i64, Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.increment(key, delta).await.map_err(error)),
+            Ok(session) => Ok(session.increment(key, delta).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
@@ -33,7 +33,7 @@ impl Host for KeyValueView<'_> {
                 Ok(again) => CasError::CasFailed(again),
                 Err(full) => CasError::StoreError(full),
             })),
-            Err(failed) => Ok(Err(CasError::StoreError(error(failed)))),
+            Err(failed) => Ok(Err(CasError::StoreError(error(&failed)))),
         }
     }
 }
@@ -41,7 +41,7 @@ impl Host for KeyValueView<'_> {
 impl HostCas for KeyValueView<'_> {
     async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Resource<Cas>, Error>> {
         let seen = match self.of_bucket(&bucket)? {
-            Ok(session) => session.get(key.clone()).await.map_err(error),
+            Ok(session) => session.get(key.clone()).await.map_err(|failed| error(&failed)),
             Err(denied) => Err(denied),
         };
         Ok(seen.and_then(|seen| self.push(Cas { key, seen })))

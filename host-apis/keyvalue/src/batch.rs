@@ -16,7 +16,7 @@ impl Host for KeyValueView<'_> {
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<Found, Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.get_many(keys).await.map_err(error)),
+            Ok(session) => Ok(session.get_many(keys).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
@@ -27,7 +27,7 @@ impl Host for KeyValueView<'_> {
         key_values: Vec<(String, Vec<u8>)>,
     ) -> wasmtime::Result<Result<(), Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.set_many(key_values).await.map_err(error)),
+            Ok(session) => Ok(session.set_many(key_values).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
@@ -38,7 +38,7 @@ impl Host for KeyValueView<'_> {
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<(), Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.delete_many(keys).await.map_err(error)),
+            Ok(session) => Ok(session.delete_many(keys).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }

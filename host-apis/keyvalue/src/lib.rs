@@ -101,7 +101,7 @@ impl KeyValueView<'_> {
 }
 
 /// What a storage error is in words of this interface.
-fn error(error: StorageError) -> Error {
+fn error(error: &StorageError) -> Error {
     Error::Other(error.to_string())
 }
 

@@ -22,7 +22,7 @@ impl HostBucket for KeyValueView<'_> {
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.get(key).await.map_err(error)),
+            Ok(session) => Ok(session.get(key).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
@@ -34,21 +34,21 @@ impl HostBucket for KeyValueView<'_> {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.set(key, value).await.map_err(error)),
+            Ok(session) => Ok(session.set(key, value).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.delete(key).await.map_err(error)),
+            Ok(session) => Ok(session.delete(key).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, Error>> {
         match self.of_bucket(&bucket)? {
-            Ok(session) => Ok(session.exists(key).await.map_err(error)),
+            Ok(session) => Ok(session.exists(key).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),
         }
     }
@@ -60,8 +60,8 @@ impl HostBucket for KeyValueView<'_> {
     ) -> wasmtime::Result<Result<KeyResponse, Error>> {
         match self.of_bucket(&bucket)? {
             Ok(session) => {
-                let page = session.list_keys(cursor).await;
-                Ok(page.map(|page| KeyResponse { keys: page.keys, cursor: page.cursor }).map_err(error))
+                let page = session.list_keys(cursor).await.map_err(|failed| error(&failed));
+                Ok(page.map(|page| KeyResponse { keys: page.keys, cursor: page.cursor }))
             }
             Err(denied) => Ok(Err(denied)),
         }

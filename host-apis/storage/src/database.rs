@@ -42,7 +42,8 @@ impl Database {
     /// A handle. There must be one per component and process: clones of it share the writer.
     pub fn new(directory: &ComponentDir, options: DatabaseOptions) -> Self {
         let DatabaseOptions { component, limits, meter } = options;
-        let place = Place { component, file: directory.path().join(FILE_NAME), meter };
+        let file = directory.path().join(FILE_NAME);
+        let place = Place { component, file, _directory: directory.clone(), meter };
         Self { backend: Backend::new(place, limits) }
     }
 
@@ -124,7 +125,7 @@ impl Database {
         self.backend.set_limits(limits);
     }
 
-    /// Take no more work, finish what waits and close the file.
+    /// Take no more work, finish what waits and close the file. Without it the file is closed after the idle time.
     pub async fn close(&self) {
         self.backend.close().await;
     }

@@ -253,11 +253,9 @@ impl Session {
     /// An error that ends the unit is remembered, so that later calls say the same.
     fn settle<R>(&self, result: Result<R, StorageError>) -> Result<R, StorageError> {
         if let Err(error) = &result {
-            let ends = matches!(
-                error,
-                StorageError::Expired(_) | StorageError::Conflict | StorageError::Closed(_) | StorageError::Corrupt { .. }
-            ) || hull_clock::now() >= self.inner.options.deadline;
-            if ends {
+            use StorageError as E;
+            let ends = matches!(error, E::Expired(_) | E::Conflict | E::Closed(_) | E::Corrupt { .. });
+            if ends || hull_clock::now() >= self.inner.options.deadline {
                 self.inner.end_unit(error);
             }
         }

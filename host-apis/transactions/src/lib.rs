@@ -95,7 +95,7 @@ impl HostTransaction for TransactionsView<'_> {
             Err(denied) => return Ok(Err(denied)),
         };
         if let Err(failed) = session.begin() {
-            return Ok(Err(error(failed)));
+            return Ok(Err(error(&failed)));
         }
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         match self.table.push(Transaction { number }) {
@@ -143,12 +143,12 @@ impl TransactionsView<'_> {
             Err(denied) => return Ok(Err(denied)),
         };
         let ended = if commit { session.commit().await } else { session.rollback().await };
-        Ok(ended.map_err(error))
+        Ok(ended.map_err(|failed| error(&failed)))
     }
 }
 
 /// What a storage error is in words of this interface.
-fn error(error: StorageError) -> Error {
+fn error(error: &StorageError) -> Error {
     let text = error.to_string();
     match error {
         StorageError::AlreadyOpen => Error::AlreadyOpen,

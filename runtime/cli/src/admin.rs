@@ -4,7 +4,7 @@ mod answer;
 mod connection;
 mod discovery;
 
-pub(crate) use self::answer::{read_json, refusal};
+pub(crate) use self::answer::{UNEXPECTED, read_json, refusal};
 
 use std::future::Future;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::options::HostOptions;
 /// How long the host may take to begin its answer to a question about itself.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// And where a component has to run first. What it may take is bounded by the host.
-const INVOCATION_WAIT_MAX: Duration = Duration::from_secs(600);
+const INVOCATION_WAIT_MAX: Duration = Duration::from_mins(10);
 
 /// Run a command that talks to the host.
 pub(crate) fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -188,8 +188,8 @@ mod tests {
     use super::{Apps, Call, only_app};
 
     fn apps(names: &[&str]) -> Apps {
-        let json = serde_json::json!({ "apps": names.iter().map(|name| serde_json::json!({ "app": name })).collect::<Vec<_>>() });
-        serde_json::from_value(json).expect("apps")
+        let apps: Vec<_> = names.iter().map(|name| serde_json::json!({ "app": name, "version": "1" })).collect();
+        serde_json::from_value(serde_json::json!({ "apps": apps })).expect("apps")
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
         Ok(loaded) => loaded,
         Err(error) => {
             if let (true, Some(wrong)) = (options.json, error.downcast_ref::<WrongFiles>()) {
-                terminal::print_json(&refused(problems_json(wrong)))?;
+                terminal::print_json(&refused(&problems_json(wrong)))?;
                 return Err(AlreadyTold.into());
             }
             return Err(error);
@@ -30,15 +30,15 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
     if options.json {
         return terminal::print_json(&accepted(&loaded));
     }
-    terminal::print(&effective_toml(&loaded.app))?;
+    terminal::print(&format!("{}\n", effective_toml(&loaded.app).trim_end()))?;
     eprintln!("{}", summary(&loaded, &options.file));
     Ok(())
 }
 
 fn refuse_components(findings: &[Finding], json: bool) -> anyhow::Result<anyhow::Error> {
     if json {
-        let problems = findings.iter().map(|finding| json!({ "file": finding.file, "message": finding.message }));
-        terminal::print_json(&refused(problems.collect()))?;
+        let problem = |finding: &Finding| json!({ "file": finding.file, "message": finding.message });
+        terminal::print_json(&refused(&findings.iter().map(problem).collect::<Vec<_>>()))?;
         return Ok(AlreadyTold.into());
     }
     let lines: Vec<String> = findings.iter().map(|finding| format!("{}: {}", finding.file, finding.message)).collect();
@@ -46,7 +46,7 @@ fn refuse_components(findings: &[Finding], json: bool) -> anyhow::Result<anyhow:
     Ok(anyhow::anyhow!("{} {what} with the components\n{}", lines.len(), lines.join("\n")))
 }
 
-fn refused(problems: Vec<Value>) -> Value {
+fn refused(problems: &[Value]) -> Value {
     json!({ "ok": false, "problems": problems })
 }
 

@@ -4,8 +4,6 @@
 mod listing;
 mod render;
 
-use std::collections::VecDeque;
-
 use http::Method;
 use serde_json::{Value, json};
 
@@ -64,10 +62,7 @@ enum Act {
 async fn on_each(options: &SelectOptions, act: Act) -> anyhow::Result<()> {
     let client = Client::find(&options.host)?;
     let app = client.app_path().await?;
-    let letters: VecDeque<LetterId> = match options.all {
-        true => all(&client, &app, &options.filter).await?.into(),
-        false => options.letters.iter().cloned().collect(),
-    };
+    let letters = if options.all { all(&client, &app, &options.filter).await? } else { options.letters.clone() };
     if letters.is_empty() && !options.host.json {
         return terminal::print("there are none\n");
     }

@@ -99,10 +99,11 @@ fn serves_http(app: &App, component: &Component) -> bool {
         HttpTarget::Component(name) => *name == component.name,
         HttpTarget::Static(_) => false,
     });
-    let names_it = |caller: &Component| {
-        caller.outbound_hosts().any(|grant| matches!(&grant.host, HostPattern::Component(name) if *name == component.name))
+    let named = |caller: &Component| {
+        let mut hosts = caller.outbound_hosts().map(|grant| &grant.host);
+        hosts.any(|host| matches!(host, HostPattern::Component(name) if *name == component.name))
     };
-    triggered || app.components.iter().any(names_it)
+    triggered || app.components.iter().any(named)
 }
 
 #[cfg(test)]

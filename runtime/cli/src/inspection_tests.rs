@@ -8,11 +8,13 @@ use super::{Exports, Finding, inspect_components, judge};
 
 const PLAIN: &str = "";
 const HTTP: &str = "wasi:http/incoming-handler@0.2.4";
+/// An app needs a trigger; this one is nobody's.
+const STATIC_TRIGGER: &str = "[[trigger.http]]\nroute = \"/static\"\nstatic_response = { body = \"\" }";
 const EVENTS: &str = "hull:messaging/handler@0.1.0";
 
 fn app(component: &str, tool: &str, trigger: &str) -> App {
     let text = format!(
-        "spin_manifest_version = 2\n[application]\nname = \"shop\"\n{trigger}\n[component.orders]\n\
+        "spin_manifest_version = 2\n[application]\nname = \"shop\"\n{STATIC_TRIGGER}\n{trigger}\n[component.orders]\n\
          source = \"orders.wasm\"\n{component}\n[component.orders.tool.hull]\n{tool}\n"
     );
     App::parse(&text, &Reading::alone("spin.toml")).unwrap_or_else(|problems| panic!("{text}\n{problems}"))
@@ -40,7 +42,8 @@ fn said(app: &App, exports: &[&str], imports: &[&str]) -> Vec<String> {
 fn what_a_trigger_needs_must_be_exported() {
     let messaging = "[[trigger.messaging]]\ncomponent = \"orders\"\nsubjects = [\"a.b\"]";
     assert!(said(&app(PLAIN, PLAIN, http_trigger()), &["run"], &[])[0].contains("wasi:http/incoming-handler@0.2"));
-    assert!(said(&app(PLAIN, PLAIN, messaging), &[HTTP], &[])[0].contains("needs a component that exports hull:messaging"));
+    let told = said(&app(PLAIN, PLAIN, messaging), &[HTTP], &[]);
+    assert!(told[0].contains("needs a component that exports hull:messaging"), "{told:?}");
     assert_eq!(said(&app(PLAIN, PLAIN, messaging), &[EVENTS], &[]), Vec::<String>::new());
     assert_eq!(said(&app(PLAIN, PLAIN, PLAIN), &[], &[]), Vec::<String>::new());
     let concurrent = app(PLAIN, "reuse = \"concurrent\"", PLAIN);

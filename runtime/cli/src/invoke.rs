@@ -80,7 +80,8 @@ fn render_head(status: StatusCode, headers: &HeaderMap) -> String {
 fn as_json(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Value {
     let mut fields = Map::new();
     for name in headers.keys() {
-        let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let values: Vec<_> = values.collect();
         fields.insert(name.to_string(), Value::String(values.join(", ")));
     }
     json!({
@@ -113,7 +114,8 @@ mod tests {
     #[test]
     fn answers_as_json() {
         let json = as_json(StatusCode::OK, &headers(), &Bytes::from_static(b"hi"));
-        assert_eq!((&json["status"], &json["headers"]["vary"], &json["body"]), (&200.into(), &"a, b".into(), &"hi".into()));
+        assert_eq!((&json["status"], &json["body"]), (&200.into(), &"hi".into()));
+        assert_eq!(json["headers"]["vary"], "a, b");
         let json = as_json(StatusCode::OK, &HeaderMap::new(), &Bytes::from_static(b"\xff\xfe"));
         assert_eq!((&json["body"], &json["body_bytes"]), (&serde_json::Value::Null, &2.into()));
     }

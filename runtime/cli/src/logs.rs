@@ -36,11 +36,13 @@ pub(crate) async fn run(options: &LogsOptions) -> anyhow::Result<()> {
     query.extend(options.follow.then(|| ("follow", "true".to_owned())));
     let response = client.send_ok(Call::new(Method::GET, format!("{app}/logs")).query(query)).await?;
     let paint = Paint::for_stdout();
-    let print = |line: &[u8]| match options.host.json {
-        true => terminal::print_bytes(&[line, b"\n"].concat()),
-        false => terminal::print(&render(line, paint)),
+    let show = |line: &[u8]| {
+        if options.host.json {
+            return terminal::print_bytes(&[line, b"\n"].concat());
+        }
+        terminal::print(&render(line, paint))
     };
-    print_lines(response.into_body(), &print).await?;
+    print_lines(response.into_body(), &show).await?;
     if options.follow {
         eprintln!("the host has ended the log");
     }
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn records_are_shown_on_one_line() {
-        let line = br#"{"time":"T","level":"info","app":"shop","component":"orders","request_id":"r1","message":"a\nb"}"#;
+        let line = br#"{"time":"T","level":"info","component":"orders","request_id":"r1","message":"a\nb"}"#;
         assert_eq!(render(line, Paint::plain()), "T info  orders a\u{fffd}b request=r1\n");
         assert_eq!(render(b"not json", Paint::plain()), "not json\n");
         let line = br#"{"timestamp":"T","level":"critical","component":"c","context":"db","message":"m"}"#;

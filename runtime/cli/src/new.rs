@@ -48,8 +48,8 @@ pub(crate) fn run(options: &NewOptions) -> anyhow::Result<()> {
             "template": template, "name": name.as_str(), "folder": name.as_str(), "files": paths,
         }));
     }
-    let made: String = paths.iter().map(|path| format!("  {name}/{path}\n")).collect();
-    terminal::print(&format!("made\n{made}next\n  cd {name}\n  hull up --build\n"))
+    let made: Vec<String> = paths.iter().map(|path| format!("  {name}/{path}")).collect();
+    terminal::print(&format!("made\n{}\nnext\n  cd {name}\n  hull up --build\n", made.join("\n")))
 }
 
 fn write_all(folder: &Path, name: &Name, files: &[(&str, &str)]) -> anyhow::Result<()> {

@@ -42,7 +42,8 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Text that came from elsewhere, without what would drive the terminal.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() && character != '\t' { '\u{fffd}' } else { character }).collect()
+    let shown = |character: char| if character.is_control() && character != '\t' { '\u{fffd}' } else { character };
+    text.chars().map(shown).collect()
 }
 
 /// Whether there are colours.

@@ -20,6 +20,7 @@ use super::{PAGE_BYTES, schema};
 use crate::error::StorageError;
 use crate::migrations::MIGRATION_BYTES_MAX;
 use crate::options::{PARAMETERS_MAX, StatementMeter, StorageLimits};
+use crate::state_dir::ComponentDir;
 
 /// How long a connection waits for another one of this process, which happens when a file is opened or closed.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ const ROW_OVERHEAD_BYTES: usize = 256 * 1024;
 pub(crate) struct Place {
     pub(crate) component: ComponentId,
     pub(crate) file: PathBuf,
+    /// The state directory stays ours for as long as anybody, or the writer's thread, works with the file.
+    pub(crate) _directory: ComponentDir,
     pub(crate) meter: Option<Arc<dyn StatementMeter>>,
 }
 

@@ -147,11 +147,14 @@ fn to_sqlite(value: &Value) -> ToSqlOutput<'_> {
 
 fn collect(statement: &mut Statement<'_>, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
     let limits = scope.limits;
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let mut result = ResultSet { columns, rows: Vec::new() };
+    let mut result = ResultSet::default();
     let mut bytes = 0_usize;
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(|error| scope.failure(&error))? {
+        // Not before the first step: a statement that was kept may have to be compiled again for a new schema.
+        if result.rows.is_empty() {
+            result.columns = column_names(row.as_ref());
+        }
         if result.rows.len() >= limits.rows_max as usize {
             return Err(StorageError::TooManyRows { limit: limits.rows_max });
         }
@@ -167,7 +170,15 @@ fn collect(statement: &mut Statement<'_>, scope: &Scope<'_>) -> Result<ResultSet
         }
         result.rows.push(values);
     }
+    drop(rows);
+    if result.rows.is_empty() {
+        result.columns = column_names(statement);
+    }
     Ok(result)
+}
+
+fn column_names(statement: &Statement<'_>) -> Vec<String> {
+    statement.column_names().map(str::to_owned).collect()
 }
 
 fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StorageError> {

@@ -23,6 +23,18 @@ async fn they_run_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn statements_that_are_kept_compiled_see_the_new_schema() {
+    let fixture = Fixture::new();
+    let first = migration(1, "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)");
+    fixture.database.migrate(std::slice::from_ref(&first)).await.expect("migrate");
+    let session = fixture.session();
+    let columns = async || session.query("SELECT * FROM t".into(), Vec::new()).await.expect("query").columns;
+    assert_eq!(columns().await, ["n"]);
+    fixture.database.migrate(&[first, migration(2, "ALTER TABLE t ADD COLUMN m")]).await.expect("migrate");
+    assert_eq!(columns().await, ["n", "m"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_fails_leaves_nothing_of_itself() {
     let fixture = Fixture::new();
     let good = migration(1, "CREATE TABLE t (n INTEGER)");

@@ -58,7 +58,8 @@ async fn outside_a_unit_the_publisher_waits_for_the_bus() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_does_not_wait_beyond_its_deadline() {
     let fixture = Fixture::new();
-    let short = session(&fixture.database, None, Duration::from_millis(50));
+    fixture.session().set("k".into(), Vec::new()).await.expect("the file is open");
+    let short = session(&fixture.database, None, Duration::from_millis(500));
     assert!(matches!(short.publish(outgoing("a")).await, Err(StorageError::Timeout(_))));
     let rows = fixture.database.outbox().next(10, 0).await.expect("rows");
     assert_eq!(rows.len(), 1, "it is kept all the same");

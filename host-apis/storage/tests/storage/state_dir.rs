@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use hull_invocation::ComponentId;
-use hull_storage::{StateDir, StateDirError};
+use hull_storage::{Database, DatabaseOptions, StateDir, StateDirError};
 
 #[test]
 fn it_has_one_owner_at_a_time() {
@@ -19,7 +19,11 @@ fn it_has_one_owner_at_a_time() {
     let component = first.component(&ComponentId::new("shop", "orders")).expect("a folder");
     drop(first);
     assert!(StateDir::open(&path).is_err(), "somebody still works in it");
+    let options = DatabaseOptions::new(ComponentId::new("shop", "orders"));
+    let database = Database::new(&component, options);
     drop(component);
+    assert!(StateDir::open(&path).is_err(), "its database is still there");
+    drop(database);
     StateDir::open(&path).expect("free again");
 }
 

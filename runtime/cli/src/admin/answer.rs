@@ -16,6 +16,10 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How much of an answer is shown that is not a problem of the host's.
 const SHOWN_CHARS_MAX: usize = 500;
 
+/// What is said of an answer that cannot be read.
+pub(crate) const UNEXPECTED: &str =
+    "the host's answer is not what this command expects; are both of one version?";
+
 /// RFC 9457, as far as it matters here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -27,7 +31,7 @@ struct Problem {
 /// The JSON of an answer.
 pub(crate) async fn read_json<T: DeserializeOwned>(response: Response<Incoming>) -> anyhow::Result<T> {
     let bytes = read(response).await?;
-    serde_json::from_slice(&bytes).context("the host's answer is not what this command expects; are both of one version?")
+    serde_json::from_slice(&bytes).context(UNEXPECTED)
 }
 
 /// The error that an unsuccessful answer is.
@@ -67,7 +71,7 @@ mod tests {
 
     #[test]
     fn refusals_say_what_the_host_says() {
-        let problem = br#"{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no component `x`"}"#;
+        let problem = br#"{"type":"about:blank","title":"Not Found","detail":"there is no component `x`"}"#;
         assert_eq!(told(StatusCode::NOT_FOUND, problem), "the host refused: there is no component `x`");
         assert_eq!(told(StatusCode::NOT_FOUND, br#"{"title":"Not Found"}"#), "the host refused: Not Found");
         assert_eq!(told(StatusCode::BAD_GATEWAY, b"<html>\x1b"), "the host refused: 502 Bad Gateway <html>\u{fffd}");

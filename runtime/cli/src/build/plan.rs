@@ -69,7 +69,8 @@ mod tests {
     fn app(builds: &[(&str, &str)]) -> App {
         let component = |(name, build): &(&str, &str)| format!("[component.{name}]\nsource = \"x\"\n{build}\n");
         let components: String = builds.iter().map(component).collect();
-        let text = format!("spin_manifest_version = 2\n[application]\nname = \"shop\"\n{components}");
+        let trigger = "[[trigger.http]]\nroute = \"/\"\nstatic_response = { body = \"\" }";
+        let text = format!("spin_manifest_version = 2\n[application]\nname = \"shop\"\n{trigger}\n{components}");
         App::parse(&text, &Reading::alone("spin.toml")).unwrap_or_else(|problems| panic!("{text}\n{problems}"))
     }
 

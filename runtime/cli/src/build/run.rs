@@ -68,10 +68,11 @@ pub(super) fn run_step(step: &Step, base: &Path, verbose: bool, at: &dyn Fn(&str
     let folder = step.workdir.as_ref().map_or_else(|| base.to_owned(), |workdir| base.join(workdir));
     for command in &step.commands {
         let mut output = VecDeque::new();
-        let ended = match verbose {
+        let ended = if verbose {
             // Standard output is for what was asked for: JSON, perhaps.
-            true => shell(command, &folder).stdout(io::stderr()).status(),
-            false => run_quietly(shell(command, &folder), at, &mut output),
+            shell(command, &folder).stdout(io::stderr()).status()
+        } else {
+            run_quietly(shell(command, &folder), at, &mut output)
         };
         let why = match ended {
             Ok(status) if status.success() => continue,

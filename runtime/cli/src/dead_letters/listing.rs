@@ -48,7 +48,9 @@ impl PageStart {
 pub(super) fn page_call(app: &str, filter: &Filter, start: &PageStart) -> Call {
     let Filter { component, subject, reason } = filter;
     let component = component.as_ref().map(ToString::to_string);
-    let given = [("component", component), ("subject", subject.clone()), ("reason", reason.clone()), ("after", start.after.clone())];
+    let after = start.after.clone();
+    let given =
+        [("component", component), ("subject", subject.clone()), ("reason", reason.clone()), ("after", after)];
     let query = given.into_iter().filter_map(|(key, value)| Some((key, value?)));
     let limit = ("limit", start.limit.to_string());
     Call::new(Method::GET, format!("{app}/dead-letters")).query(query.chain([limit]))

@@ -1,5 +1,7 @@
 //! Dead letters for people.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::options::LetterId;
@@ -35,7 +37,8 @@ pub(super) fn list(letters: &[Value]) -> String {
 
 /// All of one: what is known of it, its headers, and its payload.
 pub(super) fn one(letter: &Value) -> String {
-    let mut shown = format!("id        {}/{}\n", text(letter, "component"), text(letter, "id"));
+    let mut shown = String::new();
+    line(&mut shown, "id", &format!("{}/{}", text(letter, "component"), text(letter, "id")));
     for (label, key) in [
         ("kind", "kind"),
         ("subject", "subject"),
@@ -46,20 +49,24 @@ pub(super) fn one(letter: &Value) -> String {
         ("since", "died_at"),
         ("reason", "reason"),
     ] {
-        shown.push_str(&format!("{label:9} {}\n", text(letter, key)));
+        line(&mut shown, label, &text(letter, key));
     }
     let headers = letter.get("headers").and_then(Value::as_array);
     for header in headers.into_iter().flatten() {
         let part = |index: usize| header.get(index).and_then(Value::as_str).unwrap_or_default();
-        shown.push_str(&format!("header    {}: {}\n", harmless(part(0)), harmless(part(1))));
+        line(&mut shown, "header", &format!("{}: {}", harmless(part(0)), harmless(part(1))));
     }
     let payload = match (letter.get("payload_text"), letter.get("payload_base64")) {
         (Some(Value::String(payload)), _) => harmless_lines(payload),
         (_, Some(Value::String(payload))) => format!("(base64) {}", harmless(payload)),
         _ => String::new(),
     };
-    shown.push_str(&format!("\n{}\n", payload.trim_end_matches('\n')));
-    shown
+    shown + "\n" + payload.trim_end_matches('\n') + "\n"
+}
+
+fn line(shown: &mut String, label: &str, value: &str) {
+    // Writing to a string does not fail.
+    let _ = writeln!(shown, "{label:9} {value}");
 }
 
 /// What became of one.

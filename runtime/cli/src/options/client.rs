@@ -17,7 +17,7 @@ pub(crate) struct HostOptions {
     /// The admin address of the running host [default: the one that its state directory names]
     #[arg(long, value_name = "ADDRESS", env = "HULL_ADMIN")]
     pub(crate) admin: Option<AdminAddress>,
-    /// The file with the token to show; the variable HULL_TOKEN may hold the token itself [default: admin-token in the
+    /// The file with the token to show, unless the environment has it in `HULL_TOKEN` [default: admin-token in the
     /// state directory]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

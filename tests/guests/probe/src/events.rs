@@ -78,6 +78,6 @@ fn run(event: &Event, script: &Value) -> Result<u64, String> {
         ("@payload", String::from_utf8_lossy(&event.payload).into_owned()),
     ]);
     let steps = serde_json::from_value(scope.resolved(script)).map_err(|why| format!("no script: {why}"))?;
-    let told = script::run(steps, &scope);
+    let told = script::run(steps);
     Ok(told.get("failed").and_then(Value::as_u64).unwrap_or(0))
 }

@@ -86,7 +86,7 @@ fn method(method: &Method) -> String {
 /// Run the script in the body, then answer with its results.
 fn run(request: &IncomingRequest, out: ResponseOutparam) {
     match read_script(request) {
-        Ok(script) => answer::json(out, 200, &script::run(script, &script::Scope::http())),
+        Ok(script) => answer::json(out, 200, &script::run(script)),
         Err(why) => answer::text(out, 400, &why),
     }
 }
@@ -96,7 +96,7 @@ fn run_then(request: &IncomingRequest, out: ResponseOutparam) {
     match read_script(request) {
         Ok(script) => {
             Answer::begin(out, 202, &[]).map(|answer| answer.end(b"later\n"));
-            script::run(script, &script::Scope::http());
+            script::run(script);
         }
         Err(why) => answer::text(out, 400, &why),
     }

@@ -8,11 +8,6 @@ use crate::op::{self, Step};
 pub(crate) struct Scope(Vec<(&'static str, String)>);
 
 impl Scope {
-    /// Nothing: a request carries its script literally.
-    pub(crate) fn http() -> Self {
-        Self(Vec::new())
-    }
-
     /// Facts about an event.
     pub(crate) fn event(facts: Vec<(&'static str, String)>) -> Self {
         Self(facts)
@@ -26,7 +21,14 @@ impl Scope {
             }
             Value::Array(items) => items.iter().map(|item| self.resolved(item)).collect(),
             Value::Object(fields) => {
-                fields.iter().map(|(key, value)| (key.clone(), self.resolved(value))).collect()
+                let publishes = fields.get("do").is_some_and(|verb| verb == "publish");
+                // What is published has names of its own, for whoever handles it.
+                let literal = |key: &str, value: &Value| publishes && key == "payload" && !value.is_string();
+                let one = |(key, value): (&String, &Value)| {
+                    let value = if literal(key, value) { value.clone() } else { self.resolved(value) };
+                    (key.clone(), value)
+                };
+                fields.iter().map(one).collect()
             }
             other => other.clone(),
         }
@@ -34,7 +36,7 @@ impl Scope {
 }
 
 /// All steps and their results: `{"results": [...], "failed": N}`.
-pub(crate) fn run(script: Vec<Step>, _scope: &Scope) -> Value {
+pub(crate) fn run(script: Vec<Step>) -> Value {
     let mut open = None;
     let mut failed = 0;
     let mut results = Vec::new();

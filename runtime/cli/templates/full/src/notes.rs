@@ -24,7 +24,9 @@ pub fn add(text: &str) -> Result<i64> {
 }
 
 fn add_within(text: &str) -> Result<i64> {
-    let inserted = database::query("INSERT INTO notes (text) VALUES ($1) RETURNING id", &[Value::Text(text.to_owned())]);
+    let text = text.to_owned();
+    let statement = "INSERT INTO notes (text) VALUES ($1) RETURNING id";
+    let inserted = database::query(statement, &[Value::Text(text.clone())]);
     let inserted = inserted.map_err(|error| format!("insert: {error:?}"))?;
     let Some([Value::Integer(id)]) = inserted.rows.first().map(Vec::as_slice) else {
         return Err("insert: no id came back".to_owned());
@@ -33,7 +35,7 @@ fn add_within(text: &str) -> Result<i64> {
         subject: "notes.added".to_owned(),
         id: Some(format!("note-{id}")),
         headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-        payload: text.as_bytes().to_vec(),
+        payload: text.into_bytes(),
         deliver_at: None,
     };
     producer::publish(&event).map_err(|error| format!("publish: {error:?}"))?;

@@ -1,0 +1,70 @@
+//! Instances: fresh for each request, or used again, and never after a failure.
+
+use hull_tests::http::Client;
+use hull_tests::probe;
+use serde_json::{Value, json};
+
+use crate::work;
+
+fn count(client: &Client, component: &str) -> anyhow::Result<Value> {
+    probe::one(client, &format!("/{component}/run"), &json!({"do": "count"}))
+}
+
+#[test]
+fn a_fresh_instance_remembers_nothing() -> anyhow::Result<()> {
+    let work = work()?;
+    let client = work.client();
+    for _ in 0..5 {
+        assert_eq!(count(&client, "plain")?, 1);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_serial_instance_serves_again_until_it_fails() -> anyhow::Result<()> {
+    let work = work()?;
+    let client = work.client();
+    // Only this test asks this component, one request at a time: there is one instance.
+    for expected in 1..=5 {
+        assert_eq!(count(&client, "serial")?, expected);
+    }
+    client.post("/serial/run", &json!([{"do": "trap"}]))?.expect(500)?;
+    for expected in 1..=3 {
+        assert_eq!(count(&client, "serial")?, expected, "the instance that trapped is gone");
+    }
+    client.post("/serial/run", &json!([{"do": "loop"}]))?.expect(500)?;
+    assert_eq!(count(&client, "serial")?, 1, "the instance that used up its time is gone");
+    client.post("/serial/run", &json!([{"do": "hog", "mib": 100}]))?.expect(500)?;
+    assert_eq!(count(&client, "serial")?, 1, "the instance that wanted too much memory is gone");
+    Ok(())
+}
+
+#[test]
+fn an_instance_serves_so_many_and_no_more() -> anyhow::Result<()> {
+    let work = work()?;
+    let client = work.client();
+    let counts = (0..7).map(|_| count(&client, "few")).collect::<anyhow::Result<Vec<Value>>>()?;
+    assert_eq!(counts, [1, 2, 3, 1, 2, 3, 1].map(Value::from));
+    Ok(())
+}
+
+#[test]
+fn an_asynchronous_instance_serves_many_at_once() -> anyhow::Result<()> {
+    let work = work()?;
+    let client = work.client();
+    let inside = |component: &'static str| -> anyhow::Result<Vec<Value>> {
+        std::thread::scope(|scope| {
+            let path = format!("/{component}/inside?ms=400");
+            let threads: Vec<_> =
+                (0..6).map(|_| scope.spawn({ let path = path.clone(); move || client.get(&path)?.expect(200)?.json() })).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        })
+    };
+    let most = |told: &[Value]| told.iter().filter_map(|told| told["inside"].as_i64()).max();
+    let shared = inside("async")?;
+    assert!(most(&shared) > Some(1), "{shared:?}");
+    let fresh = inside("async-fresh")?;
+    assert_eq!(most(&fresh), Some(1), "{fresh:?}");
+    assert!(fresh.iter().all(|told| told["served"] == 1), "{fresh:?}");
+    Ok(())
+}
