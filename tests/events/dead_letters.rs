@@ -65,7 +65,7 @@ fn a_replay_goes_to_that_component_alone() -> anyhow::Result<()> {
     let path = letter_path(APP, "worker", &letter(host, "worker", "work.replayed")?)?;
     let replay = || host.asked("POST", &format!("{path}/replay"))?.send()?.expect(200)?.json();
 
-    assert_eq!(replay()?["outcome"], "retry", "the gate is still shut");
+    assert_eq!(replay()?["outcome"], "failed", "the gate is still shut");
     assert!(seen(&client, "worker", "work.replayed")?.is_empty());
     host.asked("GET", &path)?.send()?.expect(200)?;
 

@@ -21,7 +21,11 @@ const PUBLISHES: &str = "publishes = [\"work.>\", \"line.*\", \"ask.*\", \"chain
 fn app() -> anyhow::Result<App> {
     let quick = "max-deliver = 3\nbackoff = [\"10ms\", \"20ms\"]";
     mail::app(&[
-        mail::handler("sender", "subjects = [\"none\"]", &format!("{PUBLISHES}\n[component.sender.tool.hull.limits.messages]\nsize-max = \"64KiB\"")),
+        mail::handler(
+            "sender",
+            "subjects = [\"none\"]",
+            &format!("{PUBLISHES}\n[component.sender.tool.hull.limits.messages]\nsize-max = \"64KiB\""),
+        ),
         mail::handler("worker", &format!("subjects = [\"work.*\"]\n{quick}"), ""),
         mail::handler("witness", &format!("subjects = [\"work.>\"]\n{quick}"), ""),
         mail::handler("queue", &format!("subjects = [\"line.*\"]\nordered = true\n{quick}"), ""),

@@ -20,7 +20,9 @@ fn a_unit_of_work_publishes_when_it_commits() -> anyhow::Result<()> {
     run(&json!([{"do": "begin"}, set("forgotten"), publish("work.never"), {"do": "forget"}]))?;
     // Returning without a commit.
     run(&json!([{"do": "begin"}, set("left open"), publish("work.never")]))?;
-    client.post("/sender/run", &json!([{"do": "begin"}, set("trapped"), publish("work.never"), {"do": "trap"}]))?.expect(500)?;
+    client
+        .post("/sender/run", &json!([{"do": "begin"}, set("trapped"), publish("work.never"), {"do": "trap"}]))?
+        .expect(500)?;
     assert_eq!(probe::one(&client, "/sender/run", &json!({"do": "get", "key": "unit"}))?, Value::Null);
 
     run(&json!([{"do": "begin"}, set("committed"), publish("work.at-last"), {"do": "commit"}]))?;
@@ -54,7 +56,8 @@ fn what_is_not_granted_or_too_large_is_an_error_that_the_guest_sees() -> anyhow:
 fn an_id_names_one_event() -> anyhow::Result<()> {
     let mail = mail()?;
     let client = mail.client();
-    let with = |payload: &Value| json!({"do": "publish", "subject": "work.named", "id": "invoice-1", "payload": payload});
+    let with =
+        |payload: &Value| json!({"do": "publish", "subject": "work.named", "id": "invoice-1", "payload": payload});
     assert_eq!(probe::one(&client, "/sender/run", &with(&seen_and_ok()))?, "invoice-1");
     assert_eq!(probe::one(&client, "/sender/run", &with(&seen_and_ok()))?, "invoice-1");
     let reused = probe::one(&client, "/sender/run", &with(&json!({"script": []})))?;

@@ -55,7 +55,8 @@ fn a_new_consumer_begins_where_it_says() -> anyhow::Result<()> {
     until_seen(&host.client(), "worker", "work.before", 5)?;
     host.stop()?;
 
-    let late = |name: &str, start: &str| mail::handler(name, &format!("subjects = [\"work.*\"]\nstart = \"{start}\""), "");
+    let late =
+        |name: &str, start: &str| mail::handler(name, &format!("subjects = [\"work.*\"]\nstart = \"{start}\""), "");
     app.set_text(&mail::manifest(&[sender(), worker(), late("archive", "all"), late("ticker", "new")]))?;
     let host = app.up()?;
     let client = host.client();

@@ -67,7 +67,8 @@ fn calls_nest_only_so_deep() -> anyhow::Result<()> {
 fn a_component_may_call_itself() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    let results = probe::run(&client, "/plain/run", &json!([{"do": "count"}, call("plain", &json!([{"do": "count"}]))]))?;
+    let results =
+        probe::run(&client, "/plain/run", &json!([{"do": "count"}, call("plain", &json!([{"do": "count"}]))]))?;
     assert_eq!(results[0], 1);
     assert_eq!(results[1]["body"]["results"][0], 1, "another instance: {results:?}");
     Ok(())
@@ -77,7 +78,8 @@ fn a_component_may_call_itself() -> anyhow::Result<()> {
 fn a_failing_callee_is_an_error_of_the_call() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    let results = probe::run(&client, "/plain/run", &json!([call("other", &json!([{"do": "trap"}])), {"do": "count"}]))?;
+    let results =
+        probe::run(&client, "/plain/run", &json!([call("other", &json!([{"do": "trap"}])), {"do": "count"}]))?;
     assert!(results[0]["error"] == "no-answer" || results[0]["status"] == 500, "{results:?}");
     assert_eq!(results[1], 1, "the caller goes on");
     Ok(())
@@ -88,7 +90,8 @@ fn the_callers_deadline_holds_for_the_call() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
     let begun = hull_clock::now();
-    let slow = call("other", &json!([{"do": "sleep", "ms": 60_000}, {"do": "set", "key": "deadline", "value": "passed"}]));
+    let slow =
+        call("other", &json!([{"do": "sleep", "ms": 60_000}, {"do": "set", "key": "deadline", "value": "passed"}]));
     client.post("/plain/run", &json!([slow]))?.expect(504)?;
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     work.host().until_idle("other")?;
@@ -103,10 +106,15 @@ fn asynchronous_guests_call_many_at_once() -> anyhow::Result<()> {
     let told = client.get("/async/call?times=10&url=http://other.internal/hello")?.expect(200)?.json()?;
     let answers = told.as_array().cloned().unwrap_or_default();
     assert_eq!(answers.len(), 10, "{told}");
-    assert!(answers.iter().all(|answer| answer["status"] == 200 && answer["body"] == "Hello from the probe.\n"), "{told}");
+    assert!(
+        answers.iter().all(|answer| answer["status"] == 200 && answer["body"] == "Hello from the probe.\n"),
+        "{told}"
+    );
     // More than may be alive below one request are refused, not queued for ever.
-    let told = client.get("/async/call?times=80&url=http://async-fresh.internal/inside%3Fms=300")?.expect(200)?.json()?;
-    let refused = told.as_array().cloned().unwrap_or_default().iter().filter(|answer| answer["error"].is_string()).count();
+    let told =
+        client.get("/async/call?times=80&url=http://async-fresh.internal/inside%3Fms=300")?.expect(200)?.json()?;
+    let refused =
+        told.as_array().cloned().unwrap_or_default().iter().filter(|answer| answer["error"].is_string()).count();
     assert!(refused >= 16, "{told}");
     Ok(())
 }

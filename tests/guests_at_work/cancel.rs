@@ -11,7 +11,8 @@ fn nothing_happens_after_the_client_has_gone() -> anyhow::Result<()> {
     let (host, client) = (work.host(), work.client());
     let set = |key: &str| json!({"do": "set", "key": key, "value": "x"});
     let get = |key: &str| probe::one(&client, "/plain/run", &json!({"do": "get", "key": key}));
-    let cancelled = || host.metric("hull_invocations_total{app=\"work\",cause=\"http\",component=\"plain\",outcome=\"cancelled\"}");
+    let cancelled =
+        || host.metric("hull_invocations_total{app=\"work\",cause=\"http\",component=\"plain\",outcome=\"cancelled\"}");
     let before = cancelled()?.unwrap_or(0.0);
     let script = json!([set("cancel-begun"), {"do": "sleep", "ms": 4_000}, set("cancel-ended")]);
     let exchange = client.request("POST", "/plain/run").json(&script).start()?;

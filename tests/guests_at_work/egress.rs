@@ -93,7 +93,17 @@ fn a_granted_name_does_not_lead_into_a_private_network() -> anyhow::Result<()> {
     let client = running.client();
     // Names for the resolver, all of them this machine: none is an address in a URL's own notation.
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned();
-    for host in ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", &machine, "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+    for host in [
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        &machine,
+        "127.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ] {
         let step = json!({"do": "call", "url": format!("http://{host}:{port}/")});
         let told = probe::one(&client, "/any/run", &step)?;
         assert!(told["error"].is_string(), "{host}: {told}");

@@ -1,5 +1,8 @@
 //! What guests do and what they must not do to anyone but themselves: streams, limits, reuse, calls, the way out.
 
+// A panic of a thread of the test is the test's own.
+#![allow(clippy::expect_used)]
+
 mod calls;
 mod cancel;
 mod egress;
@@ -27,7 +30,7 @@ fn app() -> anyhow::Result<App> {
     let mut text = probe::application("work");
     for component in [
         probe::component("plain", &format!("{STORAGE}\n{ring}"), ""),
-        probe::component("other", &format!("{STORAGE}\n{ring}"), ""),
+        probe::component("other", &format!("{STORAGE}\n{ring}"), "migrations = \"migrations\""),
         probe::component("tight", STORAGE, tight),
         probe::component("serial", "", "reuse = \"serial\""),
         probe::component("few", "", "reuse = \"serial\"\nmax-invocations = 3"),
@@ -39,7 +42,7 @@ fn app() -> anyhow::Result<App> {
         let _ = writeln!(text, "{component}");
     }
     let app = App::of_text(&text)?;
-    app.write("migrations/1_gate.sql", "CREATE TABLE rows (n INTEGER PRIMARY KEY, text TEXT);")?;
+    app.write("migrations/1_rows.sql", "CREATE TABLE both_kinds (text TEXT);")?;
     Ok(app)
 }
 

@@ -55,8 +55,14 @@ fn an_asynchronous_instance_serves_many_at_once() -> anyhow::Result<()> {
     let inside = |component: &'static str| -> anyhow::Result<Vec<Value>> {
         std::thread::scope(|scope| {
             let path = format!("/{component}/inside?ms=400");
-            let threads: Vec<_> =
-                (0..6).map(|_| scope.spawn({ let path = path.clone(); move || client.get(&path)?.expect(200)?.json() })).collect();
+            let threads: Vec<_> = (0..6)
+                .map(|_| {
+                    scope.spawn({
+                        let path = path.clone();
+                        move || client.get(&path)?.expect(200)?.json()
+                    })
+                })
+                .collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         })
     };

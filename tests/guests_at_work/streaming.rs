@@ -16,7 +16,9 @@ const GROWTH_BYTES_MAX: u64 = 32 << 20;
 
 fn app() -> anyhow::Result<App> {
     let limits = |name: &str| {
-        format!("[component.{name}.tool.hull.limits]\nbody-in-max = \"2GiB\"\ntime = \"120s\"\ncpu-per-invocation = \"100s\"")
+        format!(
+            "[component.{name}.tool.hull.limits]\nbody-in-max = \"2GiB\"\ntime = \"120s\"\ncpu-per-invocation = \"100s\""
+        )
     };
     let text = probe::application("stream") + &probe::component("sync", "", &limits("sync"));
     App::of_text(&(text + &probe::component("async", "", &limits("async")).replace("{probe}", "{probe_p3}")))

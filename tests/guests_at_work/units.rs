@@ -39,7 +39,6 @@ fn sql_and_key_value_share_one_unit() -> anyhow::Result<()> {
     let run = |script: &Value| probe::must(&client, "/other/run", script);
     let insert = json!({"do": "execute", "sql": "INSERT INTO both_kinds (text) VALUES ($1)", "params": ["x"]});
     let rows = || probe::scalar(&client, "/other/run", "SELECT count(*) FROM both_kinds");
-    run(&json!([{"do": "execute", "sql": "CREATE TABLE IF NOT EXISTS both_kinds (text TEXT)"}]))?;
     run(&json!([{"do": "begin"}, set("both", "1"), insert, {"do": "rollback"}]))?;
     assert_eq!((rows()?, probe::one(&client, "/other/run", &get("both"))?), (json!(0), Value::Null));
     run(&json!([{"do": "begin"}, set("both", "1"), insert, {"do": "commit"}]))?;
@@ -60,7 +59,8 @@ fn a_second_unit_is_refused_while_one_is_open() -> anyhow::Result<()> {
 fn a_unit_that_holds_the_writer_too_long_is_ended() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    let script = json!([{"do": "begin"}, set("held", "x"), {"do": "sleep", "ms": 1_800}, set("held", "y"), {"do": "commit"}]);
+    let script =
+        json!([{"do": "begin"}, set("held", "x"), {"do": "sleep", "ms": 1_800}, set("held", "y"), {"do": "commit"}]);
     let results = probe::run(&client, "/other/run", &script)?;
     assert!(results[3]["error"].is_string() || results[4]["error"] == "expired", "{results:?}");
     assert_eq!(results[4]["error"], "expired", "{results:?}");

@@ -31,7 +31,11 @@ fn status_and_logs_tell_what_goes_on() -> anyhow::Result<()> {
     let app = app()?;
     let host = app.up()?;
     let request = host.client().request("POST", "/probe/run").header("x-correlation-id", "basket-5");
-    request.header("x-request-id", "request-5").json(&json!([{"do": "log", "message": "words of the guest"}])).send()?.expect(200)?;
+    request
+        .header("x-request-id", "request-5")
+        .json(&json!([{"do": "log", "message": "words of the guest"}]))
+        .send()?
+        .expect(200)?;
     let status = app.command(&["status"])?;
     assert_eq!(status.status, Some(0), "{}", status.said());
     assert!(status.stdout.contains("probe"), "{}", status.said());
@@ -63,7 +67,7 @@ fn events_are_published_by_hand() -> anyhow::Result<()> {
     let seen = mail::until_seen(&host.client(), "worker", "work.by-hand", 1)?;
     assert_eq!(seen[0].id, "hand-1");
     crate::failed(&app.command(&["publish", "work.by-hand", "no-such-file"])?, &["no-such-file"]);
-    wait::until("its events to be counted", || Ok(host.metric("hull_events_total{")?))?;
+    wait::until("its events to be counted", || host.metric("hull_events_total{"))?;
     Ok(())
 }
 
@@ -82,6 +86,10 @@ fn without_a_host_commands_say_so() -> anyhow::Result<()> {
 #[test]
 fn check_shows_every_default() -> anyhow::Result<()> {
     let app = app()?;
+    app.set_text(
+        &crate::manifest("publishes = [\"work.*\"]")
+            .replace("{probe}\"", "{probe}\"\nallowed_outbound_hosts = [\"http://*.internal\"]"),
+    )?;
     let ended = app.check()?;
     assert_eq!(ended.status, Some(0), "{}", ended.said());
     for part in ["memory = \"64MiB\"", "cpu-per-invocation = \"200ms\"", "reuse = \"never\"", "key_value_stores"] {

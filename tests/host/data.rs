@@ -4,14 +4,13 @@ use hull_tests::app::App;
 use hull_tests::probe;
 use serde_json::{Value, json};
 
-use crate::{app, manifest};
+use crate::manifest;
 
 #[test]
 fn what_was_written_is_there_after_a_kill() -> anyhow::Result<()> {
-    let app = app()?;
+    let app = App::of_text(&manifest("migrations = \"migrations\""))?;
+    app.write("migrations/1_t.sql", "CREATE TABLE t (n INTEGER PRIMARY KEY);")?;
     let mut host = app.up()?;
-    let table = json!([{"do": "execute", "sql": "CREATE TABLE t (n INTEGER PRIMARY KEY)"}]);
-    probe::must(&host.client(), "/probe/run", &table)?;
     for round in 0..3_i64 {
         for n in 0..20_i64 {
             let n = round * 20 + n;
@@ -32,13 +31,14 @@ fn what_was_written_is_there_after_a_kill() -> anyhow::Result<()> {
 #[test]
 fn components_have_storage_of_their_own() -> anyhow::Result<()> {
     let granted = "key_value_stores = [\"default\"]\nsqlite_databases = [\"default\"]";
-    let text = probe::application("two") + &probe::component("one", granted, "") + &probe::component("two", granted, "");
-    let host_app = App::of_text(&text)?;
-    let host = host_app.up()?;
+    let one = probe::component("one", granted, "migrations = \"migrations\"");
+    let app = App::of_text(&(probe::application("two") + &one + &probe::component("two", granted, "")))?;
+    app.write("migrations/1_mine.sql", "CREATE TABLE mine (n INTEGER);")?;
+    let host = app.up()?;
     let client = host.client();
     let set = json!({"do": "set", "key": "k", "value": "of one"});
-    let table = json!({"do": "execute", "sql": "CREATE TABLE mine (n INTEGER)"});
-    probe::must(&client, "/one/run", &json!([set, table]))?;
+    let insert = json!({"do": "execute", "sql": "INSERT INTO mine VALUES (1)"});
+    probe::must(&client, "/one/run", &json!([set, insert]))?;
     assert_eq!(probe::one(&client, "/two/run", &json!({"do": "get", "key": "k"}))?, Value::Null);
     let other = probe::one(&client, "/two/run", &json!({"do": "query", "sql": "SELECT * FROM mine"}))?;
     assert_eq!(other["error"], "invalid", "{other}");
@@ -47,26 +47,23 @@ fn components_have_storage_of_their_own() -> anyhow::Result<()> {
 
 #[test]
 fn storage_is_bounded_and_says_so() -> anyhow::Result<()> {
-    let app = App::of_text(&manifest("[component.probe.tool.hull.limits]\nstorage = \"1MiB\"\nvalue-max = \"256KiB\""))?;
+    let app =
+        App::of_text(&manifest("[component.probe.tool.hull.limits]\nstorage = \"1MiB\"\nvalue-max = \"256KiB\""))?;
     let host = app.up()?;
     let client = host.client();
-    let fill = |key: &str, bytes: usize| {
-        probe::one(&client, "/probe/run", &json!({"do": "fill", "key": key, "bytes": bytes}))
-    };
+    let fill =
+        |key: &str, bytes: usize| probe::one(&client, "/probe/run", &json!({"do": "fill", "key": key, "bytes": bytes}));
     let large = fill("large", 300 * 1024)?;
     assert!(large["detail"].as_str().unwrap_or_default().contains("value-max"), "{large}");
-    let mut full = None;
-    for n in 0..12 {
-        let told = fill(&format!("k{n}"), 200 * 1024)?;
-        if told["error"].is_string() {
-            full = Some(told);
-            break;
-        }
-    }
-    let full = full.expect("it never was full");
-    assert!(full["detail"].as_str().unwrap_or_default().contains("limits.storage"), "{full}");
+    let mut tries = (0..12).map(|n| fill(&format!("k{n}"), 200 * 1024));
+    let refused = tries.find(|told| !told.as_ref().is_ok_and(Value::is_null)).expect("it never was full")?;
+    assert!(refused["detail"].as_str().unwrap_or_default().contains("limits.storage"), "{refused}");
     // What is there can be read and deleted, and then there is room again.
-    probe::must(&client, "/probe/run", &json!([{"do": "exists", "key": "k0"}, {"do": "delete", "key": "k0"}, {"do": "delete", "key": "k1"}]))?;
+    probe::must(
+        &client,
+        "/probe/run",
+        &json!([{"do": "exists", "key": "k0"}, {"do": "delete", "key": "k0"}, {"do": "delete", "key": "k1"}]),
+    )?;
     assert_eq!(fill("again", 100 * 1024)?, Value::Null);
     Ok(())
 }

@@ -32,7 +32,9 @@ fn a_running_request_is_finished_and_no_new_one_is_taken() -> anyhow::Result<()>
     // A connection that is open and idle does not hold it up.
     let _idle = TcpStream::connect(host.client().address())?;
     host.terminate()?;
-    wait::until("new connections to be refused", || Ok(TcpStream::connect(host.client().address()).is_err().then_some(())))?;
+    wait::until("new connections to be refused", || {
+        Ok(TcpStream::connect(host.client().address()).is_err().then_some(()))
+    })?;
     let head = exchange.head()?;
     assert_eq!(head.status, 200);
     assert!(String::from_utf8(exchange.body(&head)?)?.contains("\"failed\":0"));

@@ -155,7 +155,9 @@ fn one_bad_component_among_good_ones() -> anyhow::Result<()> {
 #[test]
 fn a_wrong_use_is_status_2() -> anyhow::Result<()> {
     let app = app()?;
-    for words in [vec!["unknown"], vec!["status", "--unknown"], vec!["invoke", "probe"], vec!["dead-letters", "show", "7"]] {
+    for words in
+        [vec!["unknown"], vec!["status", "--unknown"], vec!["invoke", "probe"], vec!["dead-letters", "show", "7"]]
+    {
         let ended = app.command(&words)?;
         assert_eq!(ended.status, Some(2), "{words:?}: {}", ended.said());
     }

@@ -17,9 +17,11 @@ fn an_address_belongs_to_one_user() -> anyhow::Result<()> {
     let again = client.post("/api/users", &json!({"email": email.to_uppercase(), "name": "Eve"}))?;
     assert_eq!(again.header("content-type"), Some("application/problem+json"));
     again.expect_json(409, &json!({"field": "email"}))?;
-    client.post("/api/users", &json!({"email": "ada", "name": ""}))?
+    client
+        .post("/api/users", &json!({"email": "ada", "name": ""}))?
         .expect_json(422, &json!({"field": "email", "errors": [{"field": "email"}, {"field": "name"}]}))?;
-    client.post("/api/users", &json!({"email": "a@b.c", "name": "A", "age": 7}))?
+    client
+        .post("/api/users", &json!({"email": "a@b.c", "name": "A", "age": 7}))?
         .expect_json(422, &json!({"field": "age"}))?;
     client.get("/api/users/nobody")?.expect(404)?;
     client.request("DELETE", &path).send()?.expect(405)?;

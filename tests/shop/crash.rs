@@ -10,7 +10,9 @@ use hull_tests::http::Client;
 use hull_tests::wait;
 use serde_json::{Value, json};
 
-use crate::customer::{ask, end_of, key, ledger, notifications, order_of, payments, product, statuses, stock, text, user};
+use crate::customer::{
+    ask, end_of, key, ledger, notifications, order_of, payments, product, statuses, stock, text, user,
+};
 
 const KILLS: usize = 3;
 /// Accepted orders before the host is killed.
@@ -67,9 +69,8 @@ fn burst_and_kill(host: Host, user: &str, lamp: &str) -> anyhow::Result<BTreeSet
                 }
             });
         }
-        let enough = wait::until("enough orders", || {
-            Ok((accepted.lock().expect("not poisoned").len() >= BURST).then_some(()))
-        });
+        let enough =
+            wait::until("enough orders", || Ok((accepted.lock().expect("not poisoned").len() >= BURST).then_some(())));
         let killed = host.kill();
         over.store(true, Ordering::Release);
         enough.and(killed)

@@ -36,17 +36,7 @@ fn both_pages_show_what_there_is() -> anyhow::Result<()> {
 
 #[test]
 fn a_page_without_one_service_says_what_is_missing() -> anyhow::Result<()> {
-    // The shop with a catalogue and notifications that trap on every request.
-    let mut manifest = std::fs::read_to_string(files::project().join("spin.toml"))?;
-    for broken in ["products", "notifications"] {
-        let source = format!("source = \"components/target/wasm32-wasip2/release/{broken}.wasm\"");
-        assert!(manifest.contains(&source));
-        let trapping = format!("source = \"{}\"\nenvironment = {{ PROBE_ALWAYS = \"trap\" }}", files::guest("probe")?.display());
-        manifest = manifest.replace(&source, &trapping);
-    }
-    let root = files::project();
-    manifest = manifest.replace("\"components/", &format!("\"{}/components/", root.display()));
-    let shop = Running::start(App::of_text(&manifest)?)?;
+    let shop = Running::start(without(&["products", "notifications"])?)?;
     let client = shop.client();
     let user = user(&client)?;
 
@@ -58,4 +48,28 @@ fn a_page_without_one_service_says_what_is_missing() -> anyhow::Result<()> {
     let expected = json!({"name": "Ada", "cartCount": 0, "notificationCount": null, "missing": ["notifications"]});
     assert_eq!(difference(&expected, &mobile), None, "{mobile}");
     Ok(())
+}
+
+/// The shop with components in the place of these that trap on every request.
+fn without(broken: &[&str]) -> anyhow::Result<App> {
+    let folder = files::project().join("components");
+    let built = folder.join("target/wasm32-wasip2/release");
+    let mut manifest = std::fs::read_to_string(files::project().join("spin.toml"))?;
+    for name in broken {
+        let source = format!("source = \"components/target/wasm32-wasip2/release/{name}.wasm\"");
+        assert!(manifest.contains(&source));
+        manifest = manifest.replace(&source, "source = \"{probe}\"\nenvironment = { PROBE_ALWAYS = \"trap\" }");
+    }
+    manifest = manifest.replace("components/target/wasm32-wasip2/release", &built.display().to_string());
+    let app = App::of_text(&manifest)?;
+    for entry in std::fs::read_dir(&folder)? {
+        let component = entry?.file_name().to_string_lossy().into_owned();
+        let Ok(migrations) = std::fs::read_dir(folder.join(&component).join("migrations")) else { continue };
+        for file in migrations {
+            let file = file?;
+            let name = format!("components/{component}/migrations/{}", file.file_name().to_string_lossy());
+            app.write(&name, &std::fs::read_to_string(file.path())?)?;
+        }
+    }
+    Ok(app)
 }

@@ -1,5 +1,8 @@
 //! The shop, end to end: real HTTP in, durable events between its services, and the provider's ledger to check against.
 
+// A panic of a thread of the test is the test's own.
+#![allow(clippy::expect_used)]
+
 mod accounts;
 mod catalogue;
 mod checkout;

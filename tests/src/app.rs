@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::{cache, files, wait};
 
 /// How long a command may take.
-const COMMAND_TIME: Duration = Duration::from_secs(60);
+const COMMAND_TIME: Duration = Duration::from_mins(1);
 
 /// An app, running or not. Its files go when it is dropped.
 #[derive(Debug)]

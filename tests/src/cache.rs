@@ -28,7 +28,8 @@ fn link_all(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in entries {
         let entry = entry?;
         // What is under way has another name until it is complete.
-        let unfinished = entry.path().extension().and_then(OsStr::to_str).is_some_and(|e| e.contains("tmp") || e == "wasm");
+        let unfinished =
+            entry.path().extension().and_then(OsStr::to_str).is_some_and(|e| e.contains("tmp") || e == "wasm");
         if !unfinished {
             // It may be there already, or gone again: the host compiles what it misses.
             let _ = fs::hard_link(entry.path(), to.join(entry.file_name()));

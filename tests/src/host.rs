@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::{cache, wait};
 
 /// Compiling everything for the first time is part of it.
-const START_TIME: Duration = Duration::from_secs(120);
+const START_TIME: Duration = Duration::from_mins(2);
 
 /// A host process; dropping it kills the process.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Drop for Host {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os("HULL_TEST_SHOW").is_some() {
             eprintln!("the host said:\n{}", self.said());
         }
     }

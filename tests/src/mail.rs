@@ -11,7 +11,8 @@ use crate::probe;
 pub const APP: &str = "mail";
 
 /// The table in which every handler of it writes what it sees, and one that lets an event through or not.
-const MIGRATION: &str = "CREATE TABLE seen (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, subject TEXT NOT NULL,
+const MIGRATION: &str =
+    "CREATE TABLE seen (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, subject TEXT NOT NULL,
     attempt TEXT NOT NULL, note TEXT NOT NULL);
     CREATE TABLE gate (name TEXT PRIMARY KEY);";
 
@@ -72,8 +73,8 @@ pub fn seen(client: &Client, component: &str, like: &str) -> anyhow::Result<Vec<
     let rows = probe::one(client, &format!("/{component}/run"), &json!({"do": "query", "sql": sql, "params": [like]}))?;
     let rows = rows.as_array().with_context(|| format!("{component}: {rows}"))?;
     let text = |row: &Value, at: usize| row.get(at).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let line = |row| Seen { id: text(row, 0), subject: text(row, 1), attempt: text(row, 2), note: text(row, 3) };
-    Ok(rows.iter().map(line).collect())
+    let read = |row| Seen { id: text(row, 0), subject: text(row, 1), attempt: text(row, 2), note: text(row, 3) };
+    Ok(rows.iter().map(read).collect())
 }
 
 /// Wait until a component has seen so many.

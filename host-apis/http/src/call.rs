@@ -1,12 +1,19 @@
 //! Calls to another component of the same app, `http://NAME.internal/`: through the same door as every request, and
 //! never over a socket.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http_body::Frame;
 use http_body_util::BodyExt;
-use hull_dispatch::{Body, BodyError};
+use hull_dispatch::{Body, BodyError, Invoke};
 use hull_invocation::{Cause, Invocation, Slot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 use crate::egress::Egress;
@@ -55,9 +62,85 @@ pub(crate) async fn call(
     };
     mark(&mut request, &invocation);
     let request = request.map(|body| body.map_err(|error| BodyError::Peer(error.to_string())).boxed_unsync());
-    let response: Response<Body> =
-        egress.door.http(invocation, request).await.map_err(|failure| of_call(&failure))?;
-    Ok(response.map(|body| body.map_err(of_body).boxed_unsync()))
+    apart(Arc::clone(&egress.door), invocation, request).await
+}
+
+/// Frames of an answer that are on their way between two components.
+const FRAMES_MAX: usize = 2;
+
+/// Serve the call on a task of its own: this one is inside the caller's poll, and one guest is not driven from inside
+/// another. Dropping the answer, or the wait for it, ends the task.
+async fn apart(
+    door: Arc<dyn Invoke>,
+    invocation: Invocation,
+    request: Request<Body>,
+) -> Result<Response<WasiBody>, WasiError> {
+    let (head_sender, head) = oneshot::channel();
+    let (frame_sender, frames) = mpsc::channel(FRAMES_MAX);
+    let serving = tokio::spawn(async move {
+        let response = match door.http(invocation, request).await {
+            Ok(response) => response,
+            Err(failure) => {
+                // Nobody waits any more: nobody is told.
+                let _ = head_sender.send(Err(of_call(&failure)));
+                return;
+            }
+        };
+        let (parts, mut body) = response.into_parts();
+        if head_sender.send(Ok(parts)).is_err() {
+            return;
+        }
+        while let Some(frame) = body.frame().await {
+            if frame_sender.send(Some(frame.map_err(of_body))).await.is_err() {
+                return;
+            }
+        }
+        // Whoever is gone by now needs no end.
+        let _ = frame_sender.send(None).await;
+    });
+    let serving = AbortOnDrop(serving.abort_handle());
+    let parts = head.await.map_err(|_| WasiError::InternalError(Some("the call was cut short".to_owned())))??;
+    Ok(Response::from_parts(parts, CallBody { frames, ended: false, _serving: serving }.boxed_unsync()))
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// An answer's body without an end was cut short.
+struct CallBody {
+    frames: mpsc::Receiver<Option<Result<Frame<Bytes>, WasiError>>>,
+    ended: bool,
+    _serving: AbortOnDrop,
+}
+
+impl http_body::Body for CallBody {
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match std::task::ready!(self.frames.poll_recv(cx)) {
+            Some(Some(frame)) => Poll::Ready(Some(frame)),
+            Some(None) => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            None => {
+                self.ended = true;
+                Poll::Ready(Some(Err(WasiError::ConnectionTerminated)))
+            }
+        }
+    }
 }
 
 fn mark(request: &mut Request<WasiBody>, invocation: &Invocation) {

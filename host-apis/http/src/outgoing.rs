@@ -75,7 +75,7 @@ async fn send(
     let host = host_of(uri).ok_or(WasiError::HttpRequestUriInvalid)?.to_owned();
     let scheme = uri.scheme().cloned().unwrap_or(Scheme::HTTP);
     if let Err(refusal) = egress.allowed.check_host(&scheme, &host, port_of(uri)) {
-        tracing::info!(component = %caller.target, %refusal, "an outgoing request was refused");
+        tracing::warn!(component = %caller.target, %refusal, "an outgoing request was refused");
         return Err(WasiError::HttpRequestDenied);
     }
     if let Some(target) = internal_target(uri) {

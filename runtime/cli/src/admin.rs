@@ -152,6 +152,14 @@ impl Client {
         };
         Ok(format!("/v1/apps/{name}"))
     }
+
+    /// The components of the app with that path.
+    pub(crate) async fn components_of(&self, app_path: &str) -> anyhow::Result<Vec<Name>> {
+        let Apps { apps } = self.get("/v1/apps").await?;
+        let found = apps.into_iter().find(|one| app_path.strip_prefix("/v1/apps/") == Some(one.app.as_str()));
+        let names = found.map(|one| one.components).unwrap_or_default();
+        names.iter().map(|name| name.parse().context(UNEXPECTED)).collect()
+    }
 }
 
 /// `GET /v1/apps`, as far as it matters here.
@@ -163,11 +171,13 @@ struct Apps {
 #[derive(Debug, Deserialize)]
 struct AppName {
     app: String,
+    #[serde(default)]
+    components: Vec<String>,
 }
 
 fn only_app(Apps { apps }: Apps) -> anyhow::Result<Name> {
     match apps.as_slice() {
-        [AppName { app }] => app.parse().with_context(|| format!("the host says its app is called {app:?}")),
+        [AppName { app, .. }] => app.parse().with_context(|| format!("the host says its app is called {app:?}")),
         [] => bail!("the host runs no app"),
         several => {
             let names: Vec<&str> = several.iter().map(|one| one.app.as_str()).collect();

@@ -6,7 +6,7 @@ use hull_manifest::{Problem, effective_app, effective_host, effective_toml};
 use serde_json::{Value, json};
 
 use crate::failure::AlreadyTold;
-use crate::inspection::{self, Finding};
+use crate::inspection::{self, Finding, Severity};
 use crate::manifest_files::{self, Loaded, WrongFiles};
 use crate::options::CheckOptions;
 use crate::terminal;
@@ -24,11 +24,16 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
         }
     };
     let findings = inspection::inspect_components(&loaded.app, &loaded.base);
-    if !findings.is_empty() {
-        return Err(refuse_components(&findings, options.json)?);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+    if !errors.is_empty() {
+        return Err(refuse_components(&errors, options.json)?);
     }
     if options.json {
-        return terminal::print_json(&accepted(&loaded));
+        return terminal::print_json(&accepted(&loaded, &warnings));
+    }
+    for warning in &warnings {
+        eprintln!("warning: {}: {}", warning.file, warning.message);
     }
     terminal::print(&format!("{}\n", effective_toml(&loaded.app).trim_end()))?;
     eprintln!("{}", summary(&loaded, &options.file));
@@ -37,8 +42,7 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
 
 fn refuse_components(findings: &[Finding], json: bool) -> anyhow::Result<anyhow::Error> {
     if json {
-        let problem = |finding: &Finding| json!({ "file": finding.file, "message": finding.message });
-        terminal::print_json(&refused(&findings.iter().map(problem).collect::<Vec<_>>()))?;
+        terminal::print_json(&refused(&findings.iter().map(finding_json).collect::<Vec<_>>()))?;
         return Ok(AlreadyTold.into());
     }
     let lines: Vec<String> = findings.iter().map(|finding| format!("{}: {}", finding.file, finding.message)).collect();
@@ -59,8 +63,13 @@ fn problems_json(wrong: &WrongFiles) -> Vec<Value> {
     files.flat_map(|file| file.problems.iter().map(move |problem| of_file(&file.file, problem))).collect()
 }
 
-fn accepted(loaded: &Loaded) -> Value {
-    json!({ "ok": true, "app": effective_app(&loaded.app), "host": effective_host(&loaded.host) })
+fn finding_json(finding: &Finding) -> Value {
+    json!({ "file": finding.file, "message": finding.message })
+}
+
+fn accepted(loaded: &Loaded, warnings: &[Finding]) -> Value {
+    let warnings: Vec<_> = warnings.iter().map(finding_json).collect();
+    json!({ "ok": true, "warnings": warnings, "app": effective_app(&loaded.app), "host": effective_host(&loaded.host) })
 }
 
 fn summary(loaded: &Loaded, file: &Path) -> String {

@@ -7,10 +7,9 @@ mod render;
 use http::Method;
 use serde_json::{Value, json};
 
-use self::listing::{Page, first_page, page_call};
 use crate::admin::{Call, Client};
 use crate::failure::AlreadyTold;
-use crate::options::{DeadLettersCommand, Filter, LetterId, ListOptions, SelectOptions, ShowOptions};
+use crate::options::{DeadLettersCommand, LetterId, ListOptions, SelectOptions, ShowOptions};
 use crate::terminal;
 
 /// Run one of the commands.
@@ -26,16 +25,7 @@ pub(crate) async fn run(command: &DeadLettersCommand) -> anyhow::Result<()> {
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
     let client = Client::find(&options.host)?;
     let app = client.app_path().await?;
-    let mut letters: Vec<Value> = Vec::new();
-    let mut next = Some(first_page(options.limit));
-    while let Some(after) = next {
-        let page: Page = client.json(page_call(&app, &options.filter, &after)).await?;
-        let got = page.dead_letters.len();
-        letters.extend(page.dead_letters);
-        let missing = options.limit.saturating_sub(u32::try_from(letters.len()).unwrap_or(u32::MAX));
-        // A page without letters ends the list, whatever else it says.
-        next = page.next.filter(|_| got > 0).and_then(|next| after.following(next, missing));
-    }
+    let letters = listing::fetch(&client, &app, &options.filter, options.limit as usize).await?;
     if options.host.json {
         return terminal::print_json(&json!({ "dead_letters": letters }));
     }
@@ -62,7 +52,13 @@ enum Act {
 async fn on_each(options: &SelectOptions, act: Act) -> anyhow::Result<()> {
     let client = Client::find(&options.host)?;
     let app = client.app_path().await?;
-    let letters = if options.all { all(&client, &app, &options.filter).await? } else { options.letters.clone() };
+    let letters = if options.all {
+        // All of them are known before anything is done to one of them.
+        let letters = listing::fetch(&client, &app, &options.filter, usize::MAX).await?;
+        letters.iter().map(listing::id_of).collect::<anyhow::Result<_>>()?
+    } else {
+        options.letters.clone()
+    };
     if letters.is_empty() && !options.host.json {
         return terminal::print("there are none\n");
     }
@@ -100,21 +96,6 @@ async fn client_act(client: &Client, app: &str, letter: &LetterId, act: Act) -> 
             Ok((true, json!({ "outcome": "purged" })))
         }
     }
-}
-
-/// Every id that the filter leaves, before anything is done to one of them.
-async fn all(client: &Client, app: &str, filter: &Filter) -> anyhow::Result<Vec<LetterId>> {
-    let mut letters = Vec::new();
-    let mut next = Some(first_page(listing::PAGE_MAX));
-    while let Some(after) = next {
-        let page: Page = client.json(page_call(app, filter, &after)).await?;
-        let got = page.dead_letters.len();
-        for letter in &page.dead_letters {
-            letters.push(listing::id_of(letter)?);
-        }
-        next = page.next.filter(|_| got > 0).and_then(|next| after.following(next, listing::PAGE_MAX));
-    }
-    Ok(letters)
 }
 
 fn path_of(app: &str, letter: &LetterId) -> String {

@@ -16,9 +16,19 @@ use self::grants::{Standing, standing};
 /// A component is not larger than this, in bytes.
 const COMPONENT_BYTES_MAX: u64 = 512 << 20;
 
+/// What a finding means for the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// It cannot be deployed.
+    Error,
+    /// It can be, and what is missing is denied when it is used: many guests import more than they ever use.
+    Warning,
+}
+
 /// What is wrong with a component's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
+    pub(crate) severity: Severity,
     /// As the manifest names it.
     pub(crate) file: String,
     pub(crate) message: String,
@@ -31,12 +41,12 @@ pub(crate) fn inspect_components(app: &App, base: &Path) -> Vec<Finding> {
         let messages = match read(&base.join(&component.source)) {
             Ok(bytes) => match inspect(&id, &bytes) {
                 Ok(exports) => judge(app, component, &id, &exports),
-                Err(error) => vec![error.to_string()],
+                Err(error) => vec![(Severity::Error, error.to_string())],
             },
-            Err(error) => vec![format!("{id}: its file cannot be read: {error}")],
+            Err(error) => vec![(Severity::Error, format!("{id}: its file cannot be read: {error}"))],
         };
         let file = component.source.clone();
-        messages.into_iter().map(move |message| Finding { file: file.clone(), message })
+        messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message })
     };
     app.components.iter().flat_map(inspect_one).collect()
 }
@@ -51,17 +61,22 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn judge(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<String> {
-    let missing = missing_exports(app, component, id, exports).into_iter().map(|error| error.to_string());
+fn judge(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<(Severity, String)> {
+    let missing = missing_exports(app, component, id, exports);
+    let missing = missing.into_iter().map(|error| (Severity::Error, error.to_string()));
     let imports = exports.imports.iter().filter_map(|import| match standing(component, import) {
         Standing::Granted => None,
         Standing::Ungranted { table, line } => {
-            Some(format!("{id}: it imports `{import}`, which nothing grants. Add `{line}` to {table}"))
+            let message = format!(
+                "{id}: it imports `{import}`, which nothing grants: using it will be denied. To grant it, add `{line}` \
+                 to {table}"
+            );
+            Some((Severity::Warning, message))
         }
         Standing::Unknown => {
             let hint = "docs/reference/interfaces.md lists what there is.".to_owned();
             let error = DeployError::UnknownImport { component: id.clone(), import: import.clone(), hint };
-            Some(error.to_string())
+            Some((Severity::Error, error.to_string()))
         }
     });
     missing.chain(imports).collect()

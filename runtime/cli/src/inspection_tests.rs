@@ -4,7 +4,7 @@ use hull_engine::Flavor;
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Reading};
 
-use super::{Exports, Finding, inspect_components, judge};
+use super::{Exports, Finding, Severity, inspect_components, judge};
 
 const PLAIN: &str = "";
 const HTTP: &str = "wasi:http/incoming-handler@0.2.4";
@@ -35,7 +35,15 @@ fn said(app: &App, exports: &[&str], imports: &[&str]) -> Vec<String> {
         flavor: Flavor::Sequential,
     };
     let component = app.component("orders").expect("the component");
-    judge(app, component, &ComponentId::new("shop", "orders"), &exports)
+    let judged = judge(app, component, &ComponentId::new("shop", "orders"), &exports);
+    judged
+        .into_iter()
+        .map(|(severity, message)| {
+            let granting = message.contains("nothing grants");
+            assert_eq!(severity, if granting { Severity::Warning } else { Severity::Error }, "{message}");
+            message
+        })
+        .collect()
 }
 
 #[test]

@@ -27,8 +27,18 @@ struct ComponentStatus {
     reuse: String,
     subscriptions: Vec<Subscription>,
     storage: Storage,
-    bulkhead: Bulkhead,
-    invocations: BTreeMap<String, u64>,
+    /// None before the first invocation.
+    bulkhead: Option<Bulkhead>,
+    /// None for a component that has to do with no events.
+    events: Option<Events>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Events {
+    handled: u64,
+    retried: u64,
+    published: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,6 +55,8 @@ struct Storage {
     bytes_limit: u64,
     outbox: u64,
     dead_letters: u64,
+    /// Why it cannot be looked at.
+    problem: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,8 +107,8 @@ pub(crate) async fn run(options: &StatusOptions) -> anyhow::Result<()> {
 
 fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> String {
     let heads = [
-        "COMPONENT", "VERSION", "REUSE", "BULKHEAD", "RUNNING", "WAITING", "SHED", "OK", "FAILED", "BACKLOG",
-        "IN FLIGHT", "OUTBOX", "DEAD", "STORAGE",
+        "COMPONENT", "VERSION", "REUSE", "BULKHEAD", "RUNNING", "WAITING", "SHED", "BACKLOG", "IN FLIGHT", "HANDLED",
+        "RETRIED", "PUBLISHED", "OUTBOX", "DEAD", "STORAGE",
     ];
     let rows: Vec<_> = components.iter().map(row).collect();
     let mut text = table::render(heads, &rows);
@@ -115,27 +127,31 @@ fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> Stri
     text
 }
 
-fn row(status: &ComponentStatus) -> [String; 14] {
-    let ok = status.invocations.get("ok").copied().unwrap_or(0);
-    let all: u64 = status.invocations.values().sum();
+fn row(status: &ComponentStatus) -> [String; 15] {
     let sum = |count: fn(&Subscription) -> u64| status.subscriptions.iter().map(count).sum::<u64>().to_string();
-    let Storage { bytes_used, bytes_limit, outbox, dead_letters } = &status.storage;
-    let Bulkhead { name, inside, waiting, shed, concurrency_max } = &status.bulkhead;
+    let Storage { bytes_used, bytes_limit, outbox, dead_letters, problem } = &status.storage;
+    let storage = match problem {
+        Some(problem) => harmless(problem),
+        None => format!("{} of {}", table::bytes(*bytes_used), table::bytes(*bytes_limit)),
+    };
+    let of_bulkhead = |show: fn(&Bulkhead) -> String| status.bulkhead.as_ref().map(show).unwrap_or_default();
+    let of_events = |count: fn(&Events) -> u64| status.events.as_ref().map_or(0, count).to_string();
     [
         harmless(&format!("{}/{}", status.app, status.component)),
         harmless(&status.version.chars().take(VERSION_CHARS).collect::<String>()),
         harmless(&status.reuse),
-        harmless(name),
-        format!("{inside}/{concurrency_max}"),
-        waiting.to_string(),
-        shed.to_string(),
-        ok.to_string(),
-        all.saturating_sub(ok).to_string(),
+        of_bulkhead(|bulkhead| harmless(&bulkhead.name)),
+        of_bulkhead(|bulkhead| format!("{}/{}", bulkhead.inside, bulkhead.concurrency_max)),
+        of_bulkhead(|bulkhead| bulkhead.waiting.to_string()),
+        of_bulkhead(|bulkhead| bulkhead.shed.to_string()),
         sum(|subscription| subscription.backlog),
         sum(|subscription| subscription.in_flight),
+        of_events(|events| events.handled),
+        of_events(|events| events.retried),
+        of_events(|events| events.published),
         outbox.to_string(),
         dead_letters.to_string(),
-        format!("{} of {}", table::bytes(*bytes_used), table::bytes(*bytes_limit)),
+        storage,
     ]
 }
 
@@ -143,8 +159,20 @@ fn row(status: &ComponentStatus) -> [String; 14] {
 mod tests {
     use serde_json::json;
 
-    use super::{ComponentStatus, Health, render};
+    use super::{ComponentStatus, Health, render, row};
     use crate::terminal::Paint;
+
+    #[test]
+    fn what_the_host_does_not_know_is_left_out() {
+        let component = json!({
+            "app": "shop", "component": "web", "version": "v", "reuse": "never", "bulkhead": null, "events": null,
+            "storage": { "problem": "the database is damaged" },
+        });
+        let component: ComponentStatus = serde_json::from_value(component).expect("a component");
+        let cells = row(&component);
+        assert_eq!((cells[3].as_str(), cells[4].as_str(), cells[9].as_str()), ("", "", "0"));
+        assert_eq!(cells[14], "the database is damaged");
+    }
 
     #[test]
     fn a_line_per_component_and_what_is_wrong() {
@@ -156,7 +184,7 @@ mod tests {
             ],
             "storage": { "bytes_used": 2048, "bytes_limit": 1_048_576, "outbox": 4, "dead_letters": 5 },
             "bulkhead": { "name": "checkout", "inside": 6, "waiting": 7, "shed": 8, "concurrency_max": 64 },
-            "invocations": { "ok": 10, "shed": 1, "trapped": 2 },
+            "events": { "handled": 10, "retried": 1, "published": 2 },
         });
         let components: Vec<ComponentStatus> = vec![serde_json::from_value(component).expect("a component")];
         let health = json!({ "status": "failing", "parts": {
@@ -166,7 +194,7 @@ mod tests {
         let text = render(&health, &components, Paint::plain());
         let line = text.lines().nth(1).expect("a row");
         let cells: Vec<&str> = line.split_whitespace().collect();
-        let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 10 3 5 1 4 5 2.0 KiB of 1.0 MiB";
+        let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 5 1 10 1 2 4 5 2.0 KiB of 1.0 MiB";
         assert_eq!(cells.join(" "), expected);
         assert!(text.ends_with("\nnot ready\n  storage: the disk is full\n"), "{text}");
     }

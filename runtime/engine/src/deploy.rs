@@ -19,6 +19,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 use wasmtime_wasi_http::p3::bindings::ServiceIndices;
 
 use crate::cache::CachedCode;
+use crate::concurrent::Crew;
 use crate::config::MEMORY_BYTES_MAX;
 use crate::error::{CompileError, DeployError};
 use crate::event::EventHandlerIndices;
@@ -119,6 +120,7 @@ pub struct Version {
     pub(crate) pre: InstancePre<HostState>,
     pub(crate) handlers: Handlers,
     pub(crate) idle: Mutex<Vec<Idle>>,
+    pub(crate) crew: Crew,
     compiled: bool,
 }
 
@@ -147,6 +149,13 @@ impl Version {
     /// What it exports and imports.
     pub fn exports(&self) -> &Exports {
         &self.exports
+    }
+
+    /// It serves no more: let go of the instances that wait for an invocation.
+    pub(crate) fn retire(&self) {
+        self.crew.dismiss();
+        let idle = std::mem::take(&mut *self.idle.lock());
+        drop(idle);
     }
 
     /// Whether it had to be compiled; the cache held it otherwise.
@@ -194,6 +203,7 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         pre,
         handlers: Handlers { http, event },
         idle: Mutex::default(),
+        crew: Crew::new(),
         compiled,
     })
 }
@@ -211,6 +221,11 @@ fn check(spec: &ComponentSpec, exports: &Exports) -> Result<(), DeployError> {
     }
     if matches!(spec.reuse, Reuse::Concurrent { .. }) && exports.http != Some(HttpHandler::V03) {
         return Err(DeployError::NotConcurrent { component });
+    }
+    let transactions = exports.imports.iter().find(|import| import.starts_with("hull:transactions/"));
+    if let (Reuse::Concurrent { .. }, Some(import)) = (spec.reuse, transactions) {
+        let hint = "reuse = \"concurrent\" excludes units of work, because requests share an instance; use \"serial\".";
+        return Err(DeployError::UnknownImport { component, import: import.clone(), hint: hint.to_owned() });
     }
     let most = MEMORY_BYTES_MAX as u64;
     if spec.limits.memory_bytes > most {

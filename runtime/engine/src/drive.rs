@@ -4,11 +4,15 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hull_invocation::{ComponentId, Failure};
 use tokio::time::Sleep;
+
+use crate::epoch::Pulse;
+use crate::registry::Shared;
 
 /// A guest at work. Dropping it ends the guest: its instance is discarded.
 pub(crate) type GuestFuture = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -22,6 +26,7 @@ struct Slice {
 
 thread_local! {
     static SLICE: Cell<Slice> = const { Cell::new(Slice { used: Duration::ZERO, started: None }) };
+    static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the guest that runs on this thread has used of CPU time. Called when a tick has passed.
@@ -31,45 +36,54 @@ pub(crate) fn slice_cpu() -> Duration {
     // The first tick of an invocation was not measured; from here on it is.
     let started = *slice.started.get_or_insert(now);
     SLICE.set(slice);
+    INTERRUPTED.set(true);
     slice.used + now.saturating_sub(started)
+}
+
+/// Poll something that runs guests on this thread, and count what it uses. `measured` is whether its first tick is
+/// over: before that, reading the clock costs more than it tells.
+pub(crate) fn poll_counted<T>(
+    pulse: &Pulse,
+    cpu_used: &mut Duration,
+    measured: bool,
+    poll: impl FnOnce() -> Poll<T>,
+) -> Poll<T> {
+    pulse.keep_awake();
+    let outer = SLICE.get();
+    let started = measured.then(hull_clock::thread_cpu);
+    SLICE.set(Slice { used: *cpu_used, started });
+    let result = poll();
+    if let Some(started) = SLICE.get().started {
+        *cpu_used += hull_clock::thread_cpu().saturating_sub(started);
+    }
+    SLICE.set(outer);
+    result
+}
+
+/// Whether the guest that was polled last on this thread was interrupted by a tick, and forget it.
+pub(crate) fn take_interrupted() -> bool {
+    INTERRUPTED.replace(false)
 }
 
 /// Polls a guest until it ends, its deadline passes, or it is dropped.
 pub(crate) struct Driver {
     guest: GuestFuture,
+    pulse: Arc<Pulse>,
+    cpu_used: Duration,
+    waiting: Option<Waiting>,
     component: ComponentId,
     deadline: Instant,
-    begun: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    cpu_used: Duration,
+}
+
+/// Most guests never wait: the timer is armed for those that do.
+struct Waiting {
+    since: Instant,
+    sleep: Pin<Box<Sleep>>,
 }
 
 impl Driver {
-    pub(crate) fn new(guest: GuestFuture, component: ComponentId, deadline: Instant) -> Self {
-        Self { guest, component, deadline, begun: None, sleep: None, cpu_used: Duration::ZERO }
-    }
-
-    fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let outer = SLICE.get();
-        let started = self.begun.map(|_| hull_clock::thread_cpu());
-        SLICE.set(Slice { used: self.cpu_used, started });
-        let poll = self.guest.as_mut().poll(cx);
-        if let Some(started) = SLICE.get().started {
-            self.cpu_used += hull_clock::thread_cpu().saturating_sub(started);
-        }
-        SLICE.set(outer);
-        poll
-    }
-
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        // Most guests never wait: the timer is armed for those that do.
-        let begun = *self.begun.get_or_insert_with(hull_clock::now);
-        let deadline = self.deadline;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
-        sleep.as_mut().poll(cx).map(|()| Failure::DeadlineExceeded {
-            component: self.component.clone(),
-            after: deadline.saturating_duration_since(begun),
-        })
+    pub(crate) fn new(shared: &Shared, guest: GuestFuture, component: ComponentId, deadline: Instant) -> Self {
+        Self { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO, waiting: None, component, deadline }
     }
 }
 
@@ -77,9 +91,20 @@ impl Future for Driver {
     type Output = Result<(), Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Poll::Ready(end) = self.poll_guest(cx) {
+        let this = &mut *self;
+        let guest = this.guest.as_mut();
+        let measured = this.waiting.is_some();
+        if let Poll::Ready(end) = poll_counted(&this.pulse, &mut this.cpu_used, measured, || guest.poll(cx)) {
             return Poll::Ready(end);
         }
-        self.poll_deadline(cx).map(Err)
+        let deadline = this.deadline;
+        let waiting = this.waiting.get_or_insert_with(|| Waiting {
+            since: hull_clock::now(),
+            sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
+        });
+        waiting.sleep.as_mut().poll(cx).map(|()| {
+            let after = deadline.saturating_duration_since(waiting.since);
+            Err(Failure::DeadlineExceeded { component: this.component.clone(), after })
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! The tick that ends a guest's slice: a thread that advances both engines' epochs while guests run, and sleeps
 //! while none do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 /// So many ticks without a guest, and the thread goes to sleep.
@@ -11,13 +11,19 @@ const IDLE_TICKS_MAX: u32 = 64;
 
 /// Advances epochs until it is dropped.
 pub(crate) struct Ticker {
-    shared: Arc<Shared>,
+    pulse: Arc<Pulse>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Keeps a ticker awake.
+pub(crate) struct Pulse {
+    shared: Shared,
+    thread: OnceLock<Thread>,
 }
 
 #[derive(Default)]
 struct Shared {
-    /// A guest has started since the last tick.
+    /// A guest has been polled since the last tick.
     busy: AtomicBool,
     asleep: AtomicBool,
     stop: AtomicBool,
@@ -25,24 +31,32 @@ struct Shared {
 
 impl Ticker {
     pub(crate) fn start(engines: Vec<wasmtime::Engine>, tick: Duration) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let pulse = Arc::new(Pulse { shared: Shared::default(), thread: OnceLock::new() });
         let run = {
-            let shared = Arc::clone(&shared);
-            move || shared.run(&engines, tick)
+            let pulse = Arc::clone(&pulse);
+            move || pulse.shared.run(&engines, tick)
         };
         let thread = thread::Builder::new().name("hull-epoch".to_owned()).spawn(run)?;
-        Ok(Self { shared, thread: Some(thread) })
+        // It is set here for the first time.
+        let _ = pulse.thread.set(thread.thread().clone());
+        Ok(Self { pulse, thread: Some(thread) })
     }
 
-    /// A guest is about to run, or goes on: keep ticking.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+}
+
+impl Pulse {
+    /// A guest is about to be polled: keep ticking. A guest that runs on is polled after every tick.
     pub(crate) fn keep_awake(&self) {
         if !self.shared.busy.load(Ordering::Relaxed) {
             self.shared.busy.store(true, Ordering::SeqCst);
         }
         if self.shared.asleep.load(Ordering::SeqCst)
-            && let Some(thread) = &self.thread
+            && let Some(thread) = self.thread.get()
         {
-            thread.thread().unpark();
+            thread.unpark();
         }
     }
 }
@@ -78,7 +92,7 @@ impl Shared {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
+        self.pulse.shared.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // The thread does nothing that can fail; there is nothing to be told.

@@ -33,7 +33,7 @@ pub(crate) struct Delivered {
 }
 
 pub(crate) async fn serve(
-    shared: Arc<Shared>,
+    shared: &Shared,
     version: Arc<Version>,
     invocation: Invocation,
     delivered: Delivered,
@@ -42,17 +42,16 @@ pub(crate) async fn serve(
     let deadline = invocation.deadline;
     let (sender, outcome) = tokio::sync::oneshot::channel();
     let guest: GuestFuture = Box::pin(async move {
-        let outcome = handle(&shared, &version, &invocation, delivered).await?;
+        let outcome = handle(&version, &invocation, delivered).await?;
         // The receiver is in this very function; it is gone only when nobody waits any more.
         let _ = sender.send(outcome);
         Ok(())
     });
-    Driver::new(guest, component, deadline).await?;
+    Driver::new(shared, guest, component, deadline).await?;
     outcome.await.map_err(|_| Failure::Cancelled)
 }
 
 async fn handle(
-    shared: &Shared,
     version: &Arc<Version>,
     invocation: &Invocation,
     delivered: Delivered,
@@ -63,7 +62,7 @@ async fn handle(
     };
     let identity = EventIdentity::of(&delivered.event);
     let handling = Handling { identity, expects_reply: delivered.expects_reply };
-    let mut sandbox = Sandbox::open(shared, version, invocation, Some(&handling)).await?;
+    let mut sandbox = Sandbox::open(version, invocation, Some(&handling)).await?;
     let session = sandbox.store.data().session().clone();
     let event = guest_event(delivered);
     let result = async {

@@ -14,7 +14,7 @@ use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
 use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
-use crate::deploy::{HttpIndices, Version};
+use crate::deploy::{HttpIndices, Reuse, Version};
 use crate::drive::{Driver, GuestFuture};
 use crate::instance::Sandbox;
 use crate::registry::Shared;
@@ -23,17 +23,20 @@ use crate::state::HostState;
 
 /// Run the guest in place: on the task of whoever waits for the answer.
 pub(crate) async fn serve(
-    shared: Arc<Shared>,
+    shared: &Shared,
     version: Arc<Version>,
     invocation: Invocation,
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Failure> {
     let component = invocation.target.clone();
     let deadline = invocation.deadline;
-    let (head_sender, head) = oneshot::channel();
     let request = request.map(|body| body.map_err(wasi_error).boxed_unsync());
+    if matches!(version.reuse, Reuse::Concurrent { .. }) {
+        return crate::concurrent::serve(shared, version, invocation, request).await;
+    }
+    let (head_sender, head) = oneshot::channel();
     let guest: GuestFuture = Box::pin(async move {
-        let sandbox = Sandbox::open(&shared, &version, &invocation, None).await?;
+        let sandbox = Sandbox::open(&version, &invocation, None).await?;
         match &version.handlers.http {
             Some(HttpIndices::V02(indices)) => run_v02(sandbox, indices, request, head_sender).await,
             Some(HttpIndices::V03(indices)) => run_v03(sandbox, indices, request, head_sender).await,
@@ -43,7 +46,7 @@ pub(crate) async fn serve(
             }
         }
     });
-    answer(component.clone(), Driver::new(guest, component, deadline), head).await
+    answer(component.clone(), Driver::new(shared, guest, component, deadline), head).await
 }
 
 fn wasi_error(error: BodyError) -> WasiError {

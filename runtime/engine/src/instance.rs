@@ -8,7 +8,6 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::deploy::{Reuse, Version};
 use crate::limits::{CpuExhausted, bound};
-use crate::registry::Shared;
 use crate::state::{Handling, HostState};
 
 /// Instances that are kept for the next invocation, per component.
@@ -32,13 +31,11 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// An instance for this invocation.
     pub(crate) async fn open(
-        shared: &Shared,
         version: &Arc<Version>,
         invocation: &Invocation,
         handling: Option<&Handling>,
     ) -> Result<Self, Failure> {
-        shared.ticker.keep_awake();
-        if !matches!(version.reuse, Reuse::Never)
+        if matches!(version.reuse, Reuse::Serial { .. })
             && let Some(idle) = version.idle.lock().pop()
         {
             let Idle { mut store, instance, served } = idle;
@@ -60,8 +57,8 @@ impl Sandbox {
     pub(crate) fn close(mut self) {
         self.served += 1;
         let keep = match self.version.reuse {
-            Reuse::Never => false,
-            Reuse::Serial { invocations_max } | Reuse::Concurrent { invocations_max } => {
+            Reuse::Never | Reuse::Concurrent { .. } => false,
+            Reuse::Serial { invocations_max } => {
                 self.served < invocations_max && !self.store.data().memory.refused()
             }
         };

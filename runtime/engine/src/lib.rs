@@ -2,6 +2,7 @@
 
 mod cache;
 mod compile;
+mod concurrent;
 mod config;
 mod deploy;
 mod drive;

@@ -78,12 +78,14 @@ impl Engine {
     /// version they began with.
     pub fn install(&self, app: &str, versions: impl IntoIterator<Item = Arc<Version>>) {
         let fresh: Vec<_> = versions.into_iter().collect();
-        self.installed.rcu(|installed| {
+        let before = self.installed.rcu(|installed| {
             let mut next = Installed::clone(installed);
             next.retain(|id, _| id.app() != app);
             next.extend(fresh.iter().map(|version| (version.component.clone(), Arc::clone(version))));
             next
         });
+        let replaced = before.values().filter(|version| version.component.app() == app);
+        replaced.filter(|version| !fresh.iter().any(|kept| Arc::ptr_eq(kept, version))).for_each(|old| old.retire());
     }
 
     /// What serves, by component.
@@ -107,7 +109,7 @@ impl Invoke for Engine {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
         let version = self.version(&invocation.target)?;
-        crate::http::serve(Arc::clone(&self.shared), version, invocation, request).await
+        crate::http::serve(&self.shared, version, invocation, request).await
     }
 
     async fn event(
@@ -119,6 +121,6 @@ impl Invoke for Engine {
     ) -> Result<EventOutcome, Failure> {
         let version = self.version(&invocation.target)?;
         let delivered = Delivered { event, attempt, expects_reply };
-        crate::event::serve(Arc::clone(&self.shared), version, invocation, delivered).await
+        crate::event::serve(&self.shared, version, invocation, delivered).await
     }
 }

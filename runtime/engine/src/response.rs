@@ -46,15 +46,15 @@ pub(crate) async fn answer(
         .map_err(no_response)?;
     let (parts, body) = response.into_parts();
     let body = match ended {
-        Some(_) => finished(component, body),
+        Some(_) => body_of(component, body),
         None => GuestBody { component, body, driver: Some(driver), ahead: None }.boxed_unsync(),
     };
     Ok(http::Response::from_parts(parts, body))
 }
 
-/// The guest has ended: most bodies are there in one piece, and sending them with their length is cheaper for
+/// A body that nobody needs to drive. Most are there in one piece, and sending them with their length is cheaper for
 /// everyone than sending them in chunks.
-fn finished(component: ComponentId, mut body: WasiBody) -> Body {
+pub(crate) fn body_of(component: ComponentId, mut body: WasiBody) -> Body {
     let mut cx = Context::from_waker(Waker::noop());
     let mut next = || match Pin::new(&mut body).poll_frame(&mut cx) {
         Poll::Ready(frame) => Some(frame),

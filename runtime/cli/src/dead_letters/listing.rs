@@ -2,38 +2,61 @@
 
 use anyhow::Context as _;
 use http::Method;
+use hull_manifest::Name;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::admin::Call;
+use crate::admin::{Call, Client};
 use crate::options::{Filter, LetterId};
 
 /// As many are asked for at once.
-pub(super) const PAGE_MAX: u32 = 100;
+const PAGE_MAX: usize = 100;
 
 /// One answer of the host.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page {
-    pub(super) dead_letters: Vec<Value>,
+struct Page {
+    dead_letters: Vec<Value>,
     #[serde(default)]
-    pub(super) next: Option<Value>,
+    next: Option<Value>,
 }
 
 /// Where a page begins, and how long it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PageStart {
+struct PageStart {
     after: Option<String>,
-    limit: u32,
+    limit: usize,
 }
 
-/// The first page of a list of that many.
-pub(super) fn first_page(wanted: u32) -> PageStart {
-    PageStart { after: None, limit: wanted.min(PAGE_MAX) }
+/// At most so many of the dead letters that the filter leaves.
+pub(super) async fn fetch(client: &Client, app: &str, filter: &Filter, wanted: usize) -> anyhow::Result<Vec<Value>> {
+    // They are numbered per component, so that only the list of one can be continued.
+    let components = match &filter.component {
+        Some(component) => vec![component.clone()],
+        None => client.components_of(app).await?,
+    };
+    let mut letters: Vec<Value> = Vec::new();
+    for component in components {
+        let mut next = PageStart::first(wanted.saturating_sub(letters.len()));
+        while let Some(start) = next {
+            let page: Page = client.json(page_call(app, &component, filter, &start)).await?;
+            let got = page.dead_letters.len();
+            letters.extend(page.dead_letters);
+            let missing = wanted.saturating_sub(letters.len());
+            // A page without letters ends the list, whatever else it says.
+            next = page.next.filter(|_| got > 0).and_then(|next| start.following(next, missing));
+        }
+    }
+    Ok(letters)
 }
 
 impl PageStart {
+    /// The first page of a list of that many.
+    fn first(wanted: usize) -> Option<Self> {
+        (wanted > 0).then(|| Self { after: None, limit: wanted.min(PAGE_MAX) })
+    }
+
     /// The page after this one, if so many are still wanted and the host has moved on.
-    pub(super) fn following(&self, next: Value, wanted: u32) -> Option<Self> {
+    fn following(&self, next: Value, wanted: usize) -> Option<Self> {
         let after = match next {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
@@ -44,16 +67,11 @@ impl PageStart {
     }
 }
 
-/// The request for a page.
-pub(super) fn page_call(app: &str, filter: &Filter, start: &PageStart) -> Call {
-    let Filter { component, subject, reason } = filter;
-    let component = component.as_ref().map(ToString::to_string);
-    let after = start.after.clone();
-    let given =
-        [("component", component), ("subject", subject.clone()), ("reason", reason.clone()), ("after", after)];
-    let query = given.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    let limit = ("limit", start.limit.to_string());
-    Call::new(Method::GET, format!("{app}/dead-letters")).query(query.chain([limit]))
+fn page_call(app: &str, component: &Name, filter: &Filter, start: &PageStart) -> Call {
+    let given = [("subject", &filter.subject), ("reason", &filter.reason), ("after", &start.after)];
+    let given = given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
+    let always = [("component", component.to_string()), ("limit", start.limit.to_string())];
+    Call::new(Method::GET, format!("{app}/dead-letters")).query(always.into_iter().chain(given))
 }
 
 /// The id by which commands name a dead letter.
@@ -68,11 +86,11 @@ pub(super) fn id_of(letter: &Value) -> anyhow::Result<LetterId> {
 mod tests {
     use serde_json::json;
 
-    use super::{PAGE_MAX, first_page, id_of};
+    use super::{PAGE_MAX, PageStart, id_of};
 
     #[test]
     fn pages_follow_until_enough_or_until_the_host_stands_still() {
-        let first = first_page(250);
+        let first = PageStart::first(250).expect("a page");
         assert_eq!(first.limit, PAGE_MAX);
         let second = first.following(json!(100), 150).expect("more");
         assert_eq!((second.after.as_deref(), second.limit), (Some("100"), PAGE_MAX));
@@ -81,6 +99,7 @@ mod tests {
         assert_eq!(third.following(json!(300), 0), None);
         assert_eq!(second.following(json!(100), 50), None);
         assert_eq!(first.following(json!(null), 50), None);
+        assert_eq!(PageStart::first(0), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use http::Method;
 use hull_manifest::{AdminAddress, Name, check_subject};
 
@@ -90,7 +90,7 @@ pub(crate) struct PublishOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// List them, the oldest first
+    /// List them by component, the oldest first
     List(ListOptions),
     /// Show one, with headers and payload
     Show(ShowOptions),
@@ -119,7 +119,7 @@ pub(crate) struct ListOptions {
     #[command(flatten)]
     pub(crate) filter: Filter,
     /// How many
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) host: HostOptions,

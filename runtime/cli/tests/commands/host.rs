@@ -175,19 +175,20 @@ fn dead_letters_are_listed_over_pages_and_replayed_one_by_one() {
         let letters: Vec<String> = ids.iter().map(letter).collect();
         ok(&format!(r#"{{"dead_letters":[{}],"next":{next}}}"#, letters.join(",")))
     };
-    let pages = vec![page(&[1], "1"), page(&[4], "null")];
+    let pages = vec![ok(APPS), page(&[1], "1"), page(&[4], "null")];
     let (ended, requests) = run("dead-letters list --subject a.b --app shop", pages);
     let table = ended.succeeded();
     assert!(table.contains("orders/1") && table.contains("orders/4"), "{table}");
-    assert_eq!(first_line(&requests[0]), "GET /v1/apps/shop/dead-letters?subject=a.b&limit=100 HTTP/1.1");
-    assert_eq!(first_line(&requests[1]), "GET /v1/apps/shop/dead-letters?subject=a.b&after=1&limit=99 HTTP/1.1");
+    let listed = "GET /v1/apps/shop/dead-letters?component=orders";
+    assert_eq!(first_line(&requests[1]), format!("{listed}&limit=100&subject=a.b HTTP/1.1"));
+    assert_eq!(first_line(&requests[2]), format!("{listed}&limit=99&subject=a.b&after=1 HTTP/1.1"));
 
     let answers = vec![
         page(&[1, 4], "null"),
         ok(r#"{"outcome":"reject","detail":"still wrong"}"#),
         ok(r#"{"outcome":"handled","detail":""}"#),
     ];
-    let (ended, requests) = run("dead-letters replay --all --app shop", answers);
+    let (ended, requests) = run("dead-letters replay --all --component orders --app shop", answers);
     assert_eq!((ended.status, ended.stdout.as_str()), (1, "orders/1 reject: still wrong\norders/4 handled\n"));
     assert_eq!(first_line(&requests[2]), "POST /v1/apps/shop/components/orders/dead-letters/4/replay HTTP/1.1");
 

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 /// A response whose head is out.
 pub(crate) struct Answer {
-    body: OutgoingBody,
+    // Dropped before the body that it belongs to.
     stream: OutputStream,
+    body: OutgoingBody,
 }
 
 impl Answer {
@@ -20,7 +21,7 @@ impl Answer {
         let body = response.body().ok()?;
         ResponseOutparam::set(out, Ok(response));
         let stream = body.write().ok()?;
-        Some(Self { body, stream })
+        Some(Self { stream, body })
     }
 
     /// Send some of the body; false when nobody takes it any more.

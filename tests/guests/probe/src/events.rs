@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hull_sdk::bindings::exports::hull::messaging::handler::{Event, Guest, Outcome};
 use hull_sdk::bindings;
+use hull_sdk::bindings::exports::hull::messaging::handler::{Event, Guest, Outcome};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ impl Guest for Handler {
             "reject" => Outcome::Reject("by intent".to_owned()),
             "trap" => misbehave::trap(),
             "sleep" => {
-                hull_sdk::clock::sleep(Duration::from_secs(3600));
+                hull_sdk::clock::sleep(Duration::from_mins(60));
                 Outcome::Ok
             }
             _ => Outcome::Ok,

@@ -70,7 +70,8 @@ fn echo(request: &IncomingRequest, out: ResponseOutparam) {
         "scheme": format!("{:?}", request.scheme()),
         "headers": by_name,
         "header_count": headers.len(),
-        "body": body.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        "body": body.as_ref().ok().map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+        "broken": body.err(),
         "trailers": trailers,
     });
     answer::json(out, 200, &told);
@@ -95,7 +96,9 @@ fn run(request: &IncomingRequest, out: ResponseOutparam) {
 fn run_then(request: &IncomingRequest, out: ResponseOutparam) {
     match read_script(request) {
         Ok(script) => {
-            Answer::begin(out, 202, &[]).map(|answer| answer.end(b"later\n"));
+            if let Some(answer) = Answer::begin(out, 202, &[]) {
+                answer.end(b"later\n");
+            }
             script::run(script);
         }
         Err(why) => answer::text(out, 400, &why),

@@ -2,8 +2,8 @@
 
 use hull_sdk::bindings::hull::messaging::types::Message;
 use hull_sdk::bindings::hull::messaging::{producer, request_reply};
-use hull_sdk::bindings::hull::sql::types::{Error as SqlError, Value as SqlValue};
 use hull_sdk::bindings::hull::sql::database;
+use hull_sdk::bindings::hull::sql::types::{Error as SqlError, Value as SqlValue};
 use hull_sdk::bindings::hull::transactions::transactions::{Error as UnitError, Transaction};
 use hull_sdk::bindings::wasi::keyvalue::{atomics, store};
 use hull_sdk::logging;
@@ -17,41 +17,103 @@ use crate::{misbehave, surroundings};
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Step {
-    Open { store: String },
-    Get { key: String },
-    Set { key: String, value: String },
-    Fill { key: String, bytes: usize },
-    Delete { key: String },
-    Exists { key: String },
+    Open {
+        store: String,
+    },
+    Get {
+        key: String,
+    },
+    Set {
+        key: String,
+        value: String,
+    },
+    Fill {
+        key: String,
+        bytes: usize,
+    },
+    Delete {
+        key: String,
+    },
+    Exists {
+        key: String,
+    },
     Keys,
-    Increment { key: String, by: i64 },
-    Query { sql: String, #[serde(default)] params: Vec<Value> },
-    Execute { sql: String, #[serde(default)] params: Vec<Value> },
+    Increment {
+        key: String,
+        by: i64,
+    },
+    Query {
+        sql: String,
+        #[serde(default)]
+        params: Vec<Value>,
+    },
+    Execute {
+        sql: String,
+        #[serde(default)]
+        params: Vec<Value>,
+    },
     Begin,
     Commit,
     Rollback,
     Forget,
-    Publish { subject: String, id: Option<String>, #[serde(default)] headers: Vec<(String, String)>, payload: Value, deliver_at: Option<u64> },
-    Request { subject: String, payload: Value, timeout_ms: u32 },
-    Reply { payload: Value },
+    Publish {
+        subject: String,
+        id: Option<String>,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        payload: Value,
+        deliver_at: Option<u64>,
+    },
+    Request {
+        subject: String,
+        payload: Value,
+        timeout_ms: u32,
+    },
+    Reply {
+        payload: Value,
+    },
     Call(Call),
-    Config { key: Option<String> },
-    Env { name: Option<String> },
-    Read { path: String },
-    List { path: String },
-    Write { path: String },
-    Connect { address: String },
+    Config {
+        key: Option<String>,
+    },
+    Env {
+        name: Option<String>,
+    },
+    Read {
+        path: String,
+    },
+    List {
+        path: String,
+    },
+    Write {
+        path: String,
+    },
+    Connect {
+        address: String,
+    },
     Now,
     Count,
-    Log { message: String },
-    Print { message: String },
-    Sleep { ms: u64 },
-    Spin { ms: u64 },
+    Log {
+        message: String,
+    },
+    Print {
+        message: String,
+    },
+    Sleep {
+        ms: u64,
+    },
+    Spin {
+        ms: u64,
+    },
     Trap,
-    Panic { message: String },
+    Panic {
+        message: String,
+    },
     Loop,
     Recurse,
-    Hog { mib: u32 },
+    Hog {
+        mib: u32,
+    },
 }
 
 /// How a step failed.
@@ -91,10 +153,10 @@ pub(crate) fn perform(step: Step, open: &mut Open) -> Result<Value, Fault> {
         Step::Connect { address } => surroundings::connect(&address),
         Step::Now => Ok(hull_sdk::clock::now_ms().into()),
         Step::Count => Ok(surroundings::count().into()),
-        Step::Log { message } => Ok(done(logging::info("probe", &message))),
-        Step::Print { message } => Ok(done(println!("{message}"))),
-        Step::Sleep { ms } => Ok(done(hull_sdk::clock::sleep(std::time::Duration::from_millis(ms)))),
-        Step::Spin { ms } => Ok(done(misbehave::spin_for(ms))),
+        Step::Log { .. } | Step::Print { .. } | Step::Sleep { .. } | Step::Spin { .. } => {
+            pass(&step);
+            Ok(Value::Null)
+        }
         Step::Trap => misbehave::trap(),
         Step::Panic { message } => panic!("{message}"),
         Step::Loop => misbehave::spin(),
@@ -104,8 +166,19 @@ pub(crate) fn perform(step: Step, open: &mut Open) -> Result<Value, Fault> {
     }
 }
 
-fn done(_nothing: ()) -> Value {
+fn done((): ()) -> Value {
     Value::Null
+}
+
+/// What can only be done.
+fn pass(step: &Step) {
+    match step {
+        Step::Log { message } => logging::info("probe", message),
+        Step::Print { message } => println!("{message}"),
+        Step::Sleep { ms } => hull_sdk::clock::sleep(std::time::Duration::from_millis(*ms)),
+        Step::Spin { ms } => misbehave::spin_for(*ms),
+        _ => {}
+    }
 }
 
 fn key_value(step: Step) -> Result<Value, Fault> {
