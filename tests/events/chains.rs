@@ -1,6 +1,7 @@
 //! Events that cause events: a chain without end is ended by the host.
 
 use hull_tests::events::publish;
+use hull_tests::http::Client;
 use hull_tests::mail::{APP, note, seen};
 use hull_tests::wait;
 use serde_json::json;
@@ -33,10 +34,13 @@ fn a_component_that_answers_itself_stops_after_the_bound() -> anyhow::Result<()>
         let components = told["components"].as_array().cloned().unwrap_or_default();
         let ping = components.into_iter().find(|component| component["component"] == "ping").unwrap_or_default();
         let quiet = ping["storage"]["outbox"] == 0 && ping["subscriptions"][0]["backlog"] == 0;
-        Ok((quiet && seen(&client, "ping", "chain.ping")?.len() >= HOPS_MAX).then_some(()))
+        Ok((quiet && endless(&client)? >= HOPS_MAX).then_some(()))
     })?;
-    let mut handled = seen(&client, "ping", "chain.ping")?;
-    handled.retain(|seen| seen.note.starts_with("endless"));
-    assert_eq!(handled.len(), HOPS_MAX);
+    assert_eq!(endless(&client)?, HOPS_MAX);
     Ok(())
+}
+
+/// How often the chain without end has been handled.
+fn endless(client: &Client) -> anyhow::Result<usize> {
+    Ok(seen(client, "ping", "chain.ping")?.iter().filter(|seen| seen.note == "endless").count())
 }

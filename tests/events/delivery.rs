@@ -86,6 +86,24 @@ fn a_failing_handler_holds_up_nobody_else() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_handler_that_takes_longer_than_the_ack_wait_is_not_run_twice() -> anyhow::Result<()> {
+    let trigger = "subjects = [\"slow.*\"]\nack-wait = \"1s\"\nmax-deliver = 5\nbackoff = [\"10ms\"]";
+    let app = hull_tests::mail::app(&[hull_tests::mail::handler("slow", trigger, "")])?;
+    let running = hull_tests::shared::Running::start(app)?;
+    let (host, client) = (running.host(), running.client());
+    // The wait comes before the first write: a unit of work holds the writer only from there on.
+    let payload = json!({"script": [{"do": "sleep", "ms": 2_500}, see()]});
+    events::publish(host, APP, "slow.once", &payload)?;
+    until_seen(&client, "slow", "slow.once", 1)?;
+    host.until_idle("slow")?;
+    let seen = seen(&client, "slow", "slow.once")?;
+    assert_eq!(seen.iter().map(|seen| seen.attempt.as_str()).collect::<Vec<_>>(), ["1"]);
+    let started = host.metric("hull_invocations_total{app=\"mail\",cause=\"event\",component=\"slow\"")?;
+    assert_eq!(started, Some(1.0));
+    Ok(())
+}
+
+#[test]
 fn the_request_behind_an_event_stays_known() -> anyhow::Result<()> {
     let mail = mail()?;
     let client = mail.client();

@@ -39,7 +39,7 @@ fn traps_and_panics_are_told_apart_from_answers() -> anyhow::Result<()> {
 fn limits_end_what_goes_beyond_them() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    let told = problem(&client, "/tight/run", &json!([{"do": "loop"}]), 500, "cpu-exceeded")?;
+    let told = problem(&client, "/busy/run", &json!([{"do": "loop"}]), 500, "cpu-exceeded")?;
     assert_eq!(difference(&json!({"detail": "~ limits.cpu-per-invocation"}), &told), None);
     let told = problem(&client, "/tight/run", &json!([{"do": "hog", "mib": 32}]), 500, "memory-exceeded")?;
     assert_eq!(difference(&json!({"detail": "~ limits.memory"}), &told), None);
@@ -110,6 +110,19 @@ fn an_asynchronous_guest_that_traps_takes_only_its_instance_along() -> anyhow::R
         let path = format!("/{component}/trap");
         client.get(&path)?.expect_json(500, &json!({"type": "urn:hull:problem:trapped"}))?;
         still_well(&client, component)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_asynchronous_guest_that_loops_is_ended() -> anyhow::Result<()> {
+    let work = work()?;
+    let client = work.client();
+    for component in ["async", "async-fresh"] {
+        let answer = client.get(&format!("/{component}/loop"))?;
+        assert!(matches!(answer.status(), 500 | 504), "{component}: {} {}", answer.status(), answer.text());
+        still_well(&client, component)?;
+        still_well(&client, "plain")?;
     }
     Ok(())
 }

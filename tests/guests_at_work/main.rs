@@ -3,6 +3,7 @@
 // A panic of a thread of the test is the test's own.
 #![allow(clippy::expect_used)]
 
+mod admission;
 mod calls;
 mod cancel;
 mod egress;
@@ -25,13 +26,18 @@ const STORAGE: &str = "key_value_stores = [\"default\"]\nsqlite_databases = [\"d
 
 fn app() -> anyhow::Result<App> {
     let ring = "allowed_outbound_hosts = [\"http://*.internal\"]";
-    let tight = "[component.tight.tool.hull.limits]\nmemory = \"16MiB\"\ncpu-per-invocation = \"100ms\"\ntime = \"1s\"\n\
+    let tight = "[component.tight.tool.hull.limits]\nmemory = \"16MiB\"\ntime = \"1s\"\n\
         concurrency = 4\nbody-in-max = \"64KiB\"";
     let mut text = probe::application("work");
     for component in [
         probe::component("plain", &format!("{STORAGE}\n{ring}"), ""),
         probe::component("other", &format!("{STORAGE}\n{ring}"), "migrations = \"migrations\""),
         probe::component("tight", STORAGE, tight),
+        probe::component(
+            "busy",
+            "",
+            "[component.busy.tool.hull.limits]\ncpu-per-invocation = \"100ms\"\ntime = \"30s\"",
+        ),
         probe::component("serial", "", "reuse = \"serial\""),
         probe::component("few", "", "reuse = \"serial\"\nmax-invocations = 3"),
         probe::component("confined", "allowed_outbound_hosts = [\"http://other.internal\"]", ""),

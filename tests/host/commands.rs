@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use hull_tests::app::run;
+use hull_tests::output::Output;
 use hull_tests::{files, mail, wait};
 use serde_json::{Value, json};
 
@@ -48,10 +49,29 @@ fn status_and_logs_tell_what_goes_on() -> anyhow::Result<()> {
     let line = logs.stdout.lines().find(|line| line.contains("words of the guest")).unwrap_or_default();
     let record: Value = serde_json::from_str(line)?;
     let expected = json!({"level": "info", "app": "small", "component": "probe", "request_id": "request-5",
-        "correlation_id": "basket-5", "trace_id": "*", "time": "*", "context": "probe", "message": "words of the guest"});
+        "correlation_id": "basket-5", "trace_id": "*", "timestamp": "*", "message": "probe: words of the guest"});
     assert_eq!(hull_tests::subset::difference(&expected, &record), None, "{record}");
     crate::failed(&app.command(&["logs", "nobody"])?, &["nobody"]);
     Ok(())
+}
+
+#[test]
+fn logs_are_followed_as_they_come() -> anyhow::Result<()> {
+    let app = app()?;
+    let host = app.up()?;
+    let say = |words: &str| {
+        hull_tests::probe::must(&host.client(), "/probe/run", &json!([{"do": "print", "message": words}]))
+    };
+    say("before")?;
+    let mut command = Command::new(files::hull()?);
+    command.args(["logs", "--follow", "probe", "--state-dir"]).arg(app.state_dir());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
+    let stdout = Output::of(child.stdout.take().expect("piped"));
+    let heard = |words: &str| wait::until(words, || Ok(stdout.find(|line| line.contains(words).then_some(()))));
+    let all = heard("before").and_then(|()| say("afterwards")).and_then(|_| heard("afterwards"));
+    child.kill()?;
+    child.wait()?;
+    all
 }
 
 #[test]

@@ -46,6 +46,59 @@ fn components_have_storage_of_their_own() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_damaged_database_harms_only_its_component() -> anyhow::Result<()> {
+    let granted = "key_value_stores = [\"default\"]";
+    let text =
+        probe::application("two") + &probe::component("one", granted, "") + &probe::component("two", granted, "");
+    let app = App::of_text(&text)?;
+    let set = json!([{"do": "set", "key": "k", "value": "v"}]);
+    let host = app.up()?;
+    for component in ["one", "two"] {
+        probe::must(&host.client(), &format!("/{component}/run"), &set)?;
+    }
+    host.stop()?;
+    let path = app.database("two", "one");
+    let garbage = vec![b'!'; 8192];
+    std::fs::write(&path, &garbage)?;
+    // Without migrations to run it may be found at the start or at the first use; it is never overwritten.
+    match app.up() {
+        Err(error) => assert!(format!("{error:#}").contains("data.db"), "{error:#}"),
+        Ok(host) => {
+            let told = probe::one(&host.client(), "/one/run", &json!({"do": "get", "key": "k"}))?;
+            assert!(told["error"].is_string(), "{told}");
+            assert_eq!(probe::one(&host.client(), "/two/run", &json!({"do": "get", "key": "k"}))?, "v");
+            host.stop()?;
+        }
+    }
+    assert_eq!(std::fs::read(&path)?, garbage);
+    Ok(())
+}
+
+#[test]
+fn a_link_out_of_a_mounted_folder_leads_nowhere() -> anyhow::Result<()> {
+    let mounted = "files = [{ source = \"mounted\", destination = \"/mounted\" }]";
+    let app = App::of_text(&(probe::application("links") + &probe::component("probe", mounted, "")))?;
+    app.write("secret.txt", "secret")?;
+    app.write("mounted/plain.txt", "plain")?;
+    std::os::unix::fs::symlink("/etc/passwd", app.folder().join("mounted/passwd"))?;
+    std::os::unix::fs::symlink("../secret.txt", app.folder().join("mounted/secret"))?;
+    let host = match app.up() {
+        Ok(host) => host,
+        // Refusing the mount altogether is an answer as well.
+        Err(error) => {
+            assert!(format!("{error:#}").contains("mounted"), "{error:#}");
+            return Ok(());
+        }
+    };
+    let read = |path: &str| probe::one(&host.client(), "/probe/run", &json!({"do": "read", "path": path}));
+    assert_eq!(read("/mounted/plain.txt")?, "plain");
+    for path in ["/mounted/passwd", "/mounted/secret", "/mounted/../secret.txt"] {
+        assert_eq!(read(path)?["error"], "io", "{path}");
+    }
+    Ok(())
+}
+
+#[test]
 fn storage_is_bounded_and_says_so() -> anyhow::Result<()> {
     let app =
         App::of_text(&manifest("[component.probe.tool.hull.limits]\nstorage = \"1MiB\"\nvalue-max = \"256KiB\""))?;

@@ -2,10 +2,12 @@
 
 mod admin;
 mod commands;
+mod config;
 mod data;
 mod ending;
 mod refusals;
 mod starting;
+mod wire;
 
 use hull_tests::app::{App, Ended};
 use hull_tests::probe;

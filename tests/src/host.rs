@@ -116,8 +116,13 @@ impl Host {
 
     /// Ask it to stop, and do not wait.
     pub fn terminate(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Send it a signal.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
-        Ok(rustix::process::kill_process(id, Signal::TERM)?)
+        Ok(rustix::process::kill_process(id, signal)?)
     }
 
     /// Wait until it has ended by itself.

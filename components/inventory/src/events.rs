@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::reservation::{self, State, Step};
 use crate::store::{self, Line};
 
-/// `orders.created`. What is paid how is not ours, but payments needs it once the stock is there.
+/// `orders.created`. What it costs is not ours, but payments needs it once the stock is there.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Created {
@@ -15,7 +15,6 @@ struct Created {
     items: Vec<Line>,
     total_cents: i64,
     currency: String,
-    payment_token: String,
 }
 
 /// `orders.confirmed` and `orders.cancelled`.
@@ -33,7 +32,6 @@ struct Reserved<'a> {
     user_id: &'a str,
     amount_cents: i64,
     currency: &'a str,
-    payment_token: &'a str,
 }
 
 /// `inventory.rejected`.
@@ -78,9 +76,9 @@ fn created(unit: &Unit, order: &Created) -> Result<Outcome> {
         user_id: &order.user_id,
         amount_cents: order.total_cents,
         currency: &order.currency,
-        payment_token: &order.payment_token,
     };
-    unit.publish(&Message::json("inventory.reserved", &reserved)?)?;
+    // An order is reserved for once, so the event has the order's id: said again, it is the same event.
+    unit.publish(&Message::json("inventory.reserved", &reserved)?.id(&order.order_id))?;
     Ok(Outcome::Ok)
 }
 

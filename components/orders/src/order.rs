@@ -129,6 +129,14 @@ impl Order {
         }
     }
 
+    /// What follows when the time to pay is over: whoever should have answered never did, or too late.
+    pub(crate) fn overdue(&self) -> Vec<Fact> {
+        match self.status {
+            Status::Pending => vec![Fact::Cancelled { reason: "not paid in time".to_owned() }],
+            Status::Confirmed | Status::Cancelled => Vec::new(),
+        }
+    }
+
     /// What follows when somebody writes a note.
     pub(crate) fn noted(&self, text: &str) -> Result<Vec<Fact>, Refused> {
         if self.notes >= NOTES_MAX {

@@ -2,6 +2,7 @@
 
 use hull_sdk::{Check, Error, Problem, Result, Unit, ids, params, sql, transaction};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::events;
 use crate::order::{Fact, Order};
@@ -43,13 +44,14 @@ impl Asked {
 
 /// The order that this key has made, or makes now.
 pub(crate) fn place(key: &str, asked: &Asked) -> Result<Order> {
-    let request = written(asked)?;
+    let request = fingerprint(asked)?;
     if let Some(order) = placed_before(key, &request)? {
         return Ok(order);
     }
     let priced =
         if asked.from_cart { shop::from_cart(&asked.user_id)? } else { shop::ordered(&asked.user_id, &asked.items)? };
     let order_id = ids::new_id();
+    shop::offer_payment(&order_id, &asked.payment_token)?;
     let fact = Fact::Placed {
         user_id: asked.user_id.clone(),
         items: priced.items,
@@ -62,9 +64,20 @@ pub(crate) fn place(key: &str, asked: &Asked) -> Result<Order> {
         }
         claim(unit, key, &request, &order_id)?;
         let order = store::begin(unit, &order_id, &fact)?;
-        unit.publish(&events::created(&order, asked.from_cart, &asked.payment_token)?)?;
+        events::begun(unit, &order, asked.from_cart)?;
         Ok(order)
     })
+}
+
+/// What tells one request from another. It is kept, and the token must not be, so it is a digest.
+fn fingerprint(asked: &Asked) -> Result<String> {
+    use std::fmt::Write;
+    let digest = Sha256::digest(written(asked)?);
+    Ok(digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 fn placed_before(key: &str, request: &str) -> Result<Option<Order>> {
@@ -127,6 +140,8 @@ mod tests {
     fn the_same_request_is_the_same_however_it_is_written() {
         let one = asked(r#"{"userId":"ID","fromCart":true,"paymentToken":"t"}"#);
         let other = asked(r#"{ "paymentToken":"t", "fromCart":true, "items":[], "userId":"ID" }"#);
-        assert_eq!(written(&one).expect("JSON"), written(&other).expect("JSON"));
+        assert_eq!(fingerprint(&one).expect("JSON"), fingerprint(&other).expect("JSON"));
+        let third = asked(r#"{"userId":"ID","fromCart":true,"paymentToken":"another"}"#);
+        assert_ne!(fingerprint(&one).expect("JSON"), fingerprint(&third).expect("JSON"));
     }
 }

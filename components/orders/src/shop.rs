@@ -1,16 +1,22 @@
 //! What an order asks of the other services before it is placed: who the user is, what is in the cart, what the
-//! products cost. All of it before the unit of work, because nobody else's answer may hold up a writer.
+//! products cost; and how it will be paid is handed to payments. All of it before the unit of work, because nobody else's answer may hold up a writer.
 
 use hull_sdk::client::{self, NoAnswer};
 use hull_sdk::http::StatusCode;
 use hull_sdk::{Check, Error, Problem, Response, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::pricing::{self, LINES_MAX, Priced, Product, Wanted};
 
 #[derive(Debug, Deserialize)]
 struct Page {
     items: Vec<Product>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Offer<'a> {
+    payment_token: &'a str,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,6 +53,18 @@ pub(crate) fn from_cart(user_id: &str) -> Result<Priced> {
         lines.map(|line| Wanted { product_id: line.product_id, quantity: line.quantity }).collect();
     let products = client::send(products_of(&wanted)?);
     Ok(pricing::price(&wanted, &page(products)?)?)
+}
+
+/// Hand over how an order is to be paid. It goes straight to the one who charges, because whatever is published lies
+/// in the bus for days and is read by everyone who subscribes.
+pub(crate) fn offer_payment(order_id: &str, payment_token: &str) -> Result<()> {
+    let offer = Offer { payment_token };
+    let request = client::put(&format!("http://payments.internal/offers/{order_id}"), &offer)?;
+    let answer = client::send(request)?;
+    if answer.status() != StatusCode::NO_CONTENT {
+        return Err(Error::Unavailable(format!("payments answered {}", answer.status())));
+    }
+    Ok(())
 }
 
 fn user_of(user_id: &str) -> Result<client::Request> {

@@ -46,8 +46,17 @@ pub fn get(url: &str) -> Result<Request> {
 
 /// A POST of JSON.
 pub fn post<T: Serialize>(url: &str, body: &T) -> Result<Request> {
+    with_json(http::Request::post(url), body)
+}
+
+/// A PUT of JSON.
+pub fn put<T: Serialize>(url: &str, body: &T) -> Result<Request> {
+    with_json(http::Request::put(url), body)
+}
+
+fn with_json<T: Serialize>(builder: http::request::Builder, body: &T) -> Result<Request> {
     let body = serde_json::to_vec(body).map_err(|e| Error::Fault(format!("a body is not JSON: {e}")))?;
-    let mut request = build(http::Request::post(url), body)?;
+    let mut request = build(builder, body)?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
 }

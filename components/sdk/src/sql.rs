@@ -43,8 +43,20 @@ impl Row {
         let at = self.columns.iter().position(|name| name == column);
         let value = at.and_then(|i| self.values.get(i));
         let value = value.ok_or_else(|| Error::Fault(format!("the result has no column {column}")))?;
-        let wrong = || Error::Fault(format!("column {column} holds {value:?}, not a {}", std::any::type_name::<T>()));
+        // The fault is logged, so it names the types and never the value.
+        let wrong =
+            || Error::Fault(format!("column {column} holds {}, not a {}", kind(value), std::any::type_name::<T>()));
         T::from_value(value).ok_or_else(wrong)
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "a null",
+        Value::Boolean(_) => "a boolean",
+        Value::Integer(_) => "an integer",
+        Value::Text(_) => "a text",
+        _ => "another type",
     }
 }
 
@@ -155,7 +167,8 @@ mod tests {
         assert_eq!(row.get::<bool>("n").ok(), Some(true));
         assert_eq!(row.get::<Option<String>>("t").ok(), Some(Some("x".to_owned())));
         assert_eq!(row.get::<Option<i64>>("none").ok(), Some(None));
-        assert!(row.get::<i64>("t").is_err());
+        let told = row.get::<i64>("t").expect_err("another type").to_string();
+        assert_eq!(told, "column t holds a text, not a i64");
         assert!(row.get::<i64>("other").is_err());
     }
 }

@@ -145,6 +145,11 @@ impl http_body::Body for CallBody {
 
 fn mark(request: &mut Request<WasiBody>, invocation: &Invocation) {
     let headers = request.headers_mut();
+    // The gateway says these of requests from outside; a callee may trust them.
+    let claimed: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
+    for name in claimed {
+        headers.remove(name);
+    }
     let values = [
         (REQUEST_ID, HeaderValue::from_str(invocation.request_id.as_str())),
         (CORRELATION_ID, HeaderValue::from_str(invocation.correlation_id.as_str())),

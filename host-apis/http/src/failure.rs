@@ -34,6 +34,10 @@ fn of_io(error: &io::Error) -> WasiError {
         }
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => WasiError::DestinationUnavailable,
         io::ErrorKind::InvalidData => WasiError::TlsProtocolError,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput | io::ErrorKind::OutOfMemory => {
+            WasiError::InternalError(Some(error.to_string()))
+        }
+        // What the resolver says has no kind that could be named.
         _ => WasiError::DnsError { rcode: Some(error.to_string()), info_code: None },
     }
 }

@@ -1,13 +1,17 @@
 //! The hook through which every outgoing request of a guest passes, whichever generation of `wasi:http` it speaks.
 
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt, Limited};
 use hull_invocation::Invocation;
+use tokio::time::Sleep;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
@@ -80,13 +84,43 @@ async fn send(
     }
     if let Some(target) = internal_target(uri) {
         let target = target.to_owned();
-        return call(egress, caller, &target, options.first_byte_timeout, request).await;
+        let most = egress.limits.body_bytes_max;
+        let request = request.map(|body| limited(body, most, WasiError::HttpRequestBodySize));
+        let response = call(egress, caller, &target, options.first_byte_timeout, request).await?;
+        return Ok(response.map(|body| limited(body, most, WasiError::HttpResponseBodySize)));
     }
     let now = hull_clock::now();
-    let left = caller.deadline.saturating_duration_since(now);
-    let time = [Some(egress.limits.time), options.first_byte_timeout, Some(left)].into_iter().flatten().min();
-    let sent = tokio::time::timeout(time.unwrap_or(Duration::ZERO), send_outside(egress, request)).await;
-    sent.unwrap_or(Err(WasiError::HttpResponseTimeout))
+    let until = now.checked_add(egress.limits.time).map_or(caller.deadline, |end| end.min(caller.deadline));
+    let first_byte = options.first_byte_timeout.and_then(|time| now.checked_add(time));
+    let head_until = first_byte.map_or(until, |end| end.min(until));
+    let sent = tokio::time::timeout_at(head_until.into(), send_outside(egress, request)).await;
+    let response = sent.unwrap_or(Err(WasiError::HttpResponseTimeout))?;
+    Ok(response.map(|body| TimedBody { body, until, sleep: None }.boxed_unsync()))
+}
+
+/// A body that must have ended by a time: to the last byte, as `limits.outbound.time` says.
+struct TimedBody {
+    body: WasiBody,
+    until: Instant,
+    /// Armed when the body is waited for.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl http_body::Body for TimedBody {
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        let until = self.until;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
+        sleep.as_mut().poll(cx).map(|()| Some(Err(WasiError::HttpResponseTimeout)))
+    }
 }
 
 /// Over the network. The component's place is held until the response's body has ended.

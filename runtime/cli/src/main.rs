@@ -26,6 +26,10 @@ use clap::Parser as _;
 
 use crate::options::{Cli, Command};
 
+/// A request allocates some dozens of small things on one thread and frees them there: what this allocator is for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A wrong use ends here, with status 2.
     let done = match Cli::parse().command {

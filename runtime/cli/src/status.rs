@@ -29,8 +29,16 @@ struct ComponentStatus {
     storage: Storage,
     /// None before the first invocation.
     bulkhead: Option<Bulkhead>,
+    invocations: Invocations,
     /// None for a component that has to do with no events.
     events: Option<Events>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Invocations {
+    ok: u64,
+    failed: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,8 +115,8 @@ pub(crate) async fn run(options: &StatusOptions) -> anyhow::Result<()> {
 
 fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> String {
     let heads = [
-        "COMPONENT", "VERSION", "REUSE", "BULKHEAD", "RUNNING", "WAITING", "SHED", "BACKLOG", "IN FLIGHT", "HANDLED",
-        "RETRIED", "PUBLISHED", "OUTBOX", "DEAD", "STORAGE",
+        "COMPONENT", "VERSION", "REUSE", "BULKHEAD", "RUNNING", "WAITING", "SHED", "OK", "FAILED", "BACKLOG", "IN FLIGHT",
+        "HANDLED", "RETRIED", "PUBLISHED", "OUTBOX", "DEAD", "STORAGE",
     ];
     let rows: Vec<_> = components.iter().map(row).collect();
     let mut text = table::render(heads, &rows);
@@ -127,7 +135,7 @@ fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> Stri
     text
 }
 
-fn row(status: &ComponentStatus) -> [String; 15] {
+fn row(status: &ComponentStatus) -> [String; 17] {
     let sum = |count: fn(&Subscription) -> u64| status.subscriptions.iter().map(count).sum::<u64>().to_string();
     let Storage { bytes_used, bytes_limit, outbox, dead_letters, problem } = &status.storage;
     let storage = match problem {
@@ -144,6 +152,8 @@ fn row(status: &ComponentStatus) -> [String; 15] {
         of_bulkhead(|bulkhead| format!("{}/{}", bulkhead.inside, bulkhead.concurrency_max)),
         of_bulkhead(|bulkhead| bulkhead.waiting.to_string()),
         of_bulkhead(|bulkhead| bulkhead.shed.to_string()),
+        status.invocations.ok.to_string(),
+        status.invocations.failed.to_string(),
         sum(|subscription| subscription.backlog),
         sum(|subscription| subscription.in_flight),
         of_events(|events| events.handled),
@@ -170,8 +180,8 @@ mod tests {
         });
         let component: ComponentStatus = serde_json::from_value(component).expect("a component");
         let cells = row(&component);
-        assert_eq!((cells[3].as_str(), cells[4].as_str(), cells[9].as_str()), ("", "", "0"));
-        assert_eq!(cells[14], "the database is damaged");
+        assert_eq!((cells[3].as_str(), cells[4].as_str(), cells[11].as_str()), ("", "", "0"));
+        assert_eq!(cells[16], "the database is damaged");
     }
 
     #[test]
@@ -183,6 +193,7 @@ mod tests {
                 { "pattern": "b", "backlog": 3, "in_flight": 0, "redelivered": 0 },
             ],
             "storage": { "bytes_used": 2048, "bytes_limit": 1_048_576, "outbox": 4, "dead_letters": 5 },
+            "invocations": { "ok": 90, "failed": 9, "running": 6 },
             "bulkhead": { "name": "checkout", "inside": 6, "waiting": 7, "shed": 8, "concurrency_max": 64 },
             "events": { "handled": 10, "retried": 1, "published": 2 },
         });
@@ -194,7 +205,7 @@ mod tests {
         let text = render(&health, &components, Paint::plain());
         let line = text.lines().nth(1).expect("a row");
         let cells: Vec<&str> = line.split_whitespace().collect();
-        let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 5 1 10 1 2 4 5 2.0 KiB of 1.0 MiB";
+        let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 90 9 5 1 10 1 2 4 5 2.0 KiB of 1.0 MiB";
         assert_eq!(cells.join(" "), expected);
         assert!(text.ends_with("\nnot ready\n  storage: the disk is full\n"), "{text}");
     }

@@ -49,7 +49,7 @@ pub(crate) fn component_spec(
         variables: Arc::new(variables(app, component)),
         mounts,
         egress: Arc::new(Egress::new(allowed, egress_limits(limits), node.door())),
-        log_sink: Arc::new(Keeping(node.logs().component(id))),
+        log_sink: Arc::new(Keeping::new(node.logs().component(id), node.metrics().component(id), limits.logs)),
         grants: Grants {
             keyvalue: component.key_value,
             sql: component.sqlite,

@@ -1,7 +1,7 @@
 //! Deploying an app: everything is read, checked, compiled and migrated first; then it is switched on as one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, HttpTarget, Name, Route, StaticResponse, TriggerRoute};
 use hull_storage::{Database, Migration};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::bytes::component_bytes;
 use crate::component::{bulkhead_limits, component_spec, database_options, own_limits, storage_limits};
 use crate::error::{ComponentProblem, DeployFailed};
-use crate::files::copy_files;
+use crate::files::{FilePlaces, copy_files};
 use crate::migrations::read_migrations;
 use crate::node::Node;
 use crate::observe::Counting;
@@ -27,6 +28,9 @@ use crate::observe::Counting;
 const PREPARING_MAX: usize = 2;
 /// How long handlers of the version before may go on.
 const HANDOVER: Duration = Duration::from_secs(30);
+
+/// What the folders with a component's copied files begin with.
+const FILES: &str = "files-";
 
 /// An app that serves.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ pub struct Served {
     pub version: Arc<Version>,
     /// Its storage.
     pub database: Database,
+    /// The folder with its copy of `files`, whether there are any or not.
+    files: PathBuf,
 }
 
 /// A component that is ready to be switched on.
@@ -54,37 +60,43 @@ struct Prepared {
     migrations: Vec<Migration>,
 }
 
+/// What [`Node::switch`] needs; it goes on by itself once it has begun.
+struct Switch {
+    deployed: Deployed,
+    table: RouteTable<Target>,
+    /// Components of the version before that are no more.
+    gone: Vec<ComponentId>,
+    /// No other deployment until this one is done.
+    _deploying: OwnedMutexGuard<()>,
+}
+
 impl Node {
     /// Deploy an app in place of what it was. `base` is the folder of its manifest. After an error nothing that
-    /// serves has changed.
+    /// serves has changed. Dropping the future gives up what is only being prepared; once the app is being switched on,
+    /// that is done to its end.
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
-        let mut apps = self.apps.write().await;
+        let deploying = Arc::clone(&self.deploying).lock_owned().await;
         let prepared = self.prepare_all(&app, base).await?;
-        let table = self.route_table(&app, &apps);
-        let table = table.map_err(|problem| failed(&app, vec![problem], Vec::new()))?;
-        let mut migrated = Vec::new();
-        for component in &prepared {
-            let served = &component.served;
-            match served.database.migrate(&component.migrations).await {
-                Ok(numbers) => {
-                    let name = |number| format!("migration {number} of {}", served.id.component());
-                    migrated.extend(numbers.into_iter().map(name));
-                }
-                Err(error) => {
-                    let problem = ComponentProblem {
-                        component: served.id.component().to_owned(),
-                        message: error.to_string(),
-                    };
-                    return Err(failed(&app, vec![problem], migrated));
-                }
-            }
-        }
+        let (table, gone) = {
+            let apps = self.apps.read().await;
+            let table = self.route_table(&app, &apps);
+            let before = apps.get(app.name.as_str()).map(|before| before.components.clone()).unwrap_or_default();
+            let is_gone = |id: &ComponentId| app.component(id.component()).is_none();
+            let gone: Vec<_> = before.into_iter().map(|served| served.id).filter(is_gone).collect();
+            (table.map_err(|problem| failed(&app, vec![problem], Vec::new()))?, gone)
+        };
+        migrate(&app, &prepared).await?;
         let deployed = Deployed {
             app: Arc::new(app),
             components: prepared.into_iter().map(|component| component.served).collect(),
         };
-        self.switch(&deployed, table).await;
-        apps.insert(deployed.app.name.to_string(), deployed.clone());
+        let switch = Switch { deployed: deployed.clone(), table, gone, _deploying: deploying };
+        let node = Arc::clone(self);
+        if let Err(error) = tokio::spawn(async move { node.switch(switch).await }).await {
+            let message = format!("switching on ended badly: {error}");
+            let problem = ComponentProblem { component: deployed.app.name.to_string(), message };
+            return Err(failed(&deployed.app, vec![problem], Vec::new()));
+        }
         Ok(deployed)
     }
 
@@ -112,17 +124,22 @@ impl Node {
         let id = ComponentId::new(&app.name, &component.name);
         let bytes = component_bytes(component, base).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
+        // What serves keeps its own copy until the switch.
+        let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
         let read = {
-            let (component, base) = (component.clone(), base.to_owned());
-            let target = directory.path().join("files");
-            move || Ok((read_migrations(&component, &base)?, copy_files(&component, &base, &target)?))
+            let (component, base, target) = (component.clone(), base.to_owned(), files.clone());
+            let state_dir = self.state_dir.path().to_owned();
+            move || {
+                let places = FilePlaces { base: &base, state_dir: &state_dir, target: &target };
+                Ok((read_migrations(&component, &base)?, copy_files(&component, &places)?))
+            }
         };
         let read = tokio::task::spawn_blocking(read).await;
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
         let database = self.database(&id, component, &directory);
         let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone());
         let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
-        Ok(Prepared { served: Served { id, version, database }, migrations })
+        Ok(Prepared { served: Served { id, version, database, files }, migrations })
     }
 
     fn database(
@@ -134,7 +151,6 @@ impl Node {
         let limits = &component.hull.limits;
         let mut databases = self.databases.lock();
         if let Some(database) = databases.get(id) {
-            database.set_limits(storage_limits(database.limits(), limits));
             return database.clone();
         }
         let database = Database::new(directory, database_options(id, limits));
@@ -142,19 +158,30 @@ impl Node {
         database
     }
 
-    /// Everything is ready: let it serve.
-    async fn switch(&self, deployed: &Deployed, table: RouteTable<Target>) {
+    /// Everything is ready: let it serve. New routes and new code come at once; events follow, each component's as
+    /// soon as the handlers of its version before have ended.
+    async fn switch(&self, switch: Switch) {
+        let Switch { deployed, table, gone, _deploying } = switch;
         let app = &deployed.app;
+        futures::future::join_all(gone.iter().map(|id| self.events.stop(id, HANDOVER))).await;
         let versions = deployed.components.iter().map(|served| Arc::clone(&served.version));
         self.engine.install(app.name.as_str(), versions);
         self.dispatch.admit(app.name.as_str(), self.admissions(app));
-        for served in &deployed.components {
-            let Some(component) = app.component(served.id.component()) else { continue };
+        self.routes.set(table);
+        let starting = deployed.components.iter().filter_map(|served| {
+            let component = app.component(served.id.component())?;
+            let limits = storage_limits(served.database.limits(), &component.hull.limits);
+            served.database.set_limits(limits);
             let metrics = self.metrics().component(&served.id);
             let config = ComponentConfig::from_manifest(app, component, served.database.clone(), metrics);
-            self.events.start(config, HANDOVER).await;
+            Some(self.events.start(config, HANDOVER))
+        });
+        futures::future::join_all(starting).await;
+        let before = self.apps.write().await.insert(app.name.to_string(), deployed.clone());
+        let sweeping = tokio::task::spawn_blocking(move || sweep_files(&deployed, before.as_ref()));
+        if let Err(error) = sweeping.await {
+            tracing::warn!(%error, "old copies of files could not be removed");
         }
-        self.routes.set(table);
     }
 
     fn admissions(&self, app: &App) -> Vec<(ComponentId, Admission)> {
@@ -167,12 +194,12 @@ impl Node {
                 .or_insert_with(|| Compartment::new(name.as_str(), bulkhead_limits(&bulkhead)));
             let limits = &component.hull.limits;
             let id = ComponentId::new(&app.name, &component.name);
-            let concurrency = component.hull.bulkhead.as_ref().map(|_| {
-                Compartment::new(component.name.as_str(), own_limits(limits.concurrency))
-            });
+            let concurrency = Compartment::new(component.name.as_str(), own_limits(limits.concurrency));
             let observer = Arc::new(Counting(self.metrics().component(&id)));
             let compartment = Arc::clone(compartment);
-            admissions.push((id, Admission { compartment, concurrency, time: limits.time, observer }));
+            let body_in_bytes_max = limits.body_in_max.get();
+            let time = limits.time;
+            admissions.push((id, Admission { compartment, concurrency, body_in_bytes_max, time, observer }));
         }
         admissions
     }
@@ -216,6 +243,49 @@ impl Node {
             log: self.logs().component(&id),
             id,
         }))
+    }
+}
+
+/// Migrate every component's database, or tell which have been when one cannot be.
+async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), DeployFailed> {
+    let mut migrated = Vec::new();
+    for component in prepared {
+        let served = &component.served;
+        match served.database.migrate(&component.migrations).await {
+            Ok(numbers) => {
+                let name = |number| format!("migration {number} of {}", served.id.component());
+                migrated.extend(numbers.into_iter().map(name));
+            }
+            Err(error) => {
+                let problem =
+                    ComponentProblem { component: served.id.component().to_owned(), message: error.to_string() };
+                return Err(failed(app, vec![problem], migrated));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Remove the copies of `files` that nobody serves any more. Those of the version before stay until the next
+/// deployment: its last invocations may read them.
+fn sweep_files(deployed: &Deployed, before: Option<&Deployed>) {
+    let kept: Vec<&Path> = [Some(deployed), before]
+        .into_iter()
+        .flatten()
+        .flat_map(|deployed| &deployed.components)
+        .map(|served| served.files.as_path())
+        .collect();
+    for served in &deployed.components {
+        let Some(Ok(entries)) = served.files.parent().map(std::fs::read_dir) else { continue };
+        for entry in entries.flatten() {
+            let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILES));
+            let path = entry.path();
+            if is_copy && !kept.contains(&path.as_path())
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
+                tracing::warn!(%error, path = %path.display(), "an old copy of files could not be removed");
+            }
+        }
     }
 }
 

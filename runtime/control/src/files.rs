@@ -16,47 +16,77 @@ use crate::error::ComponentProblem;
 const FILES_BYTES_MAX: u64 = 512 << 20;
 /// Files of one component.
 const FILES_MAX: usize = 10_000;
+/// Files and folders that are looked at for one component.
+const ENTRIES_MAX: usize = 200_000;
 /// How deep folders may nest.
 const DEPTH_MAX: usize = 32;
 
-/// Copy a component's files into `target` (emptied before) and say where its guests see them. Reads and writes
-/// files: not for the serving threads.
-pub(crate) fn copy_files(component: &Component, base: &Path, target: &Path) -> Result<Vec<Mount>, ComponentProblem> {
+/// Where files come from and go to.
+pub(crate) struct FilePlaces<'a> {
+    /// The folder of the manifest; nothing above it can be named.
+    pub(crate) base: &'a Path,
+    /// The host's own folder, of which nothing is ever copied.
+    pub(crate) state_dir: &'a Path,
+    /// Where to; made anew.
+    pub(crate) target: &'a Path,
+}
+
+/// Copy a component's files and say where its guests see them. Reads and writes files: not for the serving threads.
+pub(crate) fn copy_files(component: &Component, places: &FilePlaces<'_>) -> Result<Vec<Mount>, ComponentProblem> {
     if component.files.is_empty() {
         return Ok(Vec::new());
     }
     let problem = |what: String| ComponentProblem::new(&component.name, format!("`files`: {what}"));
     let excluded = globs(&component.exclude_files).map_err(&problem)?;
     let failed = |error: io::Error| problem(error.to_string());
+    let target = places.target;
     if target.exists() {
         std::fs::remove_dir_all(target).map_err(failed)?;
     }
     std::fs::create_dir_all(target).map_err(failed)?;
-    let base_dir = Dir::open_ambient_dir(base, ambient_authority()).map_err(failed)?;
+    let base = std::fs::canonicalize(places.base).map_err(failed)?;
+    let state_dir = std::fs::canonicalize(places.state_dir).map_err(failed)?;
+    let base_dir = Dir::open_ambient_dir(&base, ambient_authority()).map_err(failed)?;
     let target_dir = Dir::open_ambient_dir(target, ambient_authority()).map_err(failed)?;
-    let mut copying = Copying { base: &base_dir, target: &target_dir, excluded, files: 0, bytes: 0 };
+    let mut copying = Copying {
+        base: &base_dir,
+        base_path: &base,
+        state_dir: &state_dir,
+        target: &target_dir,
+        excluded,
+        named_hidden: GlobSet::empty(),
+        entries: 0,
+        files: 0,
+        bytes: 0,
+    };
     for mount in &component.files {
         let copied = match mount {
             FileMount::Glob(pattern) => copying.matching(pattern),
             FileMount::Placed { source, destination } => copying.placed(source, destination),
         };
-        copied.map_err(|error| problem(error.to_string()))?;
+        copied.map_err(failed)?;
     }
     Ok(vec![Mount { host: target.to_owned(), guest: "/".to_owned() }])
 }
 
-fn globs(patterns: &[String]) -> Result<GlobSet, String> {
+fn globs<'a>(patterns: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> Result<GlobSet, String> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| error.to_string())?);
+        let glob = GlobBuilder::new(pattern.as_ref()).literal_separator(true).build();
+        set.add(glob.map_err(|error| error.to_string())?);
     }
     set.build().map_err(|error| error.to_string())
 }
 
 struct Copying<'a> {
     base: &'a Dir,
+    base_path: &'a Path,
+    state_dir: &'a Path,
     target: &'a Dir,
     excluded: GlobSet,
+    /// Names with a dot in front that the pattern itself writes.
+    named_hidden: GlobSet,
+    entries: usize,
     files: usize,
     bytes: u64,
 }
@@ -64,30 +94,49 @@ struct Copying<'a> {
 impl Copying<'_> {
     /// Every file that matches, under its own path.
     fn matching(&mut self, pattern: &str) -> io::Result<()> {
-        let wanted = globs(&[pattern.to_owned()]).map_err(io::Error::other)?;
+        let invalid = |what: String| io::Error::other(format!("\"{pattern}\": {what}"));
+        let wanted = globs(&[pattern]).map_err(invalid)?;
+        let hidden: Vec<&str> = pattern.split('/').filter(|name| is_hidden(name)).collect();
+        self.named_hidden = globs(&hidden).map_err(invalid)?;
         let start = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
         let start = match start.rfind('/') {
             Some(end) => &start[..end],
             None => ".",
         };
         let before = self.files;
+        self.check_root(start).map_err(|error| invalid(error.to_string()))?;
         self.walk(Path::new(start), 0, &mut |path| wanted.is_match(path).then(|| path.to_owned()))?;
         if self.files == before {
-            return Err(io::Error::other(format!("\"{pattern}\" matches no file")));
+            return Err(invalid("it matches no file; names that begin with a dot must be written out".to_owned()));
         }
         Ok(())
     }
 
     /// A file or a folder, at another place.
     fn placed(&mut self, source: &str, destination: &str) -> io::Result<()> {
+        self.named_hidden = GlobSet::empty();
         let destination = destination.trim_start_matches('/');
         let named = |error: io::Error| io::Error::other(format!("\"{source}\": {error}"));
-        if self.base.metadata(source).map_err(named)?.is_file() {
+        let metadata = self.base.metadata(source).map_err(named)?;
+        self.check_root(source).map_err(named)?;
+        if metadata.is_file() {
             return self.copy(Path::new(source), Path::new(destination));
         }
         let root = normal(Path::new(source));
         let place = |path: &Path| path.strip_prefix(&root).ok().map(|rest| Path::new(destination).join(rest));
         self.walk(Path::new(source), 0, &mut { place })
+    }
+
+    /// What is named outright, by whatever links, lies below the base and not in the state directory.
+    fn check_root(&self, named: &str) -> io::Result<()> {
+        let path = std::fs::canonicalize(self.base_path.join(named))?;
+        if !path.starts_with(self.base_path) {
+            return Err(io::Error::other("it lies outside the folder of the manifest"));
+        }
+        if path.starts_with(self.state_dir) {
+            return Err(io::Error::other("it lies in the host's state directory"));
+        }
+        Ok(())
     }
 
     fn walk(
@@ -101,10 +150,21 @@ impl Copying<'_> {
         }
         for entry in self.base.read_dir(folder)? {
             let entry = entry?;
-            let path = normal(&folder.join(entry.file_name()));
+            self.entries += 1;
+            if self.entries > ENTRIES_MAX {
+                let what = format!("more than {ENTRIES_MAX} files lie where it looks; name a folder");
+                return Err(io::Error::other(what));
+            }
+            let name = entry.file_name();
+            if is_hidden(&name.to_string_lossy()) && !self.named_hidden.is_match(&name) {
+                continue;
+            }
+            let path = normal(&folder.join(name));
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                self.walk(&path, depth + 1, place)?;
+                if !self.is_state_dir(&path) {
+                    self.walk(&path, depth + 1, place)?;
+                }
             } else if kind.is_file()
                 && !self.excluded.is_match(&path)
                 && let Some(destination) = place(&path)
@@ -113,6 +173,11 @@ impl Copying<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Links in the part that the manifest names are resolved; below it none is followed.
+    fn is_state_dir(&self, path: &Path) -> bool {
+        std::fs::canonicalize(self.base_path.join(path)).is_ok_and(|path| path == self.state_dir)
     }
 
     fn copy(&mut self, from: &Path, to: &Path) -> io::Result<()> {
@@ -133,3 +198,12 @@ impl Copying<'_> {
 fn normal(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, PathPart::CurDir)).collect()
 }
+
+/// Names that begin with a dot: version control, tools, secrets.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') && name != "." && name != ".."
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
@@ -60,11 +61,15 @@ pub struct Node {
     pub(crate) events: Arc<Events>,
     pub(crate) routes: GatewayRoutes,
     pub(crate) metrics: Arc<Metrics>,
+    /// Held only to look and to insert: a deployment keeps nobody waiting who looks.
     pub(crate) apps: RwLock<BTreeMap<String, Deployed>>,
+    /// One deployment at a time.
+    pub(crate) deploying: Arc<tokio::sync::Mutex<()>>,
     /// One handle per component for as long as the host runs.
     pub(crate) databases: Mutex<BTreeMap<ComponentId, Database>>,
     logs: Arc<Logs>,
     bus: Arc<dyn Bus>,
+    is_stopping: AtomicBool,
 }
 
 impl Node {
@@ -95,9 +100,11 @@ impl Node {
             routes,
             metrics,
             apps: RwLock::default(),
+            deploying: Arc::default(),
             databases: Mutex::default(),
             logs,
             bus,
+            is_stopping: AtomicBool::new(false),
         }))
     }
 
@@ -106,15 +113,36 @@ impl Node {
         Arc::clone(&self.dispatch) as Arc<dyn Invoke>
     }
 
+    /// Not ready from now on: whoever sends requests here is to send them elsewhere. What runs goes on.
+    pub fn announce_stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Stop handling events, let running handlers finish for `drain`, and close what is open. The gateway must have
-    /// been stopped before.
+    /// been stopped before. A deployment that is being switched on is awaited first.
     pub async fn shutdown(&self, drain: Duration) {
+        self.announce_stop();
+        let _deploying = self.deploying.lock().await;
         self.events.shutdown(drain).await;
+        let running: i64 = self.running();
+        if running > 0 {
+            tracing::warn!(abandoned = running, "invocations were still running after the drain time");
+        }
         let databases = std::mem::take(&mut *self.databases.lock());
         for database in databases.into_values() {
             database.close().await;
         }
         self.bus.shutdown().await;
+    }
+
+    /// Invocations that are running, of all components.
+    fn running(&self) -> i64 {
+        let databases = self.databases.lock();
+        databases.keys().map(|id| self.metrics.component(id).invocations_in_flight()).sum()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn bus(&self) -> Arc<dyn Bus> {

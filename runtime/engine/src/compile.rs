@@ -16,6 +16,8 @@ use crate::error::CompileError;
 pub(crate) const COMPILE_COMMAND: &str = "compile-component";
 /// As much of the worker's complaint as is kept, in bytes.
 const COMPLAINT_BYTES_MAX: u64 = 16 << 10;
+/// The largest code that a component may become, in bytes.
+const CODE_BYTES_MAX: u64 = 1 << 30;
 /// What the worker exits with when it has refused the component.
 const EXIT_REJECTED: i32 = 3;
 
@@ -64,8 +66,10 @@ fn bound_this_process(bounds: CompileBounds) -> rustix::io::Result<()> {
     let limit = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(Resource::Data, limit(bounds.memory_bytes))?;
     setrlimit(Resource::Core, limit(0))?;
-    // Two threads may compile at once: twice the time on the wall.
-    setrlimit(Resource::Cpu, limit(bounds.time.as_secs().saturating_mul(2).max(1)))
+    setrlimit(Resource::Fsize, limit(CODE_BYTES_MAX))?;
+    // All cores may compile at once.
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    setrlimit(Resource::Cpu, limit(bounds.time.as_secs().saturating_mul(cores).max(1)))
 }
 
 /// The host's side: run the worker and wait. Dropping the future kills the worker.

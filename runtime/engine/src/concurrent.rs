@@ -2,25 +2,30 @@
 //! has nothing to do is polled right where the next request is; one that waits for something goes on as a task of its
 //! own, and other requests join it.
 
+mod desk;
+mod jobs;
 mod member;
+mod streaming;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hull_dispatch::Body;
-use hull_invocation::{Failure, Invocation, Resource};
+use hull_invocation::{ComponentId, Failure, Invocation, Resource};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::deploy::Version;
 use crate::registry::Shared;
-use crate::response::{Head, body_of};
-use member::{Desk, Member, Polled};
+use crate::response::Head;
+use desk::{Desk, Job};
+use member::{Member, Polled};
 
-/// Requests that may wait for one instance.
-const JOBS_MAX: usize = 256;
-/// What a client is told to wait when all instances have that many waiting.
-const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+/// What a client is told to wait when all instances have as many waiting as they may.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How often an instance is polled in place while it makes progress; whoever has more to do goes on as a task.
+const POLLS_IN_PLACE_MAX: usize = 8;
 
 /// The instances of one version.
 pub(crate) struct Crew {
@@ -34,13 +39,6 @@ struct State {
     busy: Vec<Arc<Desk>>,
     /// The version serves no more: nobody becomes idle again.
     dismissed: bool,
-}
-
-/// One request for an instance.
-pub(crate) struct Job {
-    pub(crate) invocation: Invocation,
-    pub(crate) request: http::Request<WasiBody>,
-    pub(crate) head: oneshot::Sender<Head>,
 }
 
 impl Crew {
@@ -61,28 +59,34 @@ impl Crew {
     }
 
     /// Give the job to an instance. The member that comes back is to be polled in place.
-    fn assign(&self, job: Job, hire: impl FnOnce() -> Member) -> Result<(Arc<Desk>, Option<Member>), Job> {
+    fn assign(&self, mut job: Job, hire: impl FnOnce() -> Member) -> Option<(Arc<Desk>, Option<Member>)> {
         let mut state = self.state.lock();
-        let member = match state.idle.pop() {
-            Some(member) => Some(member),
-            None if state.busy.iter().filter(|desk| !desk.is_retiring()).count() < self.members_max => Some(hire()),
-            None => None,
-        };
-        let desk = match &member {
-            Some(member) => Arc::clone(member.desk()),
-            None => {
-                let open = state.busy.iter().filter(|desk| !desk.is_retiring());
-                match open.min_by_key(|desk| desk.load()) {
-                    Some(desk) => Arc::clone(desk),
-                    None => return Err(job),
+        while let Some(member) = state.idle.pop() {
+            let desk = Arc::clone(member.desk());
+            match desk.put(job) {
+                Ok(()) => {
+                    state.busy.push(Arc::clone(&desk));
+                    return Some((desk, Some(member)));
+                }
+                Err(returned) => job = returned,
+            }
+        }
+        let mut open: Vec<_> = state.busy.iter().filter(|desk| !desk.is_retiring()).cloned().collect();
+        if open.len() >= self.members_max {
+            open.sort_by_key(|desk| desk.load());
+            for desk in open {
+                match desk.put(job) {
+                    Ok(()) => return Some((desk, None)),
+                    Err(returned) => job = returned,
                 }
             }
-        };
-        desk.put(job)?;
-        if member.is_some() {
-            state.busy.push(Arc::clone(&desk));
+            return None;
         }
-        Ok((desk, member))
+        let member = hire();
+        let desk = Arc::clone(member.desk());
+        desk.put(job).ok()?;
+        state.busy.push(Arc::clone(&desk));
+        Some((desk, Some(member)))
     }
 
     /// Take a member that has nothing to do, unless a job came in this moment: then it is given back.
@@ -105,18 +109,22 @@ impl Crew {
 
 /// Serve one request.
 pub(crate) async fn serve(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     version: Arc<Version>,
     invocation: Invocation,
     request: http::Request<WasiBody>,
 ) -> Result<http::Response<Body>, Failure> {
+    let began = hull_clock::now();
     let component = invocation.target.clone();
     let deadline = invocation.deadline;
+    let slot = invocation.slot.clone();
     let (sender, mut head) = oneshot::channel();
-    let first = invocation.clone();
+    let hire = {
+        let first = Invocation { slot: hull_invocation::Slot::default(), ..invocation.clone() };
+        || Member::hire(Arc::clone(shared), Arc::clone(&version), first)
+    };
     let job = Job { invocation, request, head: sender };
-    let hire = || Member::hire(Arc::clone(shared.ticker.pulse()), Arc::clone(&version), first);
-    let (desk, member) = version.crew.assign(job, hire).map_err(|_| Failure::Shed {
+    let (desk, member) = version.crew.assign(job, hire).ok_or_else(|| Failure::Shed {
         component: component.clone(),
         resource: Resource::Host,
         retry_after: RETRY_AFTER,
@@ -124,53 +132,73 @@ pub(crate) async fn serve(
     if let Some(member) = member {
         poll_in_place(&version, member);
     }
-    let answered = match head.try_recv() {
-        Ok(head) => Some(head),
-        Err(_) => match tokio::time::timeout_at(deadline.into(), head).await {
-            Ok(head) => head.ok(),
-            Err(_) => {
-                // What it is stuck in cannot be taken out of it: it gets no more jobs, and ends with its others.
-                desk.retire();
-                let after = deadline.saturating_duration_since(hull_clock::now());
-                return Err(Failure::DeadlineExceeded { component, after });
-            }
-        },
+    let head = match head.try_recv() {
+        Ok(head) => head,
+        Err(oneshot::error::TryRecvError::Closed) => return Err(why_ended(&desk, component).await),
+        Err(oneshot::error::TryRecvError::Empty) => {
+            wait_for_head(&desk, &component, began, deadline, head).await?
+        }
     };
-    let no_response = |message: String| Failure::NoResponse { component: component.clone(), message };
-    let ended = || desk.failure().unwrap_or_else(|| no_response("its instance ended".to_owned()));
-    let response = answered.ok_or_else(ended)?.map_err(no_response)?;
+    let response = head.map_err(|message| Failure::NoResponse { component: component.clone(), message })?;
     let (parts, body) = response.into_parts();
-    Ok(http::Response::from_parts(parts, body_of(component, body)))
+    Ok(http::Response::from_parts(parts, streaming::body_of(component, body, slot, began, deadline)))
 }
 
-/// Once; whoever has more to do than that goes on as a task.
-fn poll_in_place(version: &Arc<Version>, mut member: Member) {
-    let place = Place::of(version, &member);
-    let polled = member.poll_once();
-    place.keep();
-    match polled {
-        Polled::Ended => version.crew.strike(member.desk()),
-        Polled::Idle => {
-            if let Some(member) = version.crew.rest(member) {
-                tokio::spawn(go_on(Arc::clone(version), member));
-            }
-        }
-        Polled::Busy => {
-            tokio::spawn(go_on(Arc::clone(version), member));
+async fn wait_for_head(
+    desk: &Desk,
+    component: &ComponentId,
+    began: Instant,
+    deadline: Instant,
+    head: oneshot::Receiver<Head>,
+) -> Result<Head, Failure> {
+    match tokio::time::timeout_at(deadline.into(), head).await {
+        Ok(Ok(head)) => Ok(head),
+        Ok(Err(_)) => Err(why_ended(desk, component.clone()).await),
+        Err(_) => {
+            // What it is stuck in cannot be taken out of it: it gets no more jobs, and ends with its others.
+            desk.retire();
+            let after = deadline.saturating_duration_since(began);
+            Err(Failure::DeadlineExceeded { component: component.clone(), after })
         }
     }
+}
+
+async fn why_ended(desk: &Desk, component: ComponentId) -> Failure {
+    let message = "its instance ended".to_owned();
+    desk.ended().await.unwrap_or(Failure::NoResponse { component, message })
+}
+
+fn poll_in_place(version: &Arc<Version>, mut member: Member) {
+    let place = Place::of(version, &member);
+    for _ in 0..POLLS_IN_PLACE_MAX {
+        match member.poll_once() {
+            Polled::Ended => return,
+            Polled::Idle => {
+                place.keep();
+                if let Some(member) = version.crew.rest(member) {
+                    tokio::spawn(go_on(Arc::clone(version), member));
+                }
+                return;
+            }
+            Polled::Progressing => {}
+            Polled::Waiting => break,
+        }
+    }
+    place.keep();
+    tokio::spawn(go_on(Arc::clone(version), member));
 }
 
 async fn go_on(version: Arc<Version>, mut member: Member) {
     let place = Place::of(&version, &member);
     loop {
-        match std::future::poll_fn(|cx| member.poll(cx)).await {
-            Polled::Idle => match version.crew.rest(member) {
-                Some(returned) => member = returned,
-                None => return place.keep(),
-            },
-            Polled::Ended | Polled::Busy => return,
+        if std::future::poll_fn(|cx| member.poll(cx)).await != Polled::Idle {
+            return;
         }
+        match version.crew.rest(member) {
+            Some(returned) => member = returned,
+            None => return place.keep(),
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -195,7 +223,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.kept {
-            self.desk.retire();
+            self.desk.end(None);
             self.version.crew.strike(&self.desk);
         }
     }

@@ -154,8 +154,13 @@ impl Version {
     /// It serves no more: let go of the instances that wait for an invocation.
     pub(crate) fn retire(&self) {
         self.crew.dismiss();
+        self.discard_idle();
+    }
+
+    /// Discard the instances that wait for an invocation; how many there were.
+    pub(crate) fn discard_idle(&self) -> usize {
         let idle = std::mem::take(&mut *self.idle.lock());
-        drop(idle);
+        idle.len()
     }
 
     /// Whether it had to be compiled; the cache held it otherwise.

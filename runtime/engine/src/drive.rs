@@ -26,7 +26,6 @@ struct Slice {
 
 thread_local! {
     static SLICE: Cell<Slice> = const { Cell::new(Slice { used: Duration::ZERO, started: None }) };
-    static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the guest that runs on this thread has used of CPU time. Called when a tick has passed.
@@ -36,7 +35,6 @@ pub(crate) fn slice_cpu() -> Duration {
     // The first tick of an invocation was not measured; from here on it is.
     let started = *slice.started.get_or_insert(now);
     SLICE.set(slice);
-    INTERRUPTED.set(true);
     slice.used + now.saturating_sub(started)
 }
 
@@ -60,30 +58,22 @@ pub(crate) fn poll_counted<T>(
     result
 }
 
-/// Whether the guest that was polled last on this thread was interrupted by a tick, and forget it.
-pub(crate) fn take_interrupted() -> bool {
-    INTERRUPTED.replace(false)
-}
-
 /// Polls a guest until it ends, its deadline passes, or it is dropped.
 pub(crate) struct Driver {
     guest: GuestFuture,
     pulse: Arc<Pulse>,
     cpu_used: Duration,
-    waiting: Option<Waiting>,
+    /// Most guests never wait: the timer is armed for those that do.
+    waiting: Option<Pin<Box<Sleep>>>,
     component: ComponentId,
+    began: Instant,
     deadline: Instant,
-}
-
-/// Most guests never wait: the timer is armed for those that do.
-struct Waiting {
-    since: Instant,
-    sleep: Pin<Box<Sleep>>,
 }
 
 impl Driver {
     pub(crate) fn new(shared: &Shared, guest: GuestFuture, component: ComponentId, deadline: Instant) -> Self {
-        Self { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO, waiting: None, component, deadline }
+        let began = hull_clock::now();
+        Self { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO, waiting: None, component, began, deadline }
     }
 }
 
@@ -98,12 +88,9 @@ impl Future for Driver {
             return Poll::Ready(end);
         }
         let deadline = this.deadline;
-        let waiting = this.waiting.get_or_insert_with(|| Waiting {
-            since: hull_clock::now(),
-            sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
-        });
-        waiting.sleep.as_mut().poll(cx).map(|()| {
-            let after = deadline.saturating_duration_since(waiting.since);
+        let sleep = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        sleep.as_mut().poll(cx).map(|()| {
+            let after = deadline.saturating_duration_since(this.began);
             Err(Failure::DeadlineExceeded { component: this.component.clone(), after })
         })
     }

@@ -33,7 +33,7 @@ pub(crate) struct Delivered {
 }
 
 pub(crate) async fn serve(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     version: Arc<Version>,
     invocation: Invocation,
     delivered: Delivered,
@@ -41,8 +41,9 @@ pub(crate) async fn serve(
     let component = invocation.target.clone();
     let deadline = invocation.deadline;
     let (sender, outcome) = tokio::sync::oneshot::channel();
+    let serving = Arc::clone(shared);
     let guest: GuestFuture = Box::pin(async move {
-        let outcome = handle(&version, &invocation, delivered).await?;
+        let outcome = handle(&serving, &version, &invocation, delivered).await?;
         // The receiver is in this very function; it is gone only when nobody waits any more.
         let _ = sender.send(outcome);
         Ok(())
@@ -52,6 +53,7 @@ pub(crate) async fn serve(
 }
 
 async fn handle(
+    shared: &Shared,
     version: &Arc<Version>,
     invocation: &Invocation,
     delivered: Delivered,
@@ -62,7 +64,7 @@ async fn handle(
     };
     let identity = EventIdentity::of(&delivered.event);
     let handling = Handling { identity, expects_reply: delivered.expects_reply };
-    let mut sandbox = Sandbox::open(version, invocation, Some(&handling)).await?;
+    let mut sandbox = Sandbox::open(shared, version, invocation, Some(&handling)).await?;
     let session = sandbox.store.data().session().clone();
     let event = guest_event(delivered);
     let result = async {

@@ -23,7 +23,7 @@ use crate::state::HostState;
 
 /// Run the guest in place: on the task of whoever waits for the answer.
 pub(crate) async fn serve(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     version: Arc<Version>,
     invocation: Invocation,
     request: http::Request<Body>,
@@ -35,8 +35,9 @@ pub(crate) async fn serve(
         return crate::concurrent::serve(shared, version, invocation, request).await;
     }
     let (head_sender, head) = oneshot::channel();
+    let serving = Arc::clone(shared);
     let guest: GuestFuture = Box::pin(async move {
-        let sandbox = Sandbox::open(&version, &invocation, None).await?;
+        let sandbox = Sandbox::open(&serving, &version, &invocation, None).await?;
         match &version.handlers.http {
             Some(HttpIndices::V02(indices)) => run_v02(sandbox, indices, request, head_sender).await,
             Some(HttpIndices::V03(indices)) => run_v03(sandbox, indices, request, head_sender).await,

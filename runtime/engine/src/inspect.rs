@@ -63,18 +63,28 @@ pub fn inspect(component: &ComponentId, bytes: &[u8]) -> Result<Exports, DeployE
 }
 
 fn classify(names: Vec<String>, imports: Vec<String>) -> Exports {
-    let exports = |prefix: &str| names.iter().any(|name| name.starts_with(prefix));
-    let http = if exports("wasi:http/handler@0.3") {
+    let exports = |interface: &str, minor: u64| names.iter().any(|name| is_version(name, interface, minor));
+    let http = if exports("wasi:http/handler", 3) {
         Some(HttpHandler::V03)
-    } else if exports("wasi:http/incoming-handler@0.2") {
+    } else if exports("wasi:http/incoming-handler", 2) {
         Some(HttpHandler::V02)
     } else {
         None
     };
-    let is_v03 = |name: &String| name.starts_with("wasi:") && name.contains("@0.3");
+    let is_v03 = |name: &String| {
+        let interface = name.split('@').next().unwrap_or_default();
+        interface.starts_with("wasi:") && is_version(name, interface, 3)
+    };
     let needs_concurrency = names.iter().chain(&imports).any(is_v03);
     let flavor = if needs_concurrency { Flavor::Concurrent } else { Flavor::Sequential };
-    Exports { http, events: exports("hull:messaging/handler@0.1"), flavor, names, imports }
+    Exports { http, events: exports("hull:messaging/handler", 1), flavor, names, imports }
+}
+
+/// Whether a name is that interface at 0.`minor`: patches are compatible, minors below 1.0 are not.
+fn is_version(name: &str, interface: &str, minor: u64) -> bool {
+    let Some((found, version)) = name.split_once('@') else { return false };
+    let version = semver::Version::parse(version);
+    found == interface && version.is_ok_and(|version| (version.major, version.minor) == (0, minor))
 }
 
 #[cfg(test)]
@@ -95,7 +105,9 @@ mod tests {
         assert_eq!(seen(&["wasi:http/incoming-handler@0.2.4"], &[]).http, Some(HttpHandler::V02));
         assert_eq!(seen(&["wasi:http/handler@0.3.0"], &[]).http, Some(HttpHandler::V03));
         assert!(seen(&["hull:messaging/handler@0.1.0"], &[]).events);
-        assert_eq!(seen(&["run"], &[]).http, None);
+        for other in ["run", "wasi:http/handler@0.30.0", "wasi:http/handler@3.0.0", "wasi:http/handler"] {
+            assert_eq!(seen(&[other], &[]).http, None, "{other}");
+        }
     }
 
     #[test]

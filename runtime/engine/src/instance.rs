@@ -8,6 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::deploy::{Reuse, Version};
 use crate::limits::{CpuExhausted, bound};
+use crate::registry::Shared;
 use crate::state::{Handling, HostState};
 
 /// Instances that are kept for the next invocation, per component.
@@ -31,6 +32,7 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// An instance for this invocation.
     pub(crate) async fn open(
+        shared: &Shared,
         version: &Arc<Version>,
         invocation: &Invocation,
         handling: Option<&Handling>,
@@ -42,6 +44,18 @@ impl Sandbox {
             store.data_mut().serve_next(version, invocation, handling);
             return Ok(Self { store, instance, version: Arc::clone(version), served });
         }
+        match Self::fresh(version, invocation, handling).await {
+            // Instances that wait for their next invocation may hold what this one needs.
+            Err(Failure::Shed { .. }) if shared.reclaim() > 0 => Self::fresh(version, invocation, handling).await,
+            opened => opened,
+        }
+    }
+
+    async fn fresh(
+        version: &Arc<Version>,
+        invocation: &Invocation,
+        handling: Option<&Handling>,
+    ) -> Result<Self, Failure> {
         let failed = |error: &wasmtime::Error| instantiation_failure(version, error);
         let state = HostState::new(version, invocation, handling).map_err(|error| failed(&error))?;
         let mut store = Store::try_new(version.pre.engine(), state).map_err(|error| failed(&error))?;
@@ -63,6 +77,7 @@ impl Sandbox {
             }
         };
         if keep {
+            self.store.data_mut().rest();
             let idle = Idle { store: self.store, instance: self.instance, served: self.served };
             let mut waiting = self.version.idle.lock();
             if waiting.len() < IDLE_MAX {

@@ -37,12 +37,14 @@ pub(crate) struct CpuExhausted {
 pub(crate) struct MemoryLimiter {
     limit_bytes: u64,
     used_bytes: u64,
+    /// What the last growth added: given back if it fails for another reason than this limit.
+    granted_bytes: u64,
     refused: bool,
 }
 
 impl MemoryLimiter {
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, used_bytes: 0, refused: false }
+        Self { limit_bytes, used_bytes: 0, granted_bytes: 0, refused: false }
     }
 
     /// Whether the guest was refused memory: what it dies of afterwards is most likely that.
@@ -54,8 +56,10 @@ impl MemoryLimiter {
         let used = self.used_bytes.saturating_sub(current).saturating_add(desired);
         let fits = used <= self.limit_bytes;
         if fits {
+            self.granted_bytes = used.saturating_sub(self.used_bytes);
             self.used_bytes = used;
         } else {
+            self.granted_bytes = 0;
             self.refused = true;
         }
         fits
@@ -70,6 +74,16 @@ impl ResourceLimiter for MemoryLimiter {
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = |elements: usize| elements as u64 * TABLE_ELEMENT_BYTES;
         Ok(self.grow(bytes(current), bytes(desired)))
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.used_bytes -= std::mem::take(&mut self.granted_bytes);
+        Ok(())
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.used_bytes -= std::mem::take(&mut self.granted_bytes);
+        Ok(())
     }
 
     fn instances(&self) -> usize {
@@ -115,5 +129,7 @@ mod tests {
         assert!(!limiter.memory_growing(300, 400, None).expect("no error"));
         assert!(limiter.refused());
         assert!(limiter.memory_growing(300, 320, None).expect("no error"), "a refusal takes nothing");
+        limiter.memory_grow_failed(wasmtime::Error::msg("its own maximum")).expect("no error");
+        assert!(limiter.memory_growing(300, 320, None).expect("no error"), "what was not grown is not used");
     }
 }

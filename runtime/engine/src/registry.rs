@@ -22,7 +22,6 @@ use crate::state::{HostState, linker};
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
-    installed: Arc<ArcSwap<Installed>>,
 }
 
 type Installed = HashMap<ComponentId, Arc<Version>>;
@@ -33,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) ticker: Ticker,
     sequential: Runner,
     concurrent: Runner,
+    installed: ArcSwap<Installed>,
 }
 
 pub(crate) struct Runner {
@@ -55,6 +55,11 @@ impl Shared {
             Flavor::Concurrent => &self.concurrent,
         }
     }
+
+    /// Discard the instances that wait for an invocation; how many there were.
+    pub(crate) fn reclaim(&self) -> usize {
+        self.installed.load().values().map(|version| version.discard_idle()).sum()
+    }
 }
 
 impl Engine {
@@ -65,8 +70,8 @@ impl Engine {
         let engines = vec![sequential.engine.clone(), concurrent.engine.clone()];
         let ticker = Ticker::start(engines, config.tick)?;
         let cache = CodeCache::new(config.cache_dir, config.compile_program, config.compile_bounds);
-        let shared = Shared { cache, ticker, sequential, concurrent };
-        Ok(Self { shared: Arc::new(shared), installed: Arc::default() })
+        let shared = Shared { cache, ticker, sequential, concurrent, installed: ArcSwap::default() };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Check, compile and link a component. Nothing that serves is touched.
@@ -78,7 +83,7 @@ impl Engine {
     /// version they began with.
     pub fn install(&self, app: &str, versions: impl IntoIterator<Item = Arc<Version>>) {
         let fresh: Vec<_> = versions.into_iter().collect();
-        let before = self.installed.rcu(|installed| {
+        let before = self.shared.installed.rcu(|installed| {
             let mut next = Installed::clone(installed);
             next.retain(|id, _| id.app() != app);
             next.extend(fresh.iter().map(|version| (version.component.clone(), Arc::clone(version))));
@@ -90,13 +95,13 @@ impl Engine {
 
     /// What serves, by component.
     pub fn installed(&self) -> Vec<Arc<Version>> {
-        let mut versions: Vec<_> = self.installed.load().values().cloned().collect();
+        let mut versions: Vec<_> = self.shared.installed.load().values().cloned().collect();
         versions.sort_by(|one, other| one.component.cmp(&other.component));
         versions
     }
 
     fn version(&self, component: &ComponentId) -> Result<Arc<Version>, Failure> {
-        let installed = self.installed.load();
+        let installed = self.shared.installed.load();
         installed.get(component).cloned().ok_or_else(|| Failure::UnknownComponent(component.clone()))
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::{BodyExt, Full};
 use hull_dispatch::{Body, BodyError};
@@ -45,9 +46,10 @@ pub(crate) async fn answer(
         .ok_or_else(|| no_response("the handler returned and had set no response".to_owned()))?
         .map_err(no_response)?;
     let (parts, body) = response.into_parts();
+    let left_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let body = match ended {
         Some(_) => body_of(component, body),
-        None => GuestBody { component, body, driver: Some(driver), ahead: None }.boxed_unsync(),
+        None => GuestBody { component, body, driver: Some(driver), ahead: None, left_bytes }.boxed_unsync(),
     };
     Ok(http::Response::from_parts(parts, body))
 }
@@ -76,7 +78,7 @@ pub(crate) fn body_of(component: ComponentId, mut body: WasiBody) -> Body {
         Ok(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         Err(frames) => {
             let ahead: Vec<_> = frames.into_iter().flatten().collect();
-            GuestBody { component, body, driver: None, ahead: Some(ahead.into_iter()) }.boxed_unsync()
+            GuestBody { component, body, driver: None, ahead: Some(ahead.into_iter()), left_bytes: None }.boxed_unsync()
         }
     }
 }
@@ -90,6 +92,8 @@ struct GuestBody {
     driver: Option<Driver>,
     /// Frames that were taken out of the body already.
     ahead: Option<std::vec::IntoIter<WasiFrame>>,
+    /// Of the length that the guest declared: after the last of them nobody asks for more.
+    left_bytes: Option<u64>,
 }
 
 impl GuestBody {
@@ -119,7 +123,14 @@ impl HttpBody for GuestBody {
             }
         }
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Ok(frame))) => {
+                let sent = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.left_bytes = self.left_bytes.map(|left| left.saturating_sub(sent));
+                if self.left_bytes == Some(0) {
+                    self.finish_in_background();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.failed(&error)))),
             Poll::Ready(None) => {
                 self.finish_in_background();
@@ -127,6 +138,10 @@ impl HttpBody for GuestBody {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left_bytes == Some(0)
     }
 }
 

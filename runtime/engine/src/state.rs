@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hull_config::ConfigCtx;
 use hull_http::OutgoingHttp;
-use hull_invocation::{Invocation, Reply};
+use hull_invocation::{Invocation, Reply, Slot};
 use hull_keyvalue::{KeyValueCtx, KeyValueView};
 use hull_logging::{LogScope, LoggingCtx, Source};
 use hull_messaging::MessagingCtx;
@@ -63,7 +63,9 @@ impl Services {
             event: handling.map(|handling| handling.identity.clone()),
         });
         let granted = |grant: bool| grant.then(|| session.clone());
-        let caller = Arc::new(invocation.clone());
+        // The place that the invocation holds is the driver's to give back: an instance that waits for its next
+        // invocation must not keep it.
+        let caller = Arc::new(Invocation { slot: Slot::default(), ..invocation.clone() });
         let component = || invocation.target.clone();
         let grants = version.grants;
         Self {
@@ -104,6 +106,11 @@ impl HostState {
     /// Serve another invocation with the same instance.
     pub(crate) fn serve_next(&mut self, version: &Version, invocation: &Invocation, handling: Option<&Handling>) {
         self.services = Services::new(version, invocation, handling);
+    }
+
+    /// The invocation is over: nothing of it stays open while the instance waits for the next one.
+    pub(crate) fn rest(&mut self) {
+        self.services.session.abandon();
     }
 
     /// The invocation's storage.

@@ -107,6 +107,21 @@ impl ComponentMetrics {
         }
     }
 
+    /// How many of its invocations are running.
+    pub fn invocations_in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
+    /// How many of its invocations have ended, whatever started them: well, and otherwise.
+    pub fn invocations_ended(&self) -> (u64, u64) {
+        let sum = |cells: &[OnceLock<IntCounter>]| cells.iter().filter_map(OnceLock::get).map(IntCounter::get).sum();
+        let rows = self.invocations.iter().filter_map(|cells| cells.split_first());
+        rows.fold((0, 0), |(ok, failed), (well, others)| {
+            let other: u64 = sum(others);
+            (ok + well.get().map_or(0, IntCounter::get), failed + other)
+        })
+    }
+
     /// A delivery of an event has ended, with the handler's answer or a failure.
     pub fn event_ended(&self, outcome: Result<&EventOutcome, &Failure>) {
         let column = match outcome {

@@ -8,6 +8,7 @@ mod metrics;
 mod process;
 mod ring;
 mod subscriber;
+mod writer;
 
 pub use component::ComponentMetrics;
 pub use follow::Follower;
@@ -15,3 +16,4 @@ pub use log::{LINE_BYTES_MAX, Level, LogIds, LogLine, LogSource};
 pub use metrics::{GatewayMetrics, Metrics};
 pub use ring::{ComponentLog, Logs, RING_BYTES_MAX, RING_LINES_MAX};
 pub use subscriber::{LogFormat, TelemetryConfig, TelemetryError, init};
+pub use writer::LogWriter;

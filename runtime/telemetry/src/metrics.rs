@@ -21,6 +21,7 @@ pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
     gateway: GatewayMetrics,
+    log_lines_dropped: IntCounter,
     components: RwLock<BTreeMap<ComponentId, Arc<ComponentMetrics>>>,
 }
 
@@ -58,7 +59,10 @@ impl Metrics {
         let families = Arc::new(Families::new(&registry));
         let gateway = GatewayMetrics::new(&registry);
         register(&registry, Box::new(ProcessCollector::new()));
-        Self { registry, families, gateway, components: RwLock::default() }
+        let dropped = "Lines that standard error was too slow for; hull logs still shows them.";
+        let log_lines_dropped = must(IntCounter::with_opts(Opts::new("hull_log_lines_dropped_total", dropped)));
+        register(&registry, Box::new(log_lines_dropped.clone()));
+        Self { registry, families, gateway, log_lines_dropped, components: RwLock::default() }
     }
 
     /// The series of that component, made if they are not there yet. To be kept, not asked for per request.
@@ -83,6 +87,11 @@ impl Metrics {
     /// What the gateway counts for itself.
     pub fn gateway(&self) -> GatewayMetrics {
         self.gateway.clone()
+    }
+
+    /// Counts the lines that the log's writer drops.
+    pub fn log_lines_dropped(&self) -> IntCounter {
+        self.log_lines_dropped.clone()
     }
 
     /// For crates that have metrics of their own.
@@ -187,6 +196,9 @@ mod tests {
         orders.invocation_started();
         orders.invocation_ended(Cause::Event, Err(&Failure::Cancelled));
         orders.event_ended(Ok(&EventOutcome::AlreadyHandled));
+        orders.invocation_counted(Cause::Call, Ok(()));
+        orders.invocation_counted(Cause::Http, Ok(()));
+        assert_eq!((orders.invocations_ended(), orders.invocations_in_flight()), ((2, 1), 0));
         let text = metrics.render();
         for line in [
             r#"hull_http_requests_total{app="shop",component="orders",status="4xx"} 1"#,

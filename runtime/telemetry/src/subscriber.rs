@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::log::{Level, LogLine};
+use crate::writer::{self, LogWriter};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,19 +53,25 @@ pub enum TelemetryError {
         /// What the parser says.
         reason: String,
     },
+    /// No thread for writing.
+    #[error("the thread that writes the log cannot be started: {0}")]
+    Thread(std::io::Error),
     /// Somebody has set up logging in this process before.
     #[error("logging is set up already in this process")]
     AlreadySet,
 }
 
-/// Send everything that is logged in this process to standard error. Once per process.
-pub fn init(config: &TelemetryConfig) -> Result<(), TelemetryError> {
+/// Send everything that is logged in this process to standard error, for as long as what is returned lives. Once per
+/// process. Whoever logs never waits for the output.
+pub fn init(config: &TelemetryConfig) -> Result<LogWriter, TelemetryError> {
     let filter = EnvFilter::try_new(&config.log_filter).map_err(|error| TelemetryError::Filter {
         filter: config.log_filter.clone(),
         reason: error.to_string(),
     })?;
-    let lines = lines(config.log_format, filter, std::io::stderr);
-    lines.try_init().map_err(|_| TelemetryError::AlreadySet)
+    let (queue, writer) = writer::start(std::io::stderr()).map_err(TelemetryError::Thread)?;
+    let lines = lines(config.log_format, filter, queue);
+    lines.try_init().map_err(|_| TelemetryError::AlreadySet)?;
+    Ok(writer)
 }
 
 fn lines<W>(format: LogFormat, filter: EnvFilter, writer: W) -> Box<dyn Subscriber + Send + Sync>

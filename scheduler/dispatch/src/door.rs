@@ -6,18 +6,22 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http_body_util::{BodyExt, Limited};
 use hull_invocation::{Cause, ComponentId, Event, EventOutcome, Failure, Invocation, Resource, Slot};
 
 use crate::compartment::{Compartment, CompartmentStatus};
-use crate::invoke::{Body, Invoke};
+use crate::invoke::{Body, BodyError, Invoke};
 
 /// What the door knows of a component.
 #[derive(Clone)]
 pub struct Admission {
     /// Where it has its places; shared with the other members of its bulkhead.
     pub compartment: Arc<Compartment>,
-    /// Its own bound on invocations at once, within the compartment. `None` where the compartment is its own.
-    pub concurrency: Option<Arc<Compartment>>,
+    /// Its own bound on invocations at once, within the compartment and also for calls that ride on their caller's
+    /// place in it.
+    pub concurrency: Arc<Compartment>,
+    /// `limits.body-in-max`, in bytes: the gateway holds requests to it, the door calls.
+    pub body_in_bytes_max: u64,
     /// `limits.time`: the longest deadline that an invocation of it gets.
     pub time: Duration,
     /// Who counts its invocations.
@@ -88,7 +92,8 @@ impl Dispatch {
             Ok(slot) => {
                 invocation.slot = slot;
                 admission.observer.admitted();
-                Ok(Admitted { invocation, watch: Watch { observer: admission.observer, cause, ended: false } })
+                let body_in_bytes_max = admission.body_in_bytes_max;
+                Ok(Admitted { invocation, body_in_bytes_max, watch: Watch { observer: admission.observer, cause, ended: false } })
             }
             Err(failure) => {
                 admission.observer.refused(cause, &failure);
@@ -117,15 +122,22 @@ async fn places(
             Some(admission.compartment.enter(now, deadline).await.ok_or_else(|| shed(Resource::Bulkhead))?)
         }
     };
-    let inner = match &admission.concurrency {
-        None => None,
-        Some(own) => Some(own.enter(now, deadline).await.ok_or_else(|| shed(Resource::Concurrency))?),
-    };
+    let inner = admission.concurrency.enter(now, deadline).await.ok_or_else(|| shed(Resource::Concurrency))?;
     Ok(Slot::holding((outer, inner)))
+}
+
+fn limited(body: Body, limit_bytes: u64) -> Body {
+    let most = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+    let failed = move |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<BodyError>() {
+        Ok(error) => *error,
+        Err(_) => BodyError::TooLarge { limit_bytes },
+    };
+    Limited::new(body, most).map_err(failed).boxed_unsync()
 }
 
 struct Admitted {
     invocation: Invocation,
+    body_in_bytes_max: u64,
     watch: Watch,
 }
 
@@ -158,7 +170,11 @@ impl Invoke for Dispatch {
         invocation: Invocation,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
-        let Admitted { invocation, watch } = self.enter(invocation).await?;
+        let Admitted { invocation, body_in_bytes_max, watch } = self.enter(invocation).await?;
+        let request = match invocation.cause {
+            Cause::Call => request.map(|body| limited(body, body_in_bytes_max)),
+            Cause::Http | Cause::Event => request,
+        };
         let result = self.guests.http(invocation, request).await;
         watch.end(&result);
         result
@@ -171,7 +187,7 @@ impl Invoke for Dispatch {
         attempt: u32,
         expects_reply: bool,
     ) -> Result<EventOutcome, Failure> {
-        let Admitted { invocation, watch } = self.enter(invocation).await?;
+        let Admitted { invocation, watch, .. } = self.enter(invocation).await?;
         let result = self.guests.event(invocation, event, attempt, expects_reply).await;
         watch.end(&result);
         result

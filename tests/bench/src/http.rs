@@ -152,7 +152,7 @@ fn idle(hull: &Path, folder: &Path, count: u32) -> anyhow::Result<Idle> {
     for number in 0..count {
         let source = folder.join(format!("hello-{number}.wasm"));
         std::fs::write(&source, components::numbered(&original, number)).context("cannot write a copy")?;
-        copies.push(Component { name: format!("hello-{number}"), source });
+        copies.push(Component { name: format!("hello-c{number}"), source });
     }
     let manifest = app::manifest(&copies, "never");
     // The first start compiles; those after it find the code in the cache.

@@ -1,5 +1,7 @@
 //! Event handlers: once per key, with everything they did or with nothing.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hull_storage::{
     DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StorageError,
@@ -20,7 +22,6 @@ async fn writes_publishes_and_the_mark_come_together() {
     session.publish(outgoing("o1")).await.expect("inside a unit nobody waits for the bus");
     assert!(matches!(session.commit().await, Err(StorageError::Denied(_))));
     assert!(matches!(session.rollback().await, Err(StorageError::Denied(_))));
-    session.abandon();
     assert_eq!(fixture.database.outbox().next(10, 0).await.expect("rows"), []);
     assert_eq!(session.finish_event().await, Ok(Finished::Committed));
     assert_eq!(fixture.session().get("k".into()).await, Ok(Some(b"v".to_vec())));
@@ -28,6 +29,35 @@ async fn writes_publishes_and_the_mark_come_together() {
     assert_eq!(ledger.state(&identity).await.expect("state").handled, Some(identity.content_hash));
     assert!(matches!(session.set("late".into(), Vec::new()).await, Err(StorageError::Expired(_))));
     assert!(matches!(session.finish_event().await, Err(StorageError::Expired(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_is_given_up_lets_go_of_the_writer_at_once() {
+    let fixture = Fixture::with_limits(|limits| limits.transaction_time = Duration::from_mins(1));
+    let handler = fixture.event_session(&event("e1"));
+    handler.set("undone".into(), b"v".to_vec()).await.expect("set");
+    // Somebody keeps the session, as an instance does that waits for its next invocation.
+    let kept = handler.clone();
+    handler.abandon();
+    handler.abandon();
+    let write = fixture.session();
+    let writing = write.set("other".into(), Vec::new());
+    tokio::time::timeout(Duration::from_secs(20), writing).await.expect("long before the unit's time").expect("set");
+    assert_eq!(fixture.session().exists("undone".into()).await, Ok(false));
+    assert!(matches!(kept.set("late".into(), Vec::new()).await, Err(StorageError::Expired(_))));
+    assert!(matches!(kept.finish_event().await, Err(StorageError::Expired(_))));
+    let state = fixture.database.ledger().state(&EventIdentity::of(&event("e1"))).await;
+    assert_eq!(state, Ok(EventState::default()), "nothing of it is marked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn giving_up_after_the_end_changes_nothing() {
+    let fixture = Fixture::new();
+    let handler = fixture.event_session(&event("e1"));
+    handler.set("kept".into(), Vec::new()).await.expect("set");
+    assert_eq!(handler.finish_event().await, Ok(Finished::Committed));
+    handler.abandon();
+    assert_eq!(fixture.session().exists("kept".into()).await, Ok(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,21 @@ async fn the_bytes_of_a_result_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_has_few_enough_columns_for_their_sum_to_be_bounded() {
+    let fixture = Fixture::new();
+    let session = fixture.session();
+    let of = |columns| format!("SELECT {}", vec!["randomblob(400000)"; columns].join(", "));
+    assert_eq!(session.query(of(40), Vec::new()).await.map(|result| result.rows.len()), Ok(1), "16 MB");
+    let large = session.query(of(100), Vec::new()).await;
+    assert_eq!(large, Err(StorageError::ResultTooLarge { limit_bytes: 16 << 20 }));
+    let many = session.query(of(101), Vec::new()).await;
+    assert!(matches!(&many, Err(StorageError::Invalid(text)) if text.contains("columns")), "{many:?}");
+    let nested = format!("SELECT length(max({}))", vec!["randomblob(1000)"; 101].join(", "));
+    let many = session.query(nested, Vec::new()).await;
+    assert!(matches!(&many, Err(StorageError::Invalid(text)) if text.contains("arguments")), "{many:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn values_are_bounded_in_sql_too() {
     let fixture = Fixture::with_limits(|limits| limits.value_bytes_max = 10_000);
     fixture.schema("CREATE TABLE t (v)").await;

@@ -74,6 +74,7 @@ async fn one(
         "routes": routes,
         "subscriptions": events.as_ref().map(subscriptions).unwrap_or_default(),
         "events": events.as_ref().map(counts),
+        "invocations": invocations(node, &served.id),
         "storage": storage(served).await,
         "bulkhead": bulkhead(node, &served.id),
         "limits": {
@@ -82,6 +83,7 @@ async fn one(
             "time_ms": limits.time.as_millis() as u64,
             "concurrency": limits.concurrency.get(),
             "consumers": limits.consumers.get(),
+            "logs_bytes_per_second": limits.logs.bytes_per_second(),
         },
     })
 }
@@ -110,6 +112,12 @@ fn counts(events: &ComponentEvents) -> Value {
         "published": counts.published,
         "refused": counts.refused,
     })
+}
+
+fn invocations(node: &Node, id: &ComponentId) -> Value {
+    let metrics = node.metrics().component(id);
+    let (ok, failed) = metrics.invocations_ended();
+    json!({ "ok": ok, "failed": failed, "running": metrics.invocations_in_flight() })
 }
 
 async fn storage(served: &Served) -> Value {

@@ -17,12 +17,12 @@ pub(super) fn live() -> Answer {
 
 pub(super) async fn ready(node: &Node) -> Answer {
     let mut parts = Map::new();
-    let apps = node.apps.try_read().map(|apps| apps.len());
-    let deployed = match apps {
-        Ok(0) => failing("no app is deployed"),
-        Ok(count) => json!({ "status": "ok", "detail": format!("{count} deployed") }),
-        // A deployment holds the lock; what served before still serves.
-        Err(_) => json!({ "status": "ok", "detail": "a deployment is under way" }),
+    let deploying = node.deploying.try_lock().is_err();
+    let deployed = match node.apps.read().await.len() {
+        _ if node.is_stopping() => failing("the host is stopping"),
+        0 if deploying => failing("the first deployment is under way"),
+        0 => failing("no app is deployed"),
+        count => json!({ "status": "ok", "detail": format!("{count} deployed") }),
     };
     parts.insert("apps".to_owned(), deployed);
     let bus = match tokio::time::timeout(BUS_TIME, node.bus().status()).await {

@@ -28,6 +28,7 @@ impl wasip3::exports::http::handler::Guest for Probe {
             "inside" => Ok(tell(&inside(value(query, "ms").parse().unwrap_or(0)).await)),
             "call" => Ok(tell(&call(value(query, "url"), value(query, "times").parse().unwrap_or(1)).await)),
             "trap" => std::process::abort(),
+            "loop" => spin(),
             "refuse" => Err(ErrorCode::InternalError(Some("by intent".to_owned()))),
             _ => Ok(tell(&json!({"asked": target}))),
         }
@@ -94,6 +95,14 @@ fn generate(bytes: u64) -> Response {
         }
     });
     response
+}
+
+/// Compute without end.
+fn spin() -> ! {
+    let mut turns = 0_u64;
+    loop {
+        turns = std::hint::black_box(turns.wrapping_add(1));
+    }
 }
 
 /// Wait, and tell how many requests were inside this instance at the most, and how many it has served.
