@@ -5,6 +5,8 @@ use crate::workspace::{Workspace, run_to_success};
 
 /// The shop.
 pub(crate) const SHOP: &str = "components";
+/// The small apps to learn from.
+pub(crate) const EXAMPLES: &str = "examples";
 /// Guests that only tests need.
 pub(crate) const TEST_GUESTS: &str = "tests/guests";
 

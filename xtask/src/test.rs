@@ -15,6 +15,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     toolchain::ensure(workspace)?;
     let tidy = tidy::run(workspace)?;
     guests::build(workspace, guests::SHOP)?;
+    guests::build(workspace, guests::EXAMPLES)?;
     guests::build(workspace, guests::TEST_GUESTS)?;
     // The tests start the real binary, which `cargo test` alone does not build.
     up::build_host(workspace)?;

@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Keep(Account),
     /// Keep the account like this, and have the charge refunded.
     Refund(Account),
+    /// Keep the account like this, and find out later whether an attempt has charged that never got its answer.
+    Settle(Account),
     /// It was done before.
     Nothing,
 }
@@ -49,10 +51,13 @@ pub(crate) fn on_verdict(account: Option<Account>, status: Status) -> Step {
 /// The order is cancelled.
 pub(crate) fn on_cancelled(account: Option<Account>) -> Step {
     match account {
-        None => Step::Keep(Account { status: Status::Awaited, cancelled: true }),
+        None => Step::Settle(Account { status: Status::Awaited, cancelled: true }),
         Some(Account { cancelled: true, .. }) => Step::Nothing,
         Some(Account { status: Status::Charged, .. }) => {
             Step::Refund(Account { status: Status::Charged, cancelled: true })
+        }
+        Some(Account { status: Status::Awaited, .. }) => {
+            Step::Settle(Account { status: Status::Awaited, cancelled: true })
         }
         Some(Account { status, .. }) => Step::Keep(Account { status, cancelled: true }),
     }
@@ -105,7 +110,7 @@ mod tests {
         let (mut account, mut refunds) = (None, 0);
         for event in events {
             match event(account) {
-                Step::Keep(next) => account = Some(next),
+                Step::Keep(next) | Step::Settle(next) => account = Some(next),
                 Step::Refund(next) => {
                     account = Some(next);
                     refunds += 1;
@@ -133,6 +138,14 @@ mod tests {
         assert_eq!(run(&[declined, on_cancelled]), (Some(Status::Declined), 0));
         assert_eq!(run(&[on_cancelled, declined]), (Some(Status::Declined), 0));
         assert_eq!(run(&[on_cancelled]), (Some(Status::Awaited), 0));
+    }
+
+    #[test]
+    fn a_cancellation_without_a_verdict_is_looked_into_once() {
+        assert!(matches!(on_cancelled(None), Step::Settle(_)));
+        assert_eq!(on_cancelled(Some(Account { status: Status::Awaited, cancelled: true })), Step::Nothing);
+        let declined = on_cancelled(Some(Account { status: Status::Declined, cancelled: false }));
+        assert_eq!(declined, Step::Keep(Account { status: Status::Declined, cancelled: true }));
     }
 
     #[test]

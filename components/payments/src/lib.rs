@@ -4,6 +4,7 @@
 mod account;
 mod events;
 mod http;
+mod offer;
 mod provider;
 mod store;
 

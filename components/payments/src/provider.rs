@@ -1,5 +1,5 @@
-//! The payment provider, over outgoing HTTP. Every call carries a key made from the event it is made for, so that
-//! asking again is safe.
+//! The payment provider, over outgoing HTTP. Every call carries a key, so that asking again is safe: that of a charge
+//! is made from the order, which is also the id of the event that asks for it, so that an order has one charge at most.
 
 use hull_sdk::client::{self, NoAnswer};
 use hull_sdk::http::{HeaderValue, StatusCode};
@@ -17,19 +17,27 @@ pub(crate) struct Charge<'a> {
 }
 
 /// What the provider says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Verdict {
     /// Charged, under this id.
-    Charged(String),
+    Charged(Line),
     /// It will not be charged.
     Declined(String),
     /// Nobody knows; ask again with the same key.
     Unclear(String),
 }
 
+/// A line of the provider's ledger.
 #[derive(Debug, Deserialize)]
-struct Receipt {
-    id: String,
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Line {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) amount_cents: i64,
+    #[serde(default)]
+    pub(crate) currency: String,
+    #[serde(default)]
+    status: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,10 +48,24 @@ struct Refusal {
 #[derive(Debug, Serialize)]
 struct Empty {}
 
-/// Charge a card.
-pub(crate) fn charge(key: &str, charge: &Charge<'_>) -> Result<Verdict> {
-    let answer = call("/charges", key, charge)?;
-    Ok(verdict(answer))
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Void<'a> {
+    order_id: &'a str,
+}
+
+/// Charge a card for an order.
+pub(crate) fn charge(charge: &Charge<'_>) -> Result<Verdict> {
+    Ok(verdict(call("/charges", &charge_key(charge.order_id), charge)?))
+}
+
+/// Call off the charge of an order: what was not charged by now never will be, and what was is told.
+pub(crate) fn void(order_id: &str) -> Result<Verdict> {
+    Ok(verdict(call("/charges/void", &charge_key(order_id), &Void { order_id })?))
+}
+
+fn charge_key(order_id: &str) -> String {
+    format!("charge:{order_id}")
 }
 
 /// Give a charge back; an error may pass.
@@ -69,11 +91,14 @@ fn verdict(answer: Result<Response, NoAnswer>) -> Verdict {
         Err(error) => return Verdict::Unclear(error.to_string()),
     };
     match answer.status() {
-        StatusCode::OK | StatusCode::CREATED => match client::read::<Receipt>("the provider", &answer) {
-            Ok(receipt) => Verdict::Charged(receipt.id),
+        StatusCode::OK | StatusCode::CREATED => match client::read::<Line>("the provider", &answer) {
+            Ok(line) => Verdict::Charged(line),
             Err(error) => Verdict::Unclear(error.to_string()),
         },
-        StatusCode::PAYMENT_REQUIRED => Verdict::Declined("the card was declined".to_owned()),
+        StatusCode::PAYMENT_REQUIRED => match client::read::<Line>("the provider", &answer) {
+            Ok(line) if line.status == "voided" => Verdict::Declined("the payment was called off".to_owned()),
+            _ => Verdict::Declined("the card was declined".to_owned()),
+        },
         StatusCode::UNPROCESSABLE_ENTITY => {
             let refusal = client::read::<Refusal>("the provider", &answer);
             Verdict::Declined(refusal.map_or_else(|_| "the card cannot be charged".to_owned(), |r| r.detail))
@@ -93,9 +118,14 @@ mod tests {
 
     #[test]
     fn only_a_clear_answer_counts() {
-        assert_eq!(answered(201, r#"{"id":"c1"}"#), Verdict::Charged("c1".into()));
-        assert_eq!(answered(402, "{}"), Verdict::Declined("the card was declined".into()));
-        assert_eq!(answered(422, r#"{"detail":"no such token"}"#), Verdict::Declined("no such token".into()));
+        assert!(matches!(answered(201, r#"{"id":"c1"}"#), Verdict::Charged(line) if line.id == "c1"));
+        let declined = |status, body| match answered(status, body) {
+            Verdict::Declined(reason) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(declined(402, "{}"), "the card was declined");
+        assert_eq!(declined(402, r#"{"id":"c1","status":"voided"}"#), "the payment was called off");
+        assert_eq!(declined(422, r#"{"detail":"no such token"}"#), "no such token");
         assert!(matches!(answered(503, ""), Verdict::Unclear(_)));
         assert!(matches!(answered(201, "gibberish"), Verdict::Unclear(_)));
         let lost = NoAnswer { target: "psp".into(), why: "time".into() };

@@ -33,7 +33,8 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub(crate) struct Charged<'a> {
     pub(crate) order_id: &'a str,
-    pub(crate) user_id: &'a str,
+    /// Not known where a charge comes to light that nobody had heard of.
+    pub(crate) user_id: Option<&'a str>,
     pub(crate) amount_cents: i64,
     pub(crate) currency: &'a str,
     pub(crate) charge_id: Option<&'a str>,

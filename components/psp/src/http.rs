@@ -19,6 +19,12 @@ struct Asked {
     token: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CalledOff {
+    order_id: String,
+}
+
 #[derive(Debug, Serialize)]
 struct List {
     items: Vec<Charge>,
@@ -30,9 +36,11 @@ pub(crate) fn routes() -> Routes {
         .get("/health", health)
         .post("/charges", charge)
         .get("/charges", list)
+        .post("/charges/void", void)
         .post("/charges/:id/refund", refund)
         .post("/psp/charges", charge)
         .get("/psp/charges", list)
+        .post("/psp/charges/void", void)
         .post("/psp/charges/:id/refund", refund)
 }
 
@@ -44,9 +52,13 @@ fn list(request: &Request) -> Result<Response> {
     response::ok(&List { items: store::of_order(request.query().required("orderId")?)? })
 }
 
-fn charge(request: &Request) -> Result<Response> {
+fn key(request: &Request) -> Result<&str> {
     let missing = || Problem::bad_request("a charge needs an Idempotency-Key").with_field("Idempotency-Key");
-    let key = request.header("idempotency-key").filter(|key| !key.is_empty()).ok_or_else(missing)?;
+    Ok(request.header("idempotency-key").filter(|key| !key.is_empty()).ok_or_else(missing)?)
+}
+
+fn charge(request: &Request) -> Result<Response> {
+    let key = key(request)?;
     let asked: Asked = request.json()?;
     Check::new()
         .text("orderId", &asked.order_id, 1..=64)
@@ -72,35 +84,53 @@ fn charge(request: &Request) -> Result<Response> {
 /// Write the line, or find the one that another request with the same key has just written.
 fn written(key: &str, asked: &Asked, behaviour: Behaviour) -> Result<Charge> {
     let status = if behaviour == Behaviour::Decline { "declined" } else { "charged" };
-    let charge = Charge {
+    let amount_cents = Cents::try_from(asked.amount_cents).unwrap_or_default();
+    same(added(line(key, &asked.order_id, amount_cents, &asked.currency, status))?, asked)
+}
+
+fn line(key: &str, order_id: &str, amount_cents: Cents, currency: &str, status: &str) -> Charge {
+    Charge {
         id: ids::new_id(),
         idempotency_key: key.to_owned(),
-        order_id: asked.order_id.clone(),
-        amount_cents: Cents::try_from(asked.amount_cents).unwrap_or_default(),
-        currency: asked.currency.clone(),
+        order_id: order_id.to_owned(),
+        amount_cents,
+        currency: currency.to_owned(),
         status: status.to_owned(),
         created_at: clock::now_ms(),
-    };
+    }
+}
+
+fn added(charge: Charge) -> Result<Charge> {
     match store::add(&charge) {
         Ok(()) => Ok(charge),
-        Err(error) if error.is_unique_violation() => match store::with_key(key)? {
-            Some(before) => same(before, asked),
-            None => Err(error),
-        },
+        Err(error) if error.is_unique_violation() => store::with_key(&charge.idempotency_key)?.ok_or(error),
         Err(error) => Err(error),
     }
 }
 
+/// Call a key off. Charge and void write the same unique line, so whichever comes second meets the first.
+fn void(request: &Request) -> Result<Response> {
+    let key = key(request)?;
+    let asked: CalledOff = request.json()?;
+    Check::new().text("orderId", &asked.order_id, 1..=64).done()?;
+    let charge = added(line(key, &asked.order_id, Cents::ZERO, "", store::VOIDED))?;
+    if charge.order_id != asked.order_id {
+        return Err(Problem::invalid("Idempotency-Key", "was used for another charge").into());
+    }
+    answer(&charge)
+}
+
 fn same(before: Charge, asked: &Asked) -> Result<Charge> {
-    if before.order_id == asked.order_id && before.amount_cents.get() == asked.amount_cents {
+    let amount_fits = before.status == store::VOIDED || before.amount_cents.get() == asked.amount_cents;
+    if before.order_id == asked.order_id && amount_fits {
         return Ok(before);
     }
     Err(Problem::invalid("Idempotency-Key", "was used for another charge").into())
 }
 
 fn answer(charge: &Charge) -> Result<Response> {
-    let status = if charge.status == "declined" { StatusCode::PAYMENT_REQUIRED } else { StatusCode::CREATED };
-    response::json(status, charge)
+    let not_charged = charge.status == "declined" || charge.status == store::VOIDED;
+    response::json(if not_charged { StatusCode::PAYMENT_REQUIRED } else { StatusCode::CREATED }, charge)
 }
 
 fn refund(request: &Request) -> Result<Response> {

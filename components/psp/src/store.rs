@@ -18,22 +18,29 @@ pub(crate) struct Charge {
     pub(crate) created_at: i64,
 }
 
-const COLUMNS: &str = "id, idempotency_key, order_id, amount_cents, currency, status, created_at";
+/// The status of a line that says that nothing will ever be charged under its key.
+pub(crate) const VOIDED: &str = "voided";
+
+const COLUMNS: &str = "id, idempotency_key, order_id, amount_cents, currency,
+    CASE WHEN voided THEN 'voided' ELSE status END AS status, created_at";
 const LISTED_MAX: i64 = 1_000;
 
 /// Write a line; a unique violation means that the key was used before.
 pub(crate) fn add(charge: &Charge) -> Result<()> {
+    let voided = charge.status == VOIDED;
     sql::execute(
-        "INSERT INTO charges (id, idempotency_key, order_id, amount_cents, currency, status, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO charges (id, idempotency_key, order_id, amount_cents, currency, status, created_at, voided)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         params![
             &charge.id,
             &charge.idempotency_key,
             &charge.order_id,
             charge.amount_cents,
             &charge.currency,
-            &charge.status,
+            // To refund, a called-off line is like a declined one: there is nothing to give back.
+            if voided { "declined" } else { &charge.status },
             charge.created_at,
+            voided,
         ],
     )?;
     Ok(())

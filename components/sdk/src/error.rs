@@ -12,7 +12,6 @@ use crate::bindings::wasi::keyvalue::store::Error as StoreError;
 use crate::event::Outcome;
 use crate::logging;
 use crate::problem::Problem;
-use crate::response::Response;
 
 /// What a handler returns instead of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +50,10 @@ impl Error {
         matches!(self, Self::Constraint { kind: ConstraintKind::Unique, .. })
     }
 
-    /// The answer to the client. Faults are logged here and not told to strangers.
-    pub fn into_response(self) -> Response {
-        let problem = match self {
-            Self::Problem(problem) => return problem.into_response(),
+    /// What the client is told. Faults are logged here and not told to strangers.
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::Problem(problem) => *problem,
             Self::Conflict => busy("others changed the same thing at the same time; ask again"),
             Self::Unavailable(why) => {
                 logging::warn("http", &why);
@@ -68,8 +67,7 @@ impl Error {
                 logging::error("http", &fault.to_string());
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed; its log says why")
             }
-        };
-        problem.into_response()
+        }
     }
 
     /// What becomes of the event: what may pass is tried again, what cannot become right is set aside.

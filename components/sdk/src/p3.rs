@@ -10,10 +10,11 @@ use wasip3::http_compat::{
 };
 
 use crate::client::{NoAnswer, Request as Outgoing};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::request::{BODY_BYTES_MAX, Request};
 use crate::response::Response;
 use crate::router::Router;
+use crate::serve::REQUEST_ID;
 
 /// Ask and wait, while others may run.
 pub async fn send(request: Outgoing) -> Result<Response, NoAnswer> {
@@ -42,14 +43,16 @@ where
     F: AsyncFnOnce(H, Request) -> Result<Response>,
 {
     let (head, body) = http_from_wasi_request(raw)?.into_parts();
-    let mut response = match routes.find(&head.method, head.uri.path()) {
-        Err(missed) => missed.into_response(head.uri.path()),
+    let id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let answer = match routes.find(&head.method, head.uri.path()) {
+        Err(missed) => Err(missed.into_problem(head.uri.path()).into()),
         Ok(found) => {
             let bytes = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| too_large())?.to_bytes();
             let request = Request::new(http::Request::from_parts(head, bytes.into())).with_params(found.params);
-            handle(found.handler, request).await.unwrap_or_else(Error::into_response)
+            handle(found.handler, request).await
         }
     };
+    let mut response = answer.unwrap_or_else(|error| error.into_problem().into_response(id.as_deref()));
     let length = response.body().len();
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
     http_into_wasi_response(response.map(|body| Full::new(Bytes::from(body))))

@@ -1,7 +1,8 @@
 //! What a client did wrong or has to know, as `application/problem+json` (RFC 9457), naming the field at fault.
 
+use http::HeaderMap;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 
 use crate::response::Response;
@@ -29,8 +30,18 @@ pub struct Problem {
     field: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    // Boxed, because a result carries a problem on every way back.
     #[serde(skip)]
-    retry_after_s: Option<u32>,
+    headers: Box<HeaderMap>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(flatten)]
+    problem: &'a Problem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 impl Problem {
@@ -43,7 +54,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             errors: Vec::new(),
-            retry_after_s: None,
+            headers: Box::default(),
         }
     }
 
@@ -94,7 +105,16 @@ impl Problem {
     /// When it makes sense to ask again.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after_s = Some(seconds);
+        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        self
+    }
+
+    /// The methods that would be taken.
+    #[must_use]
+    pub fn allowing(mut self, methods: &str) -> Self {
+        if let Ok(methods) = HeaderValue::from_str(methods) {
+            self.headers.insert(ALLOW, methods);
+        }
         self
     }
 
@@ -113,15 +133,13 @@ impl Problem {
         self.field.as_deref()
     }
 
-    /// The answer for the client.
-    pub fn into_response(self) -> Response {
-        let mut response = Response::new(serde_json::to_vec(&self).unwrap_or_default());
+    /// The answer for the client, with the id that the request has in the host's log.
+    pub fn into_response(self, request_id: Option<&str>) -> Response {
+        let body = Body { problem: &self, request_id };
+        let mut response = Response::new(serde_json::to_vec(&body).unwrap_or_default());
         *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after_s {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        *response.headers_mut() = *self.headers;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 }
@@ -142,12 +160,13 @@ mod tests {
             FieldError { field: "email".into(), detail: "must hold an @".into() },
             FieldError { field: "name".into(), detail: "must not be empty".into() },
         ]);
-        let response = problem.into_response();
+        let response = problem.into_response(Some("r-1"));
         assert_eq!(response.status(), 422);
         let body: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
         assert_eq!(body["field"], "email");
         assert_eq!(body["errors"][1]["field"], "name");
         assert_eq!(body["status"], 422);
+        assert_eq!(body["requestId"], "r-1");
         assert_eq!(body["detail"], "email: must hold an @; name: must not be empty");
     }
 }

@@ -1,11 +1,9 @@
 //! Which handler a method and a path belong to. Pure: it knows nothing of WASI, and `H` is whatever the caller
 //! wants to find.
 
-use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
 
 use crate::problem::Problem;
-use crate::response::Response;
 
 /// The routes of a service, first come, first matched.
 #[derive(Debug, Clone)]
@@ -95,20 +93,16 @@ impl<H: Copy> Router<H> {
 }
 
 impl Missed {
-    /// The answer for a request without a handler.
-    pub fn into_response(self, path: &str) -> Response {
+    /// What a request without a handler is told.
+    pub fn into_problem(self, path: &str) -> Problem {
         match self {
-            Self::Path => Problem::new(StatusCode::NOT_FOUND, format!("nothing is at {path}")).into_response(),
-            Self::NotText => Problem::bad_request("the path is not UTF-8").into_response(),
+            Self::Path => Problem::new(StatusCode::NOT_FOUND, format!("nothing is at {path}")),
+            Self::NotText => Problem::bad_request("the path is not UTF-8"),
             Self::Method(methods) => {
                 let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 let allowed = names.join(", ");
                 let told = format!("{path} takes {allowed}");
-                let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, told).into_response();
-                if let Ok(value) = HeaderValue::from_str(&allowed) {
-                    response.headers_mut().insert(ALLOW, value);
-                }
-                response
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, told).allowing(&allowed)
             }
         }
     }
@@ -173,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_told_with_the_right_ones() {
-        let response = Missed::Method(vec![Method::PUT, Method::DELETE]).into_response("/x");
+        let response = Missed::Method(vec![Method::PUT, Method::DELETE]).into_problem("/x").into_response(None);
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()["allow"], "PUT, DELETE");
     }

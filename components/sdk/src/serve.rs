@@ -19,12 +19,16 @@ pub type Handler = fn(&Request) -> Result<Response>;
 /// The routes of a service with a WASI 0.2 handler.
 pub type Routes = Router<Handler>;
 
+/// Where the host says which request this is.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 const READ_BYTES_MAX: u64 = 64 * 1024;
 
 /// Answer a request; the macro calls this.
 #[doc(hidden)]
 pub fn run(incoming: &IncomingRequest, out: ResponseOutparam, routes: &Routes) {
-    let mut response = answer(incoming, routes).unwrap_or_else(Error::into_response);
+    let id = incoming.headers().get(REQUEST_ID).into_iter().next().and_then(|id| String::from_utf8(id).ok());
+    let told = |error: Error| error.into_problem().into_response(id.as_deref());
+    let mut response = answer(incoming, routes).unwrap_or_else(told);
     let length = response.body().len();
     // For HEAD too: the server leaves the body out, and a length without a body would be refused here.
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
@@ -35,7 +39,7 @@ fn answer(incoming: &IncomingRequest, routes: &Routes) -> Result<Response> {
     let head = parts(incoming)?;
     let found = match routes.find(head.method(), head.uri().path()) {
         Ok(found) => found,
-        Err(missed) => return Ok(missed.into_response(head.uri().path())),
+        Err(missed) => return Err(missed.into_problem(head.uri().path()).into()),
     };
     let body = match incoming.method() {
         Method::Get | Method::Head => Vec::new(),

@@ -55,8 +55,9 @@ fn kind(value: &Value) -> &'static str {
         Value::Null => "a null",
         Value::Boolean(_) => "a boolean",
         Value::Integer(_) => "an integer",
+        Value::Real(_) => "a real",
         Value::Text(_) => "a text",
-        _ => "another type",
+        Value::Blob(_) => "a blob",
     }
 }
 

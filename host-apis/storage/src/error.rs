@@ -110,6 +110,32 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether what a guest did, or how long it took, is why its unit of work could not be committed, so that running
+    /// it again may end the same way for ever. Not so for a conflict, and for a database that cannot be used now.
+    pub fn is_by_guest(&self) -> bool {
+        match self {
+            Self::Denied(_)
+            | Self::Invalid(_)
+            | Self::Constraint { .. }
+            | Self::WouldDeadlock
+            | Self::Expired(_)
+            | Self::AlreadyOpen
+            | Self::NotOpen
+            | Self::TooManyRows { .. }
+            | Self::ResultTooLarge { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::IdReused { .. } => true,
+            // The only wait left then is the one for the writer.
+            Self::Timeout(_)
+            | Self::Conflict
+            | Self::Refused(_)
+            | Self::Overloaded { .. }
+            | Self::Corrupt { .. }
+            | Self::Closed(_)
+            | Self::Other(_) => false,
+        }
+    }
+
     /// A statement that ran past `limits.statement.time`.
     pub(crate) fn statement_time(limit: Duration) -> Self {
         Self::Timeout(format!("the statement ran longer than {limit:?} (limits.statement.time)"))

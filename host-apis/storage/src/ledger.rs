@@ -1,8 +1,6 @@
 //! What whoever delivers events asks and writes outside a handler's own unit of work: is it handled, how often has it
 //! failed, where are the dead letters.
 
-use hull_invocation::EventKey;
-
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter};
@@ -28,15 +26,20 @@ impl Ledger {
         self.database.backend.read(StateOf(identity.clone()), None).await
     }
 
-    /// A handler was started for it and failed; the number of failed attempts with this one.
-    pub async fn record_failure(&self, key: &EventKey, reason: &str) -> Result<u32, StorageError> {
-        let failure = RecordFailure { key: key.clone(), reason: reason.to_owned() };
+    /// A handler was started for it and failed; the number of failed attempts with this one. None if it is handled
+    /// after all: its commit came through although nobody heard of it.
+    pub async fn record_failure(
+        &self,
+        identity: &EventIdentity,
+        reason: &str,
+    ) -> Result<Option<u32>, StorageError> {
+        let failure = RecordFailure { identity: identity.clone(), reason: reason.to_owned() };
         self.database.backend.write(failure, None).await
     }
 
     /// Put an event with the dead letters and forget its attempts. One that is there already (a replay that failed)
-    /// keeps its id and gets the new reason.
-    pub async fn bury(&self, letter: DeadLetter) -> Result<i64, StorageError> {
+    /// keeps its id and gets the new reason. None if the event came in and is handled after all.
+    pub async fn bury(&self, letter: DeadLetter) -> Result<Option<i64>, StorageError> {
         self.database.backend.write(Bury(letter), None).await
     }
 

@@ -32,7 +32,7 @@ pub struct SessionOptions {
 /// See the module. Clones are the same session. When the last one is dropped, an open unit of work is rolled back.
 #[derive(Clone)]
 pub struct Session {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Session {
@@ -169,12 +169,26 @@ impl Session {
         }
     }
 
-    /// Give an open unit of work up without waiting: the guest let go of it.
+    /// Give an open unit of work up without waiting: the guest let go of it, did not accept its event, or has ended.
+    /// After the end of a unit nothing happens.
     pub fn abandon(&self) {
-        if self.inner.options.event.is_none() {
-            *self.inner.state.lock() = State::Outside;
-            self.inner.options.frame.set_unit_open(false);
+        let inner = &self.inner;
+        let mut state = inner.state.lock();
+        let given_up = match (&*state, &inner.options.event) {
+            (State::Ended(_), Some(_)) => return,
+            (_, Some(_)) => State::Ended(StorageError::Expired("the event was not accepted".to_owned())),
+            (_, None) => State::Outside,
+        };
+        if let State::Open(unit) = std::mem::replace(&mut *state, given_up) {
+            unit.abandon();
         }
+        drop(state);
+        inner.options.frame.set_unit_open(false);
+    }
+
+    /// Whether the unit of work was ended by a conflict: then it is not the guest's fault that it cannot go on.
+    pub fn met_conflict(&self) -> bool {
+        matches!(*self.inner.state.lock(), State::Ended(StorageError::Conflict))
     }
 
     /// Whether a unit of work is open.
@@ -236,7 +250,15 @@ impl Session {
             }
         };
         let unit = Arc::new(unit);
-        *inner.state.lock() = State::Open(Arc::clone(&unit));
+        {
+            let mut state = inner.state.lock();
+            // Given up meanwhile: dropping this side undoes it.
+            if !matches!(*state, State::Begun) {
+                inner.options.frame.set_unit_open(false);
+                return Err(StorageError::Expired("it was given up before it began".to_owned()));
+            }
+            *state = State::Open(Arc::clone(&unit));
+        }
         let result = answer_of::<O>(&unit, answer, deadline).await;
         self.settle(result)
     }

@@ -5,6 +5,7 @@ mod connection;
 mod control;
 mod events;
 mod failure;
+mod functions;
 mod guard;
 mod job;
 mod keyvalue;
@@ -16,6 +17,7 @@ mod scope;
 mod statement;
 mod statistics;
 mod unit;
+mod watch;
 mod writer;
 
 use std::sync::Arc;

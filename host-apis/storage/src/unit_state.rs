@@ -64,7 +64,10 @@ impl Inner {
         let mut state = self.state.lock();
         if matches!(*state, State::Open(_)) {
             *state = State::Ended(match error {
-                StorageError::Expired(_) | StorageError::Conflict => error.clone(),
+                StorageError::Expired(_)
+                | StorageError::Conflict
+                | StorageError::Closed(_)
+                | StorageError::Corrupt { .. } => error.clone(),
                 other => StorageError::Expired(other.to_string()),
             });
             self.options.frame.set_unit_open(false);
@@ -97,3 +100,48 @@ impl Drop for Closing<'_> {
     }
 }
 
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use hull_invocation::{ComponentId, Event, EventKey, Lineage};
+
+    use crate::database::Database;
+    use crate::error::StorageError;
+    use crate::event::EventIdentity;
+    use crate::options::DatabaseOptions;
+    use crate::session::SessionOptions;
+    use crate::state_dir::ComponentDir;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_unit_remembers_that_a_conflict_ended_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let component = ComponentId::new("shop", "orders");
+        let directory = ComponentDir::unowned(folder.path()).expect("a folder");
+        let database = Database::new(&directory, DatabaseOptions::new(component.clone()));
+        let event = Event {
+            key: EventKey { source: "/shop/carts".to_owned(), id: "1".to_owned() },
+            subject: "carts.paid".to_owned(),
+            time: String::new(),
+            headers: Vec::new(),
+            payload: bytes::Bytes::new(),
+        };
+        for error in [StorageError::Conflict, StorageError::Expired("late".to_owned())] {
+            let session = database.session(SessionOptions {
+                frame: Arc::clone(Lineage::root(component.clone()).frame()),
+                deadline: hull_clock::now() + Duration::from_secs(30),
+                event: Some(EventIdentity::of(&event)),
+            });
+            session.set("k".to_owned(), Vec::new()).await.expect("set");
+            assert!(!session.met_conflict());
+            session.inner.end_unit(&error);
+            assert_eq!(session.met_conflict(), error == StorageError::Conflict);
+            assert_eq!(session.set("k".to_owned(), Vec::new()).await, Err(error.clone()));
+            session.abandon();
+            assert_eq!(session.finish_event().await, Err(error), "giving up does not change why it ended");
+        }
+    }
+}

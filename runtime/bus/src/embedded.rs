@@ -25,7 +25,7 @@ mod stream;
 mod upkeep;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,8 +58,11 @@ pub struct EmbeddedBus {
     options: Arc<EmbeddedOptions>,
     disk: Arc<dyn Disk>,
     streams: Arc<Mutex<HashMap<String, Arc<Stream>>>>,
-    /// Held while a stream or consumer is made, so that it is made once.
-    making: tokio::sync::Mutex<()>,
+    /// Streams whose files were found damaged: they take nothing and are left as they are.
+    broken: BTreeMap<String, BusError>,
+    /// Held while a stream or consumer is made, so that it is made once. The thread that makes it holds it, for
+    /// whoever waits may go away meanwhile.
+    making: Arc<tokio::sync::Mutex<()>>,
     requests: Requests,
     signal: Arc<Signal>,
     housekeeper: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -67,7 +70,8 @@ pub struct EmbeddedBus {
 }
 
 impl EmbeddedBus {
-    /// Open the bus and every stream in its directory, and mend what a crash has left.
+    /// Open the bus and every stream in its directory, and mend what a crash has left. A stream that is damaged does
+    /// not keep the others from working: it is named in the log and in the status, and its uses fail.
     pub async fn open(options: EmbeddedOptions) -> Result<Self, BusError> {
         Self::open_on(options, Arc::new(RealDisk)).await
     }
@@ -76,7 +80,7 @@ impl EmbeddedBus {
         let options = Arc::new(options);
         let (for_opening, its_disk) = (Arc::clone(&options), Arc::clone(&disk));
         let opening = tokio::task::spawn_blocking(move || open_streams(&for_opening, &its_disk));
-        let streams = opening.await.map_err(|_| unavailable("", "opening it was interrupted"))??;
+        let (streams, broken) = opening.await.map_err(|_| unavailable("", "opening it was interrupted"))??;
         let streams = Arc::new(Mutex::new(streams));
         let signal = Arc::new(Signal::default());
         let (write, sync) = (options.place_write, options.place_sync);
@@ -92,7 +96,8 @@ impl EmbeddedBus {
             options,
             disk,
             streams,
-            making: tokio::sync::Mutex::new(()),
+            broken,
+            making: Arc::default(),
             signal,
             housekeeper: Mutex::new(Some(housekeeper)),
             closed: AtomicBool::new(false),
@@ -107,7 +112,10 @@ impl EmbeddedBus {
             return Ok(Arc::clone(stream));
         }
         check_name(app)?;
-        let _making = self.making.lock().await;
+        if let Some(error) = self.broken.get(app) {
+            return Err(error.clone());
+        }
+        let making = Arc::clone(&self.making).lock_owned().await;
         if self.closed.load(Ordering::Acquire) {
             return Err(BusError::Closed);
         }
@@ -115,36 +123,38 @@ impl EmbeddedBus {
             return Ok(Arc::clone(stream));
         }
         let (options, disk, name) = (Arc::clone(&self.options), Arc::clone(&self.disk), app.to_owned());
+        let streams = Arc::clone(&self.streams);
         let opening = tokio::task::spawn_blocking(move || {
+            let _making = making;
             let directory = options.directory.join(escape(&name));
             disk::create_directory(&directory)
                 .and_then(|()| disk::create_file(&directory.join(APP_FILE), name.as_bytes()))
                 .map_err(|error| unavailable(&name, &format!("making {}: {error}", directory.display())))?;
-            Stream::open(&name, directory, options, disk)
+            let stream = Arc::new(Stream::open(&name, directory, options, disk)?);
+            streams.lock().insert(name, Arc::clone(&stream));
+            Ok(stream)
         });
-        let stream = Arc::new(opening.await.map_err(|_| unavailable(app, "opening it was interrupted"))??);
-        self.streams.lock().insert(app.to_owned(), Arc::clone(&stream));
-        Ok(stream)
+        opening.await.map_err(|_| unavailable(app, "opening it was interrupted"))?
     }
 
     async fn durable(&self, stream: &Arc<Stream>, spec: &ConsumerSpec) -> Result<Arc<Durable>, BusError> {
         let name = consumer_name(&spec.component, spec.pattern.as_str());
-        let _making = self.making.lock().await;
+        let making = Arc::clone(&self.making).lock_owned().await;
         if let Some(durable) = stream.shared.consumers.read().get(&name) {
             return Ok(Arc::clone(durable));
         }
         let (shared, spec) = (Arc::clone(&stream.shared), spec.clone());
-        let making = tokio::task::spawn_blocking(move || {
+        let creating = tokio::task::spawn_blocking(move || {
+            let _making = making;
             let settled = match spec.start {
                 Start::All => Ranges::default(),
                 Start::New => Ranges::up_to(shared.index.read().last()),
             };
-            Durable::create(&shared, &spec, settled)
+            let durable = Arc::new(Durable::create(&shared, &spec, settled)?);
+            shared.consumers.write().insert(name, Arc::clone(&durable));
+            Ok(durable)
         });
-        let made = making.await.map_err(|_| stream.shared.unavailable("making a consumer was interrupted"))?;
-        let durable = Arc::new(made?);
-        stream.shared.consumers.write().insert(name, Arc::clone(&durable));
-        Ok(durable)
+        creating.await.map_err(|_| stream.shared.unavailable("making a consumer was interrupted"))?
     }
 }
 
@@ -172,10 +182,13 @@ impl Bus for EmbeddedBus {
 
     async fn remove_consumer(&self, app: &str, component: &str, pattern: &SubjectPattern) -> Result<(), BusError> {
         let stream = self.stream(app).await?;
-        let _making = self.making.lock().await;
+        let making = Arc::clone(&self.making).lock_owned().await;
         let removed = stream.shared.consumers.write().remove(&consumer_name(component, pattern.as_str()));
         let Some(durable) = removed else { return Ok(()) };
-        let removing = tokio::task::spawn_blocking(move || durable.remove());
+        let removing = tokio::task::spawn_blocking(move || {
+            let _making = making;
+            durable.remove()
+        });
         match removing.await {
             Ok(Ok(())) => {
                 stream.ask_to_retain();
@@ -204,6 +217,14 @@ impl Bus for EmbeddedBus {
         streams.sort_by(|one, other| one.shared.app.cmp(&other.shared.app));
         let closed = self.closed.load(Ordering::Acquire);
         let mut status = BusStatus { problem: closed.then(|| BusError::Closed.to_string()), ..BusStatus::default() };
+        status.streams.extend(self.broken.iter().map(|(app, error)| StreamStatus {
+            app: app.clone(),
+            events: 0,
+            bytes: 0,
+            bytes_max: self.options.bytes_max,
+            last_sequence: 0,
+            problem: Some(error.to_string()),
+        }));
         for stream in streams {
             let shared = &stream.shared;
             let problem = shared.problem.lock().clone();
@@ -257,19 +278,31 @@ impl Drop for EmbeddedBus {
     }
 }
 
-fn open_streams(
-    options: &Arc<EmbeddedOptions>,
-    disk: &Arc<dyn Disk>,
-) -> Result<HashMap<String, Arc<Stream>>, BusError> {
+/// Those that work, and those that do not.
+type Opened = (HashMap<String, Arc<Stream>>, BTreeMap<String, BusError>);
+
+fn open_streams(options: &Arc<EmbeddedOptions>, disk: &Arc<dyn Disk>) -> Result<Opened, BusError> {
     let failed = |error: std::io::Error| unavailable("", &format!("{}: {error}", options.directory.display()));
     disk::create_directory(&options.directory).map_err(failed)?;
-    let mut streams = HashMap::new();
+    let (mut streams, mut broken) = (HashMap::new(), BTreeMap::new());
     for directory in recovery::list_streams(&options.directory).map_err(failed)? {
-        let app = read_app(&directory)?;
-        let stream = Stream::open(&app, directory, Arc::clone(options), Arc::clone(disk))?;
-        streams.insert(app, Arc::new(stream));
+        let app = match read_app(&directory) {
+            Ok(app) => app,
+            Err(error) => {
+                // It is written anew when the app is used, and then the stream is opened.
+                tracing::error!(%error, "a stream of the bus does not say whose it is");
+                continue;
+            }
+        };
+        match Stream::open(&app, directory, Arc::clone(options), Arc::clone(disk)) {
+            Ok(stream) => drop(streams.insert(app, Arc::new(stream))),
+            Err(error) => {
+                tracing::error!(app, %error, "the bus works without the stream of this app");
+                broken.insert(app, error);
+            }
+        }
     }
-    Ok(streams)
+    Ok((streams, broken))
 }
 
 fn read_app(directory: &std::path::Path) -> Result<String, BusError> {
@@ -291,6 +324,10 @@ fn check_name(name: &str) -> Result<(), BusError> {
 fn unavailable(app: &str, reason: &str) -> BusError {
     BusError::Unavailable { app: app.to_owned(), reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+#[path = "embedded/opening_tests.rs"]
+mod opening_tests;
 
 #[cfg(test)]
 #[path = "embedded/fault_tests.rs"]

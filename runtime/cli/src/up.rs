@@ -1,5 +1,6 @@
 //! `hull up`: the running host. Joins gateway, node and admin interface, says when it is ready, and stops in order:
-//! the gateway first, then events, then storage and bus.
+//! the gateway first, then events, then storage and bus. The admin interface is there from the first moment to the
+//! last, so that whoever watches sees a host that starts or stops, not one that is dead.
 
 mod log;
 mod ready;
@@ -13,11 +14,14 @@ use anyhow::Context as _;
 use hull_control::{AdminConfig, AdminServer, Node, NodeConfig, Token, unenforced};
 use hull_gateway::{Gateway, GatewayConfig};
 use hull_storage::StateDir;
-use hull_telemetry::{Logs, Metrics};
+use hull_telemetry::{LogWriter, Logs, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::manifest_files::{self, Loaded};
 use crate::options::UpOptions;
+
+/// What events and storage have to end, at the least, where requests have used up the drain time.
+const CLOSE_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// Run the app until it is told to stop.
 #[allow(clippy::needless_pass_by_value, reason = "the host keeps its options")]
@@ -27,7 +31,8 @@ pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
     }
     let began = hull_clock::now();
     let loaded = manifest_files::load(&options.file, options.config.as_deref())?;
-    log::init(&loaded.host)?;
+    // Until the end of this function: what was logged last is written before the process ends.
+    let log = log::init(&loaded.host)?;
     let unenforced = unenforced(&loaded.app, &loaded.host);
     if !unenforced.refused.is_empty() {
         anyhow::bail!("this version cannot do what is asked for:\n  {}", unenforced.refused.join("\n  "));
@@ -40,7 +45,7 @@ pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
         runtime.worker_threads(threads.get() as usize);
     }
     let runtime = runtime.enable_all().thread_name("hull").build().context("the runtime cannot be started")?;
-    let ended = runtime.block_on(serve(options, loaded, began));
+    let ended = runtime.block_on(serve(options, loaded, began, &log));
     // What blocks by now (a name that is being looked up) has nobody waiting for it.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
@@ -54,47 +59,92 @@ struct Host {
     state_dir: PathBuf,
 }
 
-async fn serve(options: UpOptions, loaded: Loaded, began: Instant) -> anyhow::Result<()> {
+async fn serve(options: UpOptions, loaded: Loaded, began: Instant, log: &LogWriter) -> anyhow::Result<()> {
     let Loaded { app, host, base } = loaded;
     let routes = hull_control::public_routes(&app);
     let (name, drain, json) = (app.name.to_string(), options.drain, options.json);
-    let host = start(&options, host).await?;
     let mut stop = Stop::listen()?;
-    tokio::select! {
-        deployed = host.node.deploy(app, &base) => { deployed?; }
-        () = stop.asked() => {
-            host.node.shutdown(drain).await;
-            return Ok(());
-        }
-    }
-    let Host { node, gateway, admin, state_dir } = host;
+    let Host { node, gateway, admin, state_dir } = start(&options, host, log).await?;
     let admin_address = admin.address();
     let address_file = AddressFile::write(&state_dir, &admin_address)?;
-    let ready = ready::Ready {
-        app: &name,
-        listen: gateway.local_addr(),
-        admin: &admin_address,
-        routes: &routes,
-        took: hull_clock::now().saturating_duration_since(began),
+    let admin = Watched(tokio::spawn(admin.run(Arc::clone(&node))));
+    let deployed = tokio::select! {
+        deployed = node.deploy(app, &base) => Some(deployed),
+        () = stop.asked() => None,
     };
-    let admin = tokio::spawn(admin.run(Arc::clone(&node)));
-    ready.print(json)?;
-    let drained = gateway.run(node.door(), async { stop.asked().await }).await;
-    tracing::info!(abandoned = drained.abandoned, "the gateway has stopped");
-    drop(address_file);
-    tokio::select! {
-        () = node.shutdown(drain) => {}
-        () = stop.asked() => tracing::warn!("told to stop twice: stopping at once"),
+    match deployed {
+        Some(Ok(_)) => {
+            let ready = ready::Ready {
+                app: &name,
+                listen: gateway.local_addr(),
+                admin: &admin_address,
+                routes: &routes,
+                took: hull_clock::now().saturating_duration_since(began),
+            };
+            ready.print(json)?;
+            run_until_stopped(&node, gateway, &mut stop, drain).await;
+        }
+        ended => {
+            close(&node, &mut stop, drain).await;
+            ended.transpose()?;
+        }
     }
-    admin.abort();
+    drop((admin, address_file));
     Ok(())
 }
 
+/// Serve until told to stop, then let what runs finish: requests, events and what they leave behind within `drain`
+/// together. Told a second time, stop at once.
+async fn run_until_stopped(node: &Arc<Node>, gateway: Gateway, stop: &mut Stop, drain: Duration) {
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let gateway = gateway.run(node.door(), async {
+        // An error is the end of whoever tells: a stop as well.
+        let _ = told.await;
+    });
+    let mut gateway = std::pin::pin!(gateway);
+    tokio::select! {
+        _ = &mut gateway => return,
+        () = stop.asked() => {}
+    }
+    let until = hull_clock::now() + drain;
+    tracing::info!(drain_ms = drain.as_millis() as u64, "told to stop: finishing what runs");
+    node.announce_stop();
+    drop(tell);
+    tokio::select! {
+        drained = &mut gateway => tracing::info!(abandoned = drained.abandoned, "the gateway has stopped"),
+        () = stop.asked() => return tell_abandoned(node),
+    }
+    let left = until.saturating_duration_since(hull_clock::now());
+    close(node, stop, left.max(CLOSE_TIME_MIN)).await;
+}
+
+async fn close(node: &Node, stop: &mut Stop, drain: Duration) {
+    tokio::select! {
+        () = node.shutdown(drain) => tracing::info!("stopped"),
+        () = stop.asked() => tell_abandoned(node),
+    }
+}
+
+fn tell_abandoned(node: &Node) {
+    let abandoned = node.invocations_running();
+    tracing::warn!(abandoned, "told to stop twice: stopping at once; what is not committed is rolled back");
+}
+
+/// A task that ends with its owner.
+struct Watched(tokio::task::JoinHandle<()>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Listen first: an address in use is found out before anything is compiled.
-async fn start(options: &UpOptions, mut host: hull_manifest::Host) -> anyhow::Result<Host> {
+async fn start(options: &UpOptions, mut host: hull_manifest::Host, log: &LogWriter) -> anyhow::Result<Host> {
     let state_dir = options.state_dir.clone().unwrap_or_else(|| PathBuf::from(&host.state_dir));
     let state_dir = StateDir::open(&state_dir)?;
     let metrics = Arc::new(Metrics::new());
+    log.count_in(metrics.log_lines_dropped());
     let logs = Logs::new(Arc::clone(&metrics));
     let listen: SocketAddr = options.listen.unwrap_or(host.listen).get();
     let gateway = Gateway::bind(GatewayConfig { listen, drain: options.drain, ..GatewayConfig::default() }, &metrics)?;
@@ -123,9 +173,10 @@ struct AddressFile(PathBuf);
 impl AddressFile {
     fn write(state_dir: &std::path::Path, address: &str) -> anyhow::Result<Self> {
         let path = state_dir.join("admin-address");
-        let told = match address.contains('/') {
-            true => std::path::absolute(address).map_or_else(|_| address.to_owned(), |path| path.display().to_string()),
-            false => address.to_owned(),
+        let told = if address.contains('/') {
+            std::path::absolute(address).map_or_else(|_| address.to_owned(), |path| path.display().to_string())
+        } else {
+            address.to_owned()
         };
         std::fs::write(&path, told).with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Self(path))

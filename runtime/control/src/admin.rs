@@ -15,7 +15,7 @@ pub use token::Token;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,20 +163,52 @@ async fn serve(stream: Box<dyn Stream>, node: Arc<Node>, token: Option<Arc<Token
     }
 }
 
-/// A socket that only this user can open. One that nobody listens on any more is replaced.
-fn bind_socket(path: &std::path::Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::PermissionsExt;
+/// A socket that only this user can open, from its first moment: it is made in a folder that is only this user's and
+/// then moved. One that nobody listens on any more is replaced.
+fn bind_socket(path: &Path) -> io::Result<UnixListener> {
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"));
     }
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) if std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()) => {
-            std::fs::remove_file(path)?;
-        }
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket")),
-        Err(_) => {}
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket()) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Short: a socket's path has about 100 bytes.
+    let own = parent.join(format!(".{:x}", hull_clock::random_u64() >> 32));
+    std::fs::DirBuilder::new().mode(0o700).create(&own)?;
+    let made = own.join("s");
+    let bound = UnixListener::bind(&made).and_then(|listener| {
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&made, path)?;
+        Ok(listener)
+    });
+    let _ = std::fs::remove_file(&made);
+    let _ = std::fs::remove_dir(&own);
+    bound
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::bind_socket;
+
+    #[tokio::test]
+    async fn a_socket_is_private_and_a_dead_one_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("admin.sock");
+        drop(bind_socket(&path).expect("bound"));
+        let listener = bind_socket(&path).expect("a dead one is replaced");
+        assert!(bind_socket(&path).is_err(), "one that listens is not");
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(tokio::net::UnixStream::connect(&path).await.is_ok());
+        drop(listener);
+        let others: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").flatten().collect();
+        assert_eq!(others.len(), 1, "{others:?}");
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, "text").expect("written");
+        assert!(bind_socket(&path).is_err(), "a file is not replaced");
+    }
 }

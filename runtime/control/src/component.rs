@@ -88,19 +88,19 @@ fn egress_limits(limits: &Limits) -> EgressLimits {
 /// What a component's database is opened with.
 pub(crate) fn database_options(id: &ComponentId, limits: &Limits) -> DatabaseOptions {
     let mut options = DatabaseOptions::new(id.clone());
-    options.limits = storage_limits(options.limits, limits);
+    options.limits = storage_limits(&options.limits, limits);
     options
 }
 
 /// The manifest's bounds, and ours for what it does not speak of.
-pub(crate) fn storage_limits(defaults: StorageLimits, limits: &Limits) -> StorageLimits {
+pub(crate) fn storage_limits(defaults: &StorageLimits, limits: &Limits) -> StorageLimits {
     StorageLimits {
         storage_bytes: limits.storage.get(),
         value_bytes_max: usize::try_from(limits.value_max.get()).unwrap_or(usize::MAX),
         statement_time: limits.statement.time,
         rows_max: limits.statement.rows_max.get(),
         transaction_time: limits.transaction_time,
-        ..defaults
+        ..*defaults
     }
 }
 

@@ -168,9 +168,13 @@ impl Node {
         self.engine.install(app.name.as_str(), versions);
         self.dispatch.admit(app.name.as_str(), self.admissions(app));
         self.routes.set(table);
+        for id in &gone {
+            self.metrics().remove(id);
+            self.logs().remove(id);
+        }
         let starting = deployed.components.iter().filter_map(|served| {
             let component = app.component(served.id.component())?;
-            let limits = storage_limits(served.database.limits(), &component.hull.limits);
+            let limits = storage_limits(&served.database.limits(), &component.hull.limits);
             served.database.set_limits(limits);
             let metrics = self.metrics().component(&served.id);
             let config = ComponentConfig::from_manifest(app, component, served.database.clone(), metrics);

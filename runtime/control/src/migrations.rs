@@ -22,7 +22,7 @@ pub(crate) fn read_migrations(component: &Component, base: &Path) -> Result<Vec<
     let mut names = Vec::new();
     for entry in dir.entries().map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        names.push(name.into_string().map_err(|name| problem(format!("{name:?} is not UTF-8")))?);
+        names.push(name.into_string().map_err(|name| problem(format!("{} is not UTF-8", name.display())))?);
     }
     let files = migration_files(names.iter().map(String::as_str), Dialect::Sqlite)
         .map_err(|error| problem(error.to_string()))?;

@@ -16,12 +16,15 @@ use hull_manifest::Host;
 use hull_storage::{Database, StateDir, StateDirError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, Semaphore};
 
 use crate::deploy::Deployed;
 
 /// Instances of both engines at once, where `[host] memory` does not say otherwise.
 const INSTANCES_MAX: u32 = 512;
+
+/// Those who follow logs at once.
+const LOG_FOLLOWERS_MAX: usize = 16;
 
 /// What a host is started with.
 pub struct NodeConfig {
@@ -70,6 +73,7 @@ pub struct Node {
     logs: Arc<Logs>,
     bus: Arc<dyn Bus>,
     is_stopping: AtomicBool,
+    log_followers: Arc<Semaphore>,
 }
 
 impl Node {
@@ -105,6 +109,7 @@ impl Node {
             logs,
             bus,
             is_stopping: AtomicBool::new(false),
+            log_followers: Arc::new(Semaphore::new(LOG_FOLLOWERS_MAX)),
         }))
     }
 
@@ -124,7 +129,7 @@ impl Node {
         self.announce_stop();
         let _deploying = self.deploying.lock().await;
         self.events.shutdown(drain).await;
-        let running: i64 = self.running();
+        let running = self.invocations_running();
         if running > 0 {
             tracing::warn!(abandoned = running, "invocations were still running after the drain time");
         }
@@ -136,7 +141,7 @@ impl Node {
     }
 
     /// Invocations that are running, of all components.
-    fn running(&self) -> i64 {
+    pub fn invocations_running(&self) -> i64 {
         let databases = self.databases.lock();
         databases.keys().map(|id| self.metrics.component(id).invocations_in_flight()).sum()
     }
@@ -151,6 +156,10 @@ impl Node {
 
     pub(crate) fn logs(&self) -> &Arc<Logs> {
         &self.logs
+    }
+
+    pub(crate) fn log_followers(&self) -> &Arc<Semaphore> {
+        &self.log_followers
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hull_admission::TokenBucket;
 use hull_dispatch::Observer;
@@ -39,40 +40,44 @@ pub(crate) struct Keeping {
     budget: Mutex<Budget>,
 }
 
+/// The rate, spent line by line.
 struct Budget {
     bucket: TokenBucket,
     /// Bytes dropped since a line was last kept whole.
     dropped_bytes: u64,
 }
 
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+struct Allowed<'a> {
+    /// As much of it as there is room for, if there is any.
+    kept: Option<&'a str>,
+    /// What was dropped of it.
+    dropped_bytes: u64,
+    /// What was dropped of those before; told once, with the first line that is whole again.
+    dropped_before: u64,
+}
+
+impl Budget {
+    fn on_line<'a>(&mut self, now: Instant, line: &'a str) -> Allowed<'a> {
+        let taken = self.bucket.on_take(now, LINE_BYTES + line.len() as u64);
+        let kept = taken.checked_sub(LINE_BYTES).map(|bytes| {
+            let most = usize::try_from(bytes).unwrap_or(usize::MAX);
+            line.get(..line.floor_char_boundary(most)).unwrap_or(line)
+        });
+        let kept = kept.filter(|kept| !kept.is_empty() || line.is_empty());
+        let dropped_bytes = (line.len() - kept.map_or(0, str::len)) as u64;
+        self.dropped_bytes += dropped_bytes;
+        let is_whole = dropped_bytes == 0 && kept.is_some();
+        let dropped_before = if is_whole { std::mem::take(&mut self.dropped_bytes) } else { 0 };
+        Allowed { kept, dropped_bytes, dropped_before }
+    }
+}
+
 impl Keeping {
     pub(crate) fn new(log: Arc<ComponentLog>, metrics: Arc<ComponentMetrics>, rate: ByteRate) -> Self {
         let bucket = TokenBucket::new(rate.bytes_per_second(), hull_clock::now());
         Self { log, metrics, rate, budget: Mutex::new(Budget { bucket, dropped_bytes: 0 }) }
-    }
-
-    /// As much of a line as the rate allows, if any. What had to be dropped before is told once there is room again.
-    fn within_rate<'a>(&self, line: &'a str, cut_bytes: usize) -> Option<&'a str> {
-        let (kept, dropped_before) = {
-            let mut budget = self.budget.lock();
-            let taken = budget.bucket.on_take(hull_clock::now(), LINE_BYTES + line.len() as u64);
-            let kept = taken.checked_sub(LINE_BYTES).map(|bytes| {
-                let most = usize::try_from(bytes).unwrap_or(usize::MAX);
-                line.get(..line.floor_char_boundary(most)).unwrap_or(line)
-            });
-            let kept = kept.filter(|kept| !kept.is_empty() || line.is_empty());
-            let dropped = (line.len() - kept.map_or(0, str::len)) as u64;
-            budget.dropped_bytes += dropped;
-            self.metrics.log_dropped(dropped + cut_bytes as u64);
-            let is_whole = dropped == 0 && kept.is_some();
-            (kept, if is_whole { std::mem::take(&mut budget.dropped_bytes) } else { 0 })
-        };
-        if dropped_before > 0 {
-            let rate = self.rate;
-            let told = format!("{dropped_before} bytes of its log were dropped: limits.logs is \"{rate}\"");
-            self.log.write(Level::Warn, LogSource::Host, None, &told);
-        }
-        kept
     }
 }
 
@@ -82,7 +87,14 @@ impl LogSink for Keeping {
             "" => Cow::Borrowed(record.message),
             context => Cow::Owned(format!("{context}: {}", record.message)),
         };
-        let Some(kept) = self.within_rate(&line, record.cut_bytes) else { return };
+        let allowed = self.budget.lock().on_line(hull_clock::now(), &line);
+        self.metrics.log_dropped(allowed.dropped_bytes + record.cut_bytes as u64);
+        if allowed.dropped_before > 0 {
+            let (dropped, rate) = (allowed.dropped_before, self.rate);
+            let told = format!("{dropped} bytes of its log were dropped: limits.logs is \"{rate}\"");
+            self.log.write(Level::Warn, LogSource::Host, None, &told);
+        }
+        let Some(kept) = allowed.kept else { return };
         let scope = record.scope;
         let ids = LogIds {
             request_id: scope.request_id.clone(),
@@ -108,38 +120,25 @@ impl LogSink for Keeping {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::time::Duration;
 
-    use hull_invocation::{ComponentId, RequestId, TraceContext};
-    use hull_logging::{LogRecord, LogScope, LogSink};
-    use hull_telemetry::{Logs, Metrics};
+    use hull_admission::TokenBucket;
 
-    use super::Keeping;
+    use super::{Allowed, Budget};
 
-    /// A rate so low that no time that passes here gives another line.
     #[test]
     fn what_exceeds_the_rate_is_cut_and_counted() {
-        let id = ComponentId::new("shop", "orders");
-        let metrics = Arc::new(Metrics::new());
-        let logs = Logs::new(Arc::clone(&metrics));
-        let rate = "300B/s".parse().expect("a rate");
-        let keeping = Keeping::new(logs.component(&id), metrics.component(&id), rate);
-        let scope = LogScope {
-            component: id.clone(),
-            request_id: RequestId::from_bytes([1; 16]),
-            correlation_id: RequestId::from_bytes([2; 16]),
-            trace: TraceContext::root([3; 16], 4),
-        };
-        let say = |message: &str| {
-            let level = hull_logging::Level::Info;
-            keeping.log(&LogRecord::new(&scope, level, hull_logging::Source::Stdout, "", message));
-        };
-        say(&"x".repeat(100));
-        say(&"y".repeat(1000));
-        say("z");
-        let lines: Vec<_> = logs.tail(Some(&id), 10).iter().map(|line| line.message.to_string()).collect();
-        assert_eq!(lines, ["x".repeat(100)]);
-        let dropped = r#"hull_log_bytes_dropped_total{app="shop",component="orders"} 1001"#;
-        assert!(metrics.render().contains(dropped), "{}", metrics.render());
+        let start = hull_clock::now();
+        let mut budget = Budget { bucket: TokenBucket::new(300, start), dropped_bytes: 0 };
+        let whole = Allowed { kept: Some("hundred"), dropped_bytes: 0, dropped_before: 0 };
+        assert_eq!(budget.on_line(start, "hundred"), whole);
+        let rest = "é".repeat(100);
+        let cut = Allowed { kept: rest.get(..36), dropped_bytes: 164, dropped_before: 0 };
+        assert_eq!(budget.on_line(start, &rest), cut);
+        let dropped = Allowed { kept: None, dropped_bytes: 1, dropped_before: 0 };
+        assert_eq!(budget.on_line(start, "z"), dropped);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(budget.on_line(later, ""), Allowed { kept: Some(""), dropped_bytes: 0, dropped_before: 165 });
+        assert_eq!(budget.on_line(later, ""), Allowed { kept: Some(""), dropped_bytes: 0, dropped_before: 0 });
     }
 }

@@ -1,7 +1,9 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{App, Auth, BusBackend, Host, RoutePolicy, Storage};
+use hull_manifest::{
+    App, Auth, Bulkhead, BusBackend, Host, HostLimits, MessageLimits, RoutePolicy, Secrets, Storage, Telemetry,
+};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,10 +36,17 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
             ));
         }
     }
+    look_at_host(host, &mut found);
+    let weight = Bulkhead::default().cpu_weight;
+    for (name, _) in app.bulkheads.iter().filter(|(_, bulkhead)| bulkhead.cpu_weight != weight) {
+        found.ignored.push(format!("bulkheads.{name}.cpu-weight"));
+    }
+    let rate = MessageLimits::default().rate;
     for component in &app.components {
         let hull = &component.hull;
         let settings = [
             ("limits.cpu-rate", hull.limits.cpu_rate.is_some()),
+            ("limits.messages.rate", hull.limits.messages.rate != rate),
             ("reserve", hull.reserve != hull_manifest::Reserve::default()),
             ("calls", !hull.calls.is_empty()),
             ("health", hull.health.is_some()),
@@ -49,6 +58,22 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
     found
 }
 
+fn look_at_host(host: &Host, found: &mut Unenforced) {
+    if host.secrets != Secrets::Env {
+        found.refused.push("hull.toml: [secrets] provider: this version has \"env\" only".to_owned());
+    }
+    let telemetry = Telemetry::default();
+    let settings = [
+        ("[host] memory", host.limits.memory != HostLimits::default().memory),
+        ("[telemetry] otlp-endpoint", host.telemetry.otlp_endpoint != telemetry.otlp_endpoint),
+        ("[telemetry] sample", host.telemetry.sample != telemetry.sample),
+        ("[auth.jwt]", host.jwt.is_some()),
+    ];
+    for (key, _) in settings.into_iter().filter(|(_, is_set)| *is_set) {
+        found.ignored.push(format!("hull.toml: {key}"));
+    }
+}
+
 fn look_at_route(route: &str, policy: &RoutePolicy, found: &mut Unenforced) {
     let settings = [
         ("auth", policy.auth != Auth::None || !policy.scopes.is_empty()),
@@ -58,5 +83,46 @@ fn look_at_route(route: &str, policy: &RoutePolicy, found: &mut Unenforced) {
     ];
     for (key, _) in settings.into_iter().filter(|(_, is_set)| *is_set) {
         found.refused.push(format!("routes.\"{route}\".{key}: this version does not enforce it"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hull_manifest::{App, Host, Reading};
+
+    use super::{Unenforced, unenforced};
+
+    fn found(app: &str, host: &str) -> Unenforced {
+        let text = format!(
+            "spin_manifest_version = 2\n[application]\nname = \"shop\"\nversion = \"1\"\n\
+             [[trigger.http]]\nroute = \"/\"\ncomponent = \"a\"\n\
+             [component.a]\nsource = \"a.wasm\"\n{app}"
+        );
+        let app = App::parse(&text, &Reading::alone("spin.toml")).expect("a manifest");
+        unenforced(&app, &Host::parse(host, "hull.toml").expect("a configuration"))
+    }
+
+    #[test]
+    fn defaults_ask_for_nothing_that_is_missing() {
+        assert_eq!(found("", ""), Unenforced::default());
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told() {
+        let app = "[component.a.tool.hull.limits]\ncpu-rate = \"50%\"\nmessages = { rate = \"1/s\" }\n\
+                   [application.tool.hull.bulkheads.b]\ncpu-weight = 300\n";
+        let told = found(app, "[telemetry]\nsample = \"5%\"\n");
+        assert!(told.refused.is_empty(), "{told:?}");
+        let keys = ["[telemetry] sample", "bulkheads.b.cpu-weight", "limits.cpu-rate", "limits.messages.rate"];
+        assert_eq!(told.ignored.len(), keys.len(), "{told:?}");
+        for (key, line) in keys.iter().zip(&told.ignored) {
+            assert!(line.contains(key), "{key} in {line}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_missed_is_refused() {
+        let told = found("", "[secrets]\nprovider = \"file\"\npath = \"secrets\"\n");
+        assert_eq!(told.refused.len(), 1, "{told:?}");
     }
 }

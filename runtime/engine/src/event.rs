@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_invocation::{Event, EventOutcome, Failure, Invocation};
+use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation};
 use hull_storage::{EventIdentity, Finished, StorageError};
 
 use crate::deploy::Version;
@@ -80,21 +80,30 @@ async fn handle(
         Outcome::Ok => match session.finish_event().await {
             Ok(Finished::Committed) => Ok(EventOutcome::Handled(reply)),
             Ok(Finished::AlreadyHandled) => Ok(EventOutcome::AlreadyHandled),
-            Err(StorageError::Conflict) => Ok(EventOutcome::Conflict),
-            Err(error @ StorageError::IdReused { .. }) => Ok(EventOutcome::Reject(error.to_string())),
-            Err(error) => Err(Failure::Unavailable { component: component(), message: error.to_string() }),
+            Err(error) => uncommitted(&error, component()),
         },
-        Outcome::Retry(after_ms) => {
-            session.abandon();
-            Ok(EventOutcome::Retry(after_ms.map(Duration::from_millis)))
-        }
-        Outcome::Reject(reason) => {
-            session.abandon();
-            Ok(EventOutcome::Reject(reason))
-        }
+        // It could not know better: what it asked for was lost to another unit.
+        Outcome::Retry(_) if session.met_conflict() => Ok(EventOutcome::Conflict),
+        Outcome::Retry(after_ms) => Ok(EventOutcome::Retry(after_ms.map(Duration::from_millis))),
+        Outcome::Reject(reason) => Ok(EventOutcome::Reject(reason)),
     };
+    session.abandon();
     sandbox.close();
     ended
+}
+
+/// The handler accepted, and yet nothing of it happened. What is its own fault is a failed attempt, or else an event
+/// that can never be committed would be handled for ever.
+fn uncommitted(error: &StorageError, component: ComponentId) -> Result<EventOutcome, Failure> {
+    match error {
+        StorageError::Conflict => Ok(EventOutcome::Conflict),
+        StorageError::IdReused { .. } => Ok(EventOutcome::Reject(error.to_string())),
+        error if error.is_by_guest() => {
+            let message = format!("its handler accepted, but its unit of work was not committed: {error}");
+            Err(Failure::Trapped { component, message })
+        }
+        error => Err(Failure::Unavailable { component, message: error.to_string() }),
+    }
 }
 
 fn guest_event(delivered: Delivered) -> GuestEvent {
@@ -108,5 +117,39 @@ fn guest_event(delivered: Delivered) -> GuestEvent {
         payload: event.payload.into(),
         attempt,
         expects_reply,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hull_invocation::{ComponentId, EventOutcome, Failure};
+    use hull_storage::{ConstraintKind, StorageError};
+
+    use super::uncommitted;
+
+    #[test]
+    fn only_what_the_handler_is_to_blame_for_counts_as_an_attempt() {
+        let of = |error: StorageError| uncommitted(&error, ComponentId::new("shop", "orders"));
+        assert_eq!(of(StorageError::Conflict), Ok(EventOutcome::Conflict));
+        let reused = StorageError::IdReused { source_name: "/shop/carts".into(), id: "1".into() };
+        assert!(matches!(of(reused), Ok(EventOutcome::Reject(_))));
+        let held = format!("it held the database longer than {:?}", Duration::from_secs(1));
+        let constraint = StorageError::Constraint { kind: ConstraintKind::ForeignKey, message: held.clone() };
+        let full = StorageError::QuotaExceeded { component: held.clone(), limit_bytes: 1 };
+        for error in [StorageError::Expired(held.clone()), constraint, full] {
+            let failure = of(error.clone());
+            let says_why = |message: &str| message.contains(&error.to_string());
+            assert!(matches!(&failure, Err(Failure::Trapped { message, .. }) if says_why(message)), "{failure:?}");
+        }
+        for error in [
+            StorageError::Closed(held.clone()),
+            StorageError::Timeout(held.clone()),
+            StorageError::Overloaded { component: held.clone(), waiting: 1 },
+            StorageError::Other(held),
+        ] {
+            assert!(matches!(of(error), Err(Failure::Unavailable { .. })));
+        }
     }
 }

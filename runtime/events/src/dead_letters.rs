@@ -148,7 +148,8 @@ async fn replay_incoming(handler: &Handler, id: i64, letter: DeadLetter) -> Resu
         }
         Verdict::Again { failed: Some(reason), .. } | Verdict::Dead { reason, .. } => {
             let buried = handler.bury(&letter.event, &reason, attempt).await;
-            buried.map(|_| Replayed::Failed(reason)).map_err(|source| EventsError::Storage { component, source })
+            let replayed = |buried: Option<i64>| buried.map_or(Replayed::Done, |_| Replayed::Failed(reason));
+            buried.map(replayed).map_err(|source| EventsError::Storage { component, source })
         }
     }
 }

@@ -79,7 +79,8 @@ impl Events {
 
     /// Handle a component's events and relay what it publishes. When this returns its consumers exist, so that they
     /// miss nothing, except where the bus could not be reached: those are made as soon as it can. A component that
-    /// runs already gets the new configuration, after its running handlers have ended or `drain` has passed.
+    /// runs already gets the new configuration, after its running handlers have ended or `drain` has passed. Consumers
+    /// of patterns that the configuration lacks are removed with what waits for them.
     pub async fn start(&self, config: ComponentConfig, drain: Duration) {
         let place = Arc::clone(self.components.lock().entry(config.id.clone()).or_default());
         let _changing = place.changing.lock().await;
@@ -102,6 +103,7 @@ impl Events {
             let _ = requests.open().await;
             sources.extend([events, requests]);
         }
+        self.forget_old_patterns(&config).await;
         let (working, bus, retain) = (Arc::clone(&handler), Arc::clone(&self.bus), self.retain);
         let deliveries = Task::spawn(move |phases| async move {
             let pruning = prune::run(working.config.id.clone(), working.ledger.clone(), bus, retain, phases.clone());
@@ -111,6 +113,25 @@ impl Events {
         let relay = Relay { config, bus: Arc::clone(&self.bus), outbox, counters };
         let relay = Task::spawn(move |phases| relay.run(phases));
         *place.running.lock() = Some(Arc::new(Running { handler, deliveries, relay }));
+    }
+
+    /// Remove the consumers of patterns that the component had before and has not now: nobody will ever acknowledge
+    /// their events, and the stream would keep all events after those.
+    async fn forget_old_patterns(&self, config: &ComponentConfig) {
+        let id = &config.id;
+        let subscribed = |pattern: &str| config.subscriptions.iter().any(|one| one.pattern.as_str() == pattern);
+        for consumer in self.bus.status().await.consumers {
+            let own = consumer.app == id.app() && consumer.component == id.component();
+            if !own || subscribed(&consumer.pattern) {
+                continue;
+            }
+            let Ok(pattern) = consumer.pattern.parse() else { continue };
+            let backlog = consumer.backlog + consumer.in_flight;
+            match self.bus.remove_consumer(id.app(), id.component(), &pattern).await {
+                Ok(()) => info!(component = %id, %pattern, backlog, "removed a consumer that has no trigger any more"),
+                Err(error) => warn!(component = %id, %pattern, %error, "a consumer without a trigger stays"),
+            }
+        }
     }
 
     /// Stop handling a component's events and relaying what it publishes: handlers that run may end within `drain`,

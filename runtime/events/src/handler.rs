@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_bus::{Delivery, Request};
+use hull_bus::{BusError, Delivery, Request};
 use hull_dispatch::Invoke;
 use hull_invocation::{Event, EventOutcome, Failure};
 use hull_storage::{DeadLetter, DeadLetterKind, EventIdentity, Ledger, StorageError};
@@ -130,15 +130,27 @@ impl Handler {
                 delivery.nak(delay).await
             }
             Verdict::Again { delay, failed: Some(reason) } => {
-                count(&counters.retried);
-                if let Err(error) = self.ledger.record_failure(&delivery.event.key, &reason).await {
-                    warn!(%component, %error, "a failed attempt could not be counted");
+                let identity = EventIdentity::of(&delivery.event);
+                match self.ledger.record_failure(&identity, &reason).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => {
+                        count(&counters.handled);
+                        debug!(%component, key = ?identity.key, reason, "an event was handled after all");
+                        return self.settled(delivery.ack().await);
+                    }
+                    Err(error) => warn!(%component, %error, "a failed attempt could not be counted"),
                 }
+                count(&counters.retried);
                 debug!(%component, key = ?delivery.event.key, reason, ?delay, "an event will be tried again");
                 delivery.nak(delay).await
             }
             Verdict::Dead { reason, attempts } => match self.bury(&delivery.event, &reason, attempts).await {
-                Ok(_) => delivery.ack().await,
+                Ok(buried) => {
+                    if buried.is_none() {
+                        count(&counters.handled);
+                    }
+                    delivery.ack().await
+                }
                 Err(error) => {
                     warn!(%component, %error, "a dead letter could not be written; its event comes again");
                     match not_tried(delivery.deliveries, hull_clock::random_u64()) {
@@ -148,14 +160,23 @@ impl Handler {
                 }
             },
         };
+        self.settled(settled);
+    }
+
+    fn settled(&self, settled: Result<(), BusError>) {
         if let Err(error) = settled {
             // It is delivered again after its ack-wait, and then its mark or its letter is found.
-            warn!(%component, %error, "the bus did not take the end of a delivery");
+            warn!(component = %self.config.id, %error, "the bus did not take the end of a delivery");
         }
     }
 
-    /// Put an event with the dead letters.
-    pub(crate) async fn bury(&self, event: &Event, reason: &str, attempts: u32) -> Result<i64, StorageError> {
+    /// Put an event with the dead letters; none if it was handled after all.
+    pub(crate) async fn bury(
+        &self,
+        event: &Event,
+        reason: &str,
+        attempts: u32,
+    ) -> Result<Option<i64>, StorageError> {
         let letter = DeadLetter {
             kind: DeadLetterKind::Incoming,
             event: event.clone(),
@@ -163,11 +184,14 @@ impl Handler {
             attempts,
             died_at_ms: hull_clock::unix_ms(),
         };
-        let id = self.ledger.bury(letter).await?;
-        count(&self.counters.dead);
         let (component, subject) = (&self.config.id, &event.subject);
+        let Some(id) = self.ledger.bury(letter).await? else {
+            debug!(%component, key = ?event.key, reason, "an event was handled after all");
+            return Ok(None);
+        };
+        count(&self.counters.dead);
         warn!(%component, key = ?event.key, subject, letter = id, reason, "an event is a dead letter now");
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// Answer a request: the same handler, and whoever asked gets the reply or the reason why there is none.

@@ -26,7 +26,7 @@ use crate::inbound::inbound;
 use crate::path::normalised;
 use crate::problem::{self, About};
 use crate::refusal::Refusal;
-use crate::survey::{Ids, Survey, strip_hop_by_hop_if_any};
+use crate::survey::{Ids, Survey, strip_hop_by_hop};
 use crate::target::{ComponentTarget, StaticAnswer, Target};
 use crate::watch::{answer_until, wake_by};
 
@@ -171,7 +171,7 @@ async fn finish_response(
         let message = format!("its status is {}, which is no answer", response.status().as_u16());
         return Err(Failure::NoResponse { component: target.id.clone(), message });
     }
-    strip_hop_by_hop_if_any(response.headers_mut());
+    strip_hop_by_hop(response.headers_mut());
     let has_no_body = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let (parts, body) = response.into_parts();
     let begun = if *method == Method::HEAD || has_no_body {

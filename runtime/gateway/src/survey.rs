@@ -103,7 +103,7 @@ impl Survey {
     /// Take out what is meant for this connection only, and what would pass for a word of the gateway's.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
         if self.has_hop_by_hop {
-            strip_hop_by_hop(headers);
+            remove_hop_by_hop(headers);
         }
         if self.has_spin {
             let spin = |name: &&HeaderName| name.as_str().starts_with("spin-");
@@ -125,14 +125,14 @@ impl Ids {
 }
 
 /// Take out the headers that concern one connection (RFC 9110, 7.6.1), if there are any.
-pub(crate) fn strip_hop_by_hop_if_any(headers: &mut HeaderMap) {
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let hop_by_hop = [&CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &KEEP_ALIVE, &PROXY_CONNECTION];
     if headers.keys().any(|name| hop_by_hop.contains(&name)) {
-        strip_hop_by_hop(headers);
+        remove_hop_by_hop(headers);
     }
 }
 
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
     let nominated: Vec<HeaderName> = lines
         .flat_map(|line| line.split(','))

@@ -59,7 +59,7 @@ impl Metrics {
         let families = Arc::new(Families::new(&registry));
         let gateway = GatewayMetrics::new(&registry);
         register(&registry, Box::new(ProcessCollector::new()));
-        let dropped = "Lines that standard error was too slow for; hull logs still shows them.";
+        let dropped = "Lines that standard error was too slow for.";
         let log_lines_dropped = must(IntCounter::with_opts(Opts::new("hull_log_lines_dropped_total", dropped)));
         register(&registry, Box::new(log_lines_dropped.clone()));
         Self { registry, families, gateway, log_lines_dropped, components: RwLock::default() }

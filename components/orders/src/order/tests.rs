@@ -99,3 +99,18 @@ fn facts_and_orders_are_read_as_they_were_written() {
     let json = serde_json::to_string(&order).expect("JSON");
     assert_eq!(serde_json::from_str::<Order>(&json).expect("an order"), order);
 }
+
+#[test]
+fn an_order_that_nobody_decides_in_time_is_cancelled() {
+    let mut order = placed();
+    let facts = order.overdue();
+    assert_eq!(facts, [Fact::Cancelled { reason: "not paid in time".into() }]);
+    for fact in &facts {
+        order.apply(300, fact);
+    }
+    assert_eq!(order.overdue(), []);
+    let (confirmed, _) = after(placed(), vec![Fact::Reserved, charged()]);
+    assert_eq!(confirmed.overdue(), []);
+    let (late, history) = after(order, vec![Fact::Reserved, charged(), refunded()]);
+    assert_eq!((late.status, history.len()), (Status::Cancelled, 3));
+}

@@ -83,6 +83,10 @@ impl<'a> Batch<'a> {
             unit = if full { None } else { next() };
         }
         if let Err(error) = batch.commit() {
+            // A foreign key that one of them has just made is checked now, and it is not known whose rows broke it.
+            if batch.ready.len() > 1 && matches!(error, StorageError::Constraint { .. }) {
+                return batch.lost(&Lost(Some(error)));
+            }
             roll_back(scope);
             batch.answer(Some(&error));
         }

@@ -15,6 +15,7 @@ use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::control::{Control, STEPS_BETWEEN_CHECKS};
 use super::failure;
+use super::functions::replace_costly;
 use super::guard::Guard;
 use super::{PAGE_BYTES, schema};
 use crate::error::StorageError;
@@ -32,6 +33,12 @@ const CACHE_KIB: i64 = 1024;
 const STATEMENTS_KEPT: usize = 64;
 /// What a row may have beyond its largest value: other columns, key, headers.
 const ROW_OVERHEAD_BYTES: usize = 256 * 1024;
+
+/// How many columns a table or result may have, and arguments a function: each may hold a value of the largest size
+/// at once.
+const COLUMNS_MAX: i32 = 100;
+/// The longest pattern of LIKE and GLOB: what they cost is its length times the text's, and nothing ends it half-way.
+const PATTERN_BYTES_MAX: i32 = 128;
 
 /// Where a database is and whose it is.
 #[derive(Clone)]
@@ -82,6 +89,7 @@ impl Connection {
     /// How large a value may be that the following statements make or read, with its row.
     pub(super) fn bound_rows(&self, value_bytes: usize) -> Result<(), StorageError> {
         let bytes = value_bytes + ROW_OVERHEAD_BYTES;
+        self.control.set_value_bytes_max(bytes);
         let bounded = self.raw.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes as i32);
         bounded.map(drop).map_err(|error| failure::of_host(&error, &self.place))
     }
@@ -118,10 +126,11 @@ impl Connection {
 
     fn finish(mut raw: rusqlite::Connection, place: &Arc<Place>) -> Result<Self, StorageError> {
         let guard = Arc::new(Guard::new());
-        let control = Arc::new(Control::new(place.meter.clone()));
+        let control = Arc::new(Control::new(place.meter.clone(), raw.get_interrupt_handle()));
         let (asked, stopping) = (Arc::clone(&guard), Arc::clone(&control));
         let authorize = move |context: AuthContext<'_>| asked.authorize(context);
         configure(&raw)
+            .and_then(|()| replace_costly(&raw, &control))
             .and_then(|()| raw.authorizer(Some(authorize)))
             .and_then(|()| raw.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || stopping.must_stop())))
             .map_err(|error| failure::of_host(&error, place))?;
@@ -140,12 +149,13 @@ fn configure(raw: &rusqlite::Connection) -> rusqlite::Result<()> {
     raw.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, MIGRATION_BYTES_MAX as i32)?;
     raw.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, PARAMETERS_MAX as i32)?;
     raw.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    raw.set_limit(Limit::SQLITE_LIMIT_COLUMN, 500)?;
+    raw.set_limit(Limit::SQLITE_LIMIT_COLUMN, COLUMNS_MAX)?;
+    raw.set_limit(Limit::SQLITE_LIMIT_FUNCTION_ARG, COLUMNS_MAX)?;
     raw.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 200)?;
     raw.set_limit(Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50)?;
     raw.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 32)?;
     raw.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
-    raw.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000)?;
+    raw.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)?;
     raw.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! Ends statements that run too long or that nobody waits for any more. SQLite asks every few thousand steps of
-//! its machine whether to go on; this answers.
+//! its machine whether to go on; this answers. For steps that are long there is the watch beside it. What neither
+//! can end is one call of a function, nor the calls in one row's expressions: their arguments are bounded instead.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rusqlite::InterruptHandle;
 
+use super::watch::watch;
 use crate::error::StorageError;
 use crate::options::StatementMeter;
 
@@ -91,6 +94,10 @@ impl Allowance {
         Self { until: now + HOST_TIME, bound: Bound::Host, cancel: Cancel::default() }
     }
 
+    fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || hull_clock::now() >= self.until
+    }
+
     fn error(&self) -> StorageError {
         match self.bound {
             _ if self.cancel.is_cancelled() => StorageError::Timeout("the invocation was cancelled".to_owned()),
@@ -104,39 +111,73 @@ impl Allowance {
     }
 }
 
-/// Shared by a connection and its progress handler.
+/// Shared by a connection, its progress handler, its functions and the watch.
 pub(super) struct Control {
-    current: Mutex<Option<Allowance>>,
+    current: Mutex<Current>,
     meter: Option<Arc<dyn StatementMeter>>,
+    interrupt: InterruptHandle,
+    value_bytes_max: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Current {
+    allowance: Option<Allowance>,
+    /// The watch looks at it.
+    watched: bool,
 }
 
 impl Control {
-    pub(super) fn new(meter: Option<Arc<dyn StatementMeter>>) -> Self {
-        Self { current: Mutex::new(None), meter }
+    pub(super) fn new(meter: Option<Arc<dyn StatementMeter>>, interrupt: InterruptHandle) -> Self {
+        Self { current: Mutex::default(), meter, interrupt, value_bytes_max: AtomicUsize::new(0) }
     }
 
     /// What the statements from here on are allowed.
-    pub(super) fn allow(&self, allowance: Allowance) {
-        *self.current.lock() = Some(allowance);
+    pub(super) fn allow(self: &Arc<Self>, allowance: Allowance) {
+        let mut current = self.current.lock();
+        current.allowance = Some(allowance);
+        let watched = std::mem::replace(&mut current.watched, true);
+        drop(current);
+        if !watched {
+            watch(Arc::clone(self));
+        }
     }
 
     /// Statements between two allowances are the host's savepoints and commits, which must not be ended half-way.
     pub(super) fn release(&self) {
-        *self.current.lock() = None;
+        self.current.lock().allowance = None;
     }
 
     /// The progress handler: `true` ends the statement.
     pub(super) fn must_stop(&self) -> bool {
         let goes_on = self.meter.as_ref().is_none_or(|meter| meter.step());
         let current = self.current.lock();
-        current.as_ref().is_some_and(|allowance| {
-            !goes_on || allowance.cancel.is_cancelled() || hull_clock::now() >= allowance.until
-        })
+        current.allowance.as_ref().is_some_and(|allowance| !goes_on || allowance.is_over())
+    }
+
+    /// Interrupt what runs if it is over; whether to look again. The lock is held, so that nothing is interrupted
+    /// that comes after a `release`: SQLite forgets an interruption with the next statement that begins alone.
+    pub(super) fn look(&self) -> bool {
+        let mut current = self.current.lock();
+        if current.allowance.as_ref().is_some_and(Allowance::is_over) {
+            self.interrupt.interrupt();
+        }
+        current.watched = current.allowance.is_some();
+        current.watched
     }
 
     /// Why a statement was ended.
     pub(super) fn interruption(&self) -> StorageError {
         let current = self.current.lock();
-        current.as_ref().map_or_else(|| StorageError::Timeout("interrupted".to_owned()), Allowance::error)
+        let interrupted = || StorageError::Timeout("interrupted".to_owned());
+        current.allowance.as_ref().map_or_else(interrupted, Allowance::error)
+    }
+
+    /// How large a value is that a function may make now.
+    pub(super) fn value_bytes_max(&self) -> usize {
+        self.value_bytes_max.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_value_bytes_max(&self, bytes: usize) {
+        self.value_bytes_max.store(bytes, Ordering::Relaxed);
     }
 }

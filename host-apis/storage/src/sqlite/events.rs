@@ -74,42 +74,52 @@ impl Operation for StateOf {
     }
 }
 
-/// One more failed attempt.
+/// One more failed attempt; none if the event was handled after all: whoever waited for its commit may have given up
+/// before the answer came.
 pub(crate) struct RecordFailure {
-    pub(crate) key: EventKey,
+    pub(crate) identity: EventIdentity,
     pub(crate) reason: String,
 }
 
 impl Operation for RecordFailure {
-    type Output = u32;
+    type Output = Option<u32>;
 
     fn growth(&self) -> Growth {
         Growth::Host
     }
 
-    fn run(&self, scope: &Scope<'_>) -> Result<u32, StorageError> {
+    fn run(&self, scope: &Scope<'_>) -> Result<Option<u32>, StorageError> {
+        let EventIdentity { key, content_hash } = &self.identity;
+        if handled(scope, key)? == Some(*content_hash) {
+            return Ok(None);
+        }
         let sql = "INSERT INTO hull_attempts (id, source, attempts, reason, failed_ms) VALUES (?1, ?2, 1, ?3, ?4) \
                    ON CONFLICT DO UPDATE SET attempts = attempts + 1, reason = excluded.reason, \
                    failed_ms = excluded.failed_ms";
         let now_ms = hull_clock::unix_ms() as i64;
-        scope.host_execute(sql, (&self.key.id, &self.key.source, short(&self.reason), now_ms))?;
-        attempts(scope, &self.key)
+        scope.host_execute(sql, (&key.id, &key.source, short(&self.reason), now_ms))?;
+        attempts(scope, key).map(Some)
     }
 }
 
-/// Put an event with the dead letters; one that is there already gets the new reason.
+/// Put an event with the dead letters; one that is there already gets the new reason, one that came in and was
+/// handled after all is not buried.
 pub(crate) struct Bury(pub(crate) DeadLetter);
 
 impl Operation for Bury {
-    type Output = i64;
+    type Output = Option<i64>;
 
     fn growth(&self) -> Growth {
         Growth::Host
     }
 
-    fn run(&self, scope: &Scope<'_>) -> Result<i64, StorageError> {
+    fn run(&self, scope: &Scope<'_>) -> Result<Option<i64>, StorageError> {
         let letter = &self.0;
         let event = &letter.event;
+        let content_hash = EventIdentity::of(event).content_hash;
+        if letter.kind == DeadLetterKind::Incoming && handled(scope, &event.key)? == Some(content_hash) {
+            return Ok(None);
+        }
         let sql = "INSERT INTO hull_dead_letters \
                    (kind, id, source, content_hash, subject, time, headers, payload, reason, attempts, died_ms) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
@@ -122,7 +132,7 @@ impl Operation for Bury {
                 kind_number(letter.kind),
                 &event.key.id,
                 &event.key.source,
-                EventIdentity::of(event).content_hash,
+                content_hash,
                 &event.subject,
                 &event.time,
                 headers_text(&event.headers),
@@ -135,7 +145,7 @@ impl Operation for Bury {
         );
         let id = stored.map_err(|error| scope.host_failure(&error))?;
         forget_attempts(scope, &event.key)?;
-        Ok(id)
+        Ok(Some(id))
     }
 }
 

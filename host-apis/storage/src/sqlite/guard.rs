@@ -1,7 +1,7 @@
 //! What guest SQL may do. SQLite asks for every table, column, function and action while it compiles a statement;
 //! the answers here keep a guest inside its own tables, whatever the text of the statement looks like.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -12,9 +12,9 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 pub(super) enum Author {
     /// The host: everything is allowed.
     Host = 0,
-    /// A guest while it serves an invocation: data, but no schema.
+    /// A guest while it serves an invocation.
     Guest = 1,
-    /// A migration: data and schema, inside the component's own tables.
+    /// A migration: the same, many statements at once.
     Migration = 2,
 }
 
@@ -22,18 +22,21 @@ pub(super) enum Author {
 const FUNCTIONS_DENIED: [&str; 3] = ["load_extension", "fts3_tokenizer", "fts5_source_id"];
 /// Tables that SQLite provides itself and that show the whole file or the connection.
 const TABLES_DENIED: [&str; 5] = ["dbstat", "sqlite_dbpage", "sqlite_stmt", "bytecode", "tables_used"];
-const RUN_TIME_SCHEMA: &str = "the schema is changed by migrations only: put this statement into a file of the \
-     component's `migrations` folder ([component.NAME.tool.hull] of spin.toml)";
-
 /// Shared by a connection and its authorizer.
 pub(super) struct Guard {
     author: AtomicU8,
     denied: Mutex<Option<String>>,
+    /// The statement changes the schema.
+    changes_schema: AtomicBool,
 }
 
 impl Guard {
     pub(super) fn new() -> Self {
-        Self { author: AtomicU8::new(Author::Host as u8), denied: Mutex::new(None) }
+        Self {
+            author: AtomicU8::new(Author::Host as u8),
+            denied: Mutex::new(None),
+            changes_schema: AtomicBool::new(false),
+        }
     }
 
     /// Compile the following statements as this author's.
@@ -41,7 +44,18 @@ impl Guard {
         self.author.store(author as u8, Ordering::Relaxed);
         if author != Author::Host {
             *self.denied.lock() = None;
+            self.begin_statement();
         }
+    }
+
+    /// What follows is another statement of the same author.
+    pub(super) fn begin_statement(&self) {
+        self.changes_schema.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the last guest's statement changes the schema.
+    pub(super) fn saw_schema_change(&self) -> bool {
+        self.changes_schema.load(Ordering::Relaxed)
     }
 
     /// Why the last statement was denied, once.
@@ -60,7 +74,10 @@ impl Guard {
         {
             return Authorization::Ignore;
         }
-        match denial(context.action, author == Author::Migration as u8) {
+        if changes_schema(context.action) {
+            self.changes_schema.store(true, Ordering::Relaxed);
+        }
+        match denial(context.action, self.saw_schema_change()) {
             None => Authorization::Allow,
             Some(reason) => {
                 self.denied.lock().get_or_insert(reason);
@@ -75,8 +92,29 @@ pub(super) fn is_host_name(name: &str) -> bool {
     name.get(..5).is_some_and(|prefix| prefix.eq_ignore_ascii_case("hull_"))
 }
 
-/// Why the action is denied, or none if it is allowed.
-fn denial(action: AuthAction<'_>, migration: bool) -> Option<String> {
+/// Whether a statement with this action makes, changes or takes out something of the schema.
+fn changes_schema(action: AuthAction<'_>) -> bool {
+    use AuthAction as A;
+    matches!(
+        action,
+        A::CreateVtable { .. }
+            | A::CreateIndex { .. }
+            | A::CreateTable { .. }
+            | A::CreateTrigger { .. }
+            | A::CreateView { .. }
+            | A::DropIndex { .. }
+            | A::DropTable { .. }
+            | A::DropTrigger { .. }
+            | A::DropView { .. }
+            | A::DropVtable { .. }
+            | A::AlterTable { .. }
+            | A::Reindex { .. }
+            | A::Analyze { .. }
+    )
+}
+
+/// Why the action is denied, or none if it is allowed. `in_schema_change`: of a statement that changes the schema.
+fn denial(action: AuthAction<'_>, in_schema_change: bool) -> Option<String> {
     use AuthAction as A;
     if let Some(name) = names(action).into_iter().flatten().find(|name| is_host_name(name)) {
         return Some(format!("{name}: tables that begin with hull_ belong to the host"));
@@ -89,7 +127,9 @@ fn denial(action: AuthAction<'_>, migration: bool) -> Option<String> {
             .any(|denied| function_name.eq_ignore_ascii_case(denied))
             .then(|| format!("the function {function_name} may not be used")),
         A::Insert { table_name } | A::Delete { table_name } | A::Update { table_name, .. } => {
-            (!migration && is_sqlite_name(table_name)).then(|| write_denial(table_name))
+            // What SQLite itself does to them on the way is asked for like what a statement says.
+            let own = is_schema_table(table_name) || (in_schema_change && is_sqlite_name(table_name));
+            (is_sqlite_name(table_name) && !own).then(|| format!("{table_name} belongs to SQLite itself"))
         }
         // FTS5 asks for it on its own behalf, to see whether others wrote to its tables.
         A::Pragma { pragma_name, pragma_value: None } if pragma_name.eq_ignore_ascii_case("data_version") => None,
@@ -112,19 +152,7 @@ fn denial(action: AuthAction<'_>, migration: bool) -> Option<String> {
         A::CreateVtable { module_name, .. } if !module_name.eq_ignore_ascii_case("fts5") => {
             Some(format!("the virtual table module {module_name} may not be used; fts5 may"))
         }
-        A::CreateVtable { .. }
-        | A::CreateIndex { .. }
-        | A::CreateTable { .. }
-        | A::CreateTrigger { .. }
-        | A::CreateView { .. }
-        | A::DropIndex { .. }
-        | A::DropTable { .. }
-        | A::DropTrigger { .. }
-        | A::DropView { .. }
-        | A::DropVtable { .. }
-        | A::AlterTable { .. }
-        | A::Reindex { .. }
-        | A::Analyze { .. } => (!migration).then(|| RUN_TIME_SCHEMA.to_owned()),
+        schema if changes_schema(schema) => None,
         other => Some(format!("{other:?} may not be used")),
     }
 }
@@ -135,12 +163,10 @@ fn read_denial(table: &str) -> Option<String> {
     (shows_too_much || is_pragma).then(|| format!("the table {table} may not be read"))
 }
 
-/// Statements that change the schema ask for `sqlite_master` before they say what they are.
-fn write_denial(table: &str) -> String {
-    if ["sqlite_master", "sqlite_schema"].iter().any(|schema| table.eq_ignore_ascii_case(schema)) {
-        return RUN_TIME_SCHEMA.to_owned();
-    }
-    format!("{table} belongs to SQLite itself")
+/// SQLite lets nobody write to it by name, but asks for it before each change of the schema, so that it is no use to
+/// deny it.
+fn is_schema_table(table: &str) -> bool {
+    ["sqlite_master", "sqlite_schema"].iter().any(|schema| table.eq_ignore_ascii_case(schema))
 }
 
 fn is_sqlite_name(name: &str) -> bool {

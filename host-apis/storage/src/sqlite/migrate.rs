@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::schema::check_schema;
 use super::scope::Scope;
-use super::schema::TABLES;
 use super::statement::run_script;
 use crate::error::StorageError;
 use crate::migrations::{Applied, Migration};
@@ -49,7 +49,7 @@ impl Operation for Migrate {
         }
         scope.schema_changed.set(true);
         run_script(scope, &migration.sql).map_err(|error| in_migration(migration, error))?;
-        check_reserved_names(scope)
+        check_schema(scope)
     }
 }
 
@@ -57,27 +57,6 @@ impl Operation for Migrate {
 pub(crate) fn sha256_text(sql: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(sql.as_bytes()).into();
     hull_invocation::VersionId::from_digest(digest).to_string()
-}
-
-/// What the authorizer does not see: a rename to a reserved name, and a foreign key to one of the host's tables, which
-/// would let a guest's row hold on to the host's.
-fn check_reserved_names(scope: &Scope<'_>) -> Result<(), StorageError> {
-    let sql = "SELECT name FROM sqlite_schema WHERE name LIKE 'hull\\_%' ESCAPE '\\' \
-               AND type IN ('table', 'view', 'trigger') ORDER BY name";
-    let mut statement = scope.host(sql)?;
-    let names: rusqlite::Result<Vec<String>> =
-        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
-    let names = names.map_err(|error| scope.host_failure(&error))?;
-    if names != TABLES {
-        return Err(StorageError::Denied("names that begin with hull_ belong to the host".to_owned()));
-    }
-    let sql = "SELECT m.name FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f \
-               WHERE m.type = 'table' AND f.\"table\" LIKE 'hull\\_%' ESCAPE '\\'";
-    let refers = scope.host(sql)?.exists([]).map_err(|error| scope.host_failure(&error))?;
-    if refers {
-        return Err(StorageError::Denied("a foreign key may not refer to the host's tables".to_owned()));
-    }
-    Ok(())
 }
 
 fn in_migration(migration: &Migration, error: StorageError) -> StorageError {

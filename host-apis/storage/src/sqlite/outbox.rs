@@ -13,6 +13,8 @@ use crate::waiters::Confirmation;
 const ROWS_MAX: usize = 1000;
 /// How many bytes of payload the relay gets at once, unless the first event alone has more.
 const BYTES_MAX: usize = 8 << 20;
+/// The last millisecond that the time of an event can name: RFC 3339 has four digits for the year.
+const DELIVER_AT_MS_MAX: i64 = 253_402_300_799_999;
 
 /// Append an event.
 pub(crate) struct Publish {
@@ -32,7 +34,7 @@ impl Operation for Publish {
         let event = &self.event;
         let sql = "INSERT INTO hull_outbox (due_ms, id, subject, time, headers, payload) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING seq";
-        let due_ms = event.deliver_at_ms.unwrap_or(0) as i64;
+        let due_ms = due_ms(event)?;
         let headers = headers_text(&event.headers);
         let mut statement = scope.host(sql)?;
         let seq: i64 = statement
@@ -44,6 +46,15 @@ impl Operation for Publish {
         scope.outbox_touched.set(true);
         Ok(self.confirm.then(|| scope.waiters.register(seq)))
     }
+}
+
+/// 0 for one that is due at once.
+fn due_ms(event: &OutgoingEvent) -> Result<i64, StorageError> {
+    let at_ms = i64::try_from(event.deliver_at_ms.unwrap_or(0)).ok();
+    at_ms.filter(|at_ms| *at_ms <= DELIVER_AT_MS_MAX).ok_or_else(|| {
+        let text = "deliver-at counts milliseconds since 1970, and lies before the end of the year 9999";
+        StorageError::Invalid(text.to_owned())
+    })
 }
 
 /// Everything that is due, delayed events first, each kind in the order of commits.

@@ -29,7 +29,7 @@ pub(crate) struct Scope<'a> {
     pub(super) wants_writer: Cell<bool>,
     /// Set when something for the relay was written.
     pub(super) outbox_touched: Cell<bool>,
-    /// Set when a migration ran.
+    /// Set when a migration ran, or a guest changed its schema.
     pub(super) schema_changed: Cell<bool>,
 }
 
@@ -69,7 +69,13 @@ impl<'a> Scope<'a> {
         self.as_author(Author::Guest, || {
             let raw = &self.connection.raw;
             if may_share_cache(sql) {
-                work(&mut *raw.prepare_cached(sql).map_err(|error| self.failure(&error))?)
+                let mut statement = raw.prepare_cached(sql).map_err(|error| self.failure(&error))?;
+                let result = work(&mut statement);
+                // Compiled anew each time, it is looked at each time.
+                if self.connection.guard.saw_schema_change() {
+                    statement.discard();
+                }
+                result
             } else {
                 work(&mut raw.prepare(sql).map_err(|error| self.failure(&error))?)
             }

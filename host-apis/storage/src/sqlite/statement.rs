@@ -1,9 +1,11 @@
 //! A guest's SQL: parameters bound by number, rows read within their bounds.
 
-use rusqlite::Statement;
+use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Batch, Statement};
 
 use super::guard::Author;
+use super::schema::check_schema;
 use super::scope::Scope;
 use crate::error::StorageError;
 use crate::operation::{Growth, Operation};
@@ -40,6 +42,7 @@ impl Operation for Query {
             bind(statement, &self.parameters, scope)?;
             collect(statement, scope)
         })
+        .and_then(|result| after_guest(scope).map(|()| result))
     }
 }
 
@@ -68,7 +71,17 @@ impl Operation for Execute {
             drop(rows);
             Ok(scope.connection.raw.changes())
         })
+        .and_then(|changes| after_guest(scope).map(|()| changes))
     }
+}
+
+/// A statement that changed the schema may have done what the authorizer does not see.
+fn after_guest(scope: &Scope<'_>) -> Result<(), StorageError> {
+    if scope.read_only || !scope.connection.guard.saw_schema_change() {
+        return Ok(());
+    }
+    scope.schema_changed.set(true);
+    check_schema(scope)
 }
 
 fn begins_with(sql: &str, words: &[&str]) -> bool {
@@ -89,8 +102,16 @@ fn check_text(sql: &str) -> Result<(), StorageError> {
 
 /// The statements of a migration: schema and data, in order.
 pub(super) fn run_script(scope: &Scope<'_>, sql: &str) -> Result<(), StorageError> {
-    let run = || scope.connection.raw.execute_batch(sql).map_err(|error| scope.failure(&error));
-    scope.as_author(Author::Migration, run)
+    scope.as_author(Author::Migration, || {
+        let failed = |error| scope.failure(&error);
+        let mut statements = Batch::new(&scope.connection.raw, sql);
+        loop {
+            scope.connection.guard.begin_statement();
+            let Some(mut statement) = statements.next().map_err(failed)? else { return Ok(()) };
+            let mut rows = statement.raw_query();
+            while rows.next().map_err(failed)?.is_some() {}
+        }
+    })
 }
 
 /// `$1` is the first parameter, wherever it stands; `?1` and `?` are SQLite's own words for the same.
@@ -161,12 +182,12 @@ fn collect(statement: &mut Statement<'_>, scope: &Scope<'_>) -> Result<ResultSet
         let mut values = Vec::with_capacity(result.columns.len());
         for column in 0..result.columns.len() {
             let value = row.get_ref(column).map_err(|error| scope.failure(&error))?;
-            let value = from_sqlite(value)?;
-            bytes += size_of::<Value>() + value.size();
-            values.push(value);
-        }
-        if bytes > limits.result_bytes_max {
-            return Err(StorageError::ResultTooLarge { limit_bytes: limits.result_bytes_max as u64 });
+            bytes += size_of::<Value>() + length(value);
+            // Before it is copied: a row may be many times larger than a result.
+            if bytes > limits.result_bytes_max {
+                return Err(StorageError::ResultTooLarge { limit_bytes: limits.result_bytes_max as u64 });
+            }
+            values.push(from_sqlite(value)?);
         }
         result.rows.push(values);
     }
@@ -179,6 +200,13 @@ fn collect(statement: &mut Statement<'_>, scope: &Scope<'_>) -> Result<ResultSet
 
 fn column_names(statement: &Statement<'_>) -> Vec<String> {
     statement.column_names().map(str::to_owned).collect()
+}
+
+fn length(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+    }
 }
 
 fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StorageError> {

@@ -76,6 +76,13 @@ impl UnitClient {
         Ok(ended)
     }
 
+    /// Have it rolled back now, whoever still holds this side.
+    pub(crate) fn abandon(&self) {
+        self.cancel.cancel();
+        // Wakes the writer if it waits; if it does not, it is about to see the cancellation.
+        let _ = self.rollback();
+    }
+
     /// Why the unit is over, when a call finds it so.
     pub(crate) fn reason(&self) -> StorageError {
         self.ended.get().cloned().unwrap_or(StorageError::Conflict)

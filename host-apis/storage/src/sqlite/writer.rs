@@ -131,6 +131,7 @@ impl Shared {
             Err(error) => return self.refuse_all(&error),
         };
         let mut shares_commits = connection.shares_commits();
+        let mut alone = 0_usize;
         self.open.store(true, Ordering::Release);
         while let Some(first) = self.wait_for_unit(&limits) {
             let current = Arc::clone(&self.limits.read());
@@ -147,7 +148,11 @@ impl Shared {
                     self.outbox_changed.notify_one();
                 }
             };
-            let next = || if shares_commits { self.queue.lock().units.pop_front() } else { None };
+            let shares = shares_commits && alone == 0;
+            let next = || {
+                // What the new schema says of sharing is known only after this commit.
+                if shares && !scope.schema_changed.get() { self.queue.lock().units.pop_front() } else { None }
+            };
             let again = Batch::run(&scope, &committed, first, next);
             if let Err(error) = connection.bound_log() {
                 tracing::warn!(component = %self.place.component, %error, "the log could not be brought into the file");
@@ -155,6 +160,8 @@ impl Shared {
             if scope.schema_changed.get() {
                 shares_commits = connection.shares_commits();
             }
+            // Run again, they do not meet the same fate together.
+            alone = alone.saturating_sub(1) + again.len();
             let mut queue = self.queue.lock();
             again.into_iter().rev().for_each(|unit| queue.units.push_front(unit));
         }

@@ -1,5 +1,6 @@
 //! Event handlers: once per key, with everything they did or with nothing.
 
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use hull_storage::{
     DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StorageError,
 };
 
-use crate::fixture::{Fixture, event, outgoing};
+use crate::fixture::{Fixture, event, execute, outgoing, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_publishes_and_the_mark_come_together() {
@@ -38,6 +39,11 @@ async fn a_handler_that_is_given_up_lets_go_of_the_writer_at_once() {
     handler.set("undone".into(), b"v".to_vec()).await.expect("set");
     // Somebody keeps the session, as an instance does that waits for its next invocation.
     let kept = handler.clone();
+    // And a call that nobody polls any more, as of a guest that was stopped in the middle of it.
+    let stopped = kept.get("undone".into());
+    let mut stopped = std::pin::pin!(stopped);
+    let polled = stopped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(polled, Poll::Pending);
     handler.abandon();
     handler.abandon();
     let write = fixture.session();
@@ -108,15 +114,58 @@ async fn attempts_count_until_the_event_is_handled_or_dead() {
     let fixture = Fixture::new();
     let ledger = fixture.database.ledger();
     let (one, two) = (event("e1"), event("e2"));
-    assert_eq!(ledger.record_failure(&one.key, "first").await, Ok(1));
-    assert_eq!(ledger.record_failure(&one.key, "second").await, Ok(2));
-    assert_eq!(ledger.record_failure(&two.key, "first").await, Ok(1));
+    assert_eq!(ledger.record_failure(&EventIdentity::of(&one), "first").await, Ok(Some(1)));
+    assert_eq!(ledger.record_failure(&EventIdentity::of(&one), "second").await, Ok(Some(2)));
+    assert_eq!(ledger.record_failure(&EventIdentity::of(&two), "first").await, Ok(Some(1)));
     fixture.event_session(&one).finish_event().await.expect("finish");
     let state = ledger.state(&EventIdentity::of(&one)).await.expect("state");
     assert_eq!(state.attempts, 0);
     ledger.bury(dead(&two, "no such order")).await.expect("bury");
     let state = ledger.state(&EventIdentity::of(&two)).await.expect("state");
     assert_eq!((state.attempts, state.dead_letter, state.handled), (0, Some(1), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_says_whether_the_guest_is_to_blame() {
+    let fixture = Fixture::with_limits(|limits| limits.transaction_time = Duration::from_millis(50));
+    fixture
+        .schema(
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+             CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .await;
+    let orphan = fixture.event_session(&event("orphan"));
+    execute(&orphan, "INSERT INTO child VALUES (7)").await.expect("not checked yet");
+    let failed = orphan.finish_event().await.expect_err("checked now");
+    assert!(matches!(failed, StorageError::Constraint { .. }) && failed.is_by_guest(), "{failed:?}");
+    let slow = fixture.event_session(&event("slow"));
+    slow.set("k".into(), Vec::new()).await.expect("set");
+    until(async || slow.exists("k".into()).await.is_err()).await;
+    let failed = slow.finish_event().await.expect_err("it held the writer for too long");
+    assert!(matches!(failed, StorageError::Expired(_)) && failed.is_by_guest(), "{failed:?}");
+    let closed = fixture.event_session(&event("closed"));
+    closed.set("k".into(), Vec::new()).await.expect("set");
+    closed.abandon();
+    let waiting = fixture.event_session(&event("closed"));
+    fixture.database.close().await;
+    let failed = waiting.finish_event().await.expect_err("the database is closed");
+    assert!(matches!(failed, StorageError::Closed(_)) && !failed.is_by_guest(), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handled_neither_fails_nor_dies_afterwards() {
+    let fixture = Fixture::new();
+    let ledger = fixture.database.ledger();
+    let (one, identity) = (event("e1"), EventIdentity::of(&event("e1")));
+    fixture.event_session(&one).finish_event().await.expect("finish");
+    assert_eq!(ledger.record_failure(&identity, "nobody heard of the commit").await, Ok(None));
+    assert_eq!(ledger.bury(dead(&one, "nobody heard of the commit")).await, Ok(None));
+    let state = ledger.state(&identity).await.expect("state");
+    assert_eq!((state.attempts, state.dead_letter, state.handled), (0, None, Some(identity.content_hash)));
+    let other = hull_invocation::Event { payload: Bytes::from_static(b"other"), ..one.clone() };
+    assert!(matches!(ledger.bury(dead(&other, "its id was used")).await, Ok(Some(_))), "that is another event");
+    let outgoing = DeadLetter { kind: DeadLetterKind::Outgoing, ..dead(&one, "may not go out") };
+    assert!(matches!(ledger.bury(outgoing).await, Ok(Some(_))), "handled by oneself is not published");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +186,7 @@ async fn dead_letters_can_be_found_replayed_and_deleted() {
 
     let stored = ledger.dead_letter(page[0].id).await.expect("get").expect("is there");
     assert_eq!(stored.letter.event, event("e0"));
-    assert_eq!(ledger.bury(dead(&event("e0"), "failed again")).await, Ok(stored.id), "it keeps its id");
+    assert_eq!(ledger.bury(dead(&event("e0"), "failed again")).await, Ok(Some(stored.id)), "it keeps its id");
     let replay = fixture.event_session(&stored.letter.event);
     replay.increment("replayed".into(), 1).await.expect("increment");
     assert_eq!(replay.finish_event().await, Ok(Finished::Committed));
@@ -162,11 +211,12 @@ async fn old_marks_go_and_young_ones_stay() {
     for task in tasks {
         task.await.expect("a task");
     }
-    ledger.record_failure(&event("failed").key, "x").await.expect("record");
+    ledger.record_failure(&EventIdentity::of(&event("failed")), "x").await.expect("record");
     assert_eq!(ledger.prune(hull_clock::unix_ms() - 60_000).await, Ok(0));
     assert_eq!(ledger.prune(hull_clock::unix_ms() + 60_000).await, Ok(50));
     assert_eq!(ledger.state(&EventIdentity::of(&event("e7"))).await, Ok(EventState::default()));
-    assert_eq!(ledger.record_failure(&event("failed").key, "x").await, Ok(1), "attempts are forgotten too");
+    let again = ledger.record_failure(&EventIdentity::of(&event("failed")), "x").await;
+    assert_eq!(again, Ok(Some(1)), "attempts are forgotten too");
 }
 
 fn dead(event: &hull_invocation::Event, reason: &str) -> DeadLetter {

@@ -56,6 +56,26 @@ async fn outside_a_unit_the_publisher_waits_for_the_bus() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_never_comes_is_refused() {
+    let fixture = Fixture::new();
+    let at = |at_ms| OutgoingEvent { deliver_at_ms: Some(at_ms), ..outgoing("far") };
+    let last = 253_402_300_799_999;
+    for unit in [false, true] {
+        let session = fixture.session();
+        if unit {
+            session.begin().expect("begin");
+        }
+        for at_ms in [u64::MAX, i64::MAX as u64 + 1, last + 1] {
+            let refused = session.publish(at(at_ms)).await;
+            assert!(matches!(&refused, Err(StorageError::Invalid(text)) if text.contains("9999")), "{refused:?}");
+        }
+    }
+    assert_eq!(fixture.database.statistics().await.expect("statistics").outbox_rows, 0);
+    fixture.session().publish(at(last)).await.expect("the end of the year 9999");
+    assert_eq!(fixture.database.outbox().next_due().await, Ok(Some(last)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_does_not_wait_beyond_its_deadline() {
     let fixture = Fixture::new();
     fixture.session().set("k".into(), Vec::new()).await.expect("the file is open");

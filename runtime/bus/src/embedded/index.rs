@@ -19,6 +19,8 @@ pub(super) struct Index {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) base: u64,
+    /// What its records' checksums begin with.
+    pub(super) salt: u64,
     pub(super) path: PathBuf,
     pub(super) file: Arc<File>,
     /// Up to the end of its last good record.
@@ -49,6 +51,7 @@ pub(super) struct NewEntry<'a> {
 pub(super) struct Location {
     pub(super) file: Arc<File>,
     pub(super) path: PathBuf,
+    pub(super) salt: u64,
     pub(super) offset: u64,
     /// How many bytes there are at most.
     pub(super) length: usize,
@@ -56,8 +59,8 @@ pub(super) struct Location {
 
 impl Segment {
     /// A segment without events whose file holds `length` bytes.
-    pub(super) fn new(base: u64, path: PathBuf, file: Arc<File>, length: u64) -> Self {
-        Self { base, path, file, length, last_ms: 0, entries: Vec::new() }
+    pub(super) fn new(base: u64, salt: u64, path: PathBuf, file: Arc<File>, length: u64) -> Self {
+        Self { base, salt, path, file, length, last_ms: 0, entries: Vec::new() }
     }
 
     /// The sequence after its last.
@@ -123,6 +126,7 @@ impl Index {
         Some(Location {
             file: Arc::clone(&segment.file),
             path: segment.path.clone(),
+            salt: segment.salt,
             offset: u64::from(entry.offset),
             length: end.saturating_sub(u64::from(entry.offset)) as usize,
         })

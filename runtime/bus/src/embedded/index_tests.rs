@@ -19,14 +19,14 @@ fn the_index_behaves_like_a_map() {
     let mut index = Index::default();
     let mut model: BTreeMap<u64, (String, u64, usize, u64, PathBuf)> = BTreeMap::new();
     let (mut next, mut length, mut path) = (1_u64, 24_u64, PathBuf::from("0"));
-    index.roll(Segment::new(next, path.clone(), Arc::clone(&file), length));
+    index.roll(Segment::new(next, 0, path.clone(), Arc::clone(&file), length));
     for step in 0..5_000 {
         match random(20) {
             0 => {
                 next += random(3);
                 length = 24;
                 path = PathBuf::from(step.to_string());
-                index.roll(Segment::new(next, path.clone(), Arc::clone(&file), length));
+                index.roll(Segment::new(next, 0, path.clone(), Arc::clone(&file), length));
             }
             1 => {
                 if let Some((segment, keys)) = index.drop_first() {

@@ -1,9 +1,10 @@
 //! One record of a segment file, as bytes. Pure, so that every way a record can be damaged is tried in tests.
 //!
 //! Layout, little-endian: magic (4), length of the body (4), CRC-32C of everything but the magic and itself (4),
-//! sequence (8), milliseconds since 1970 (8), durable (8), kind (4), body. `durable` is the last sequence that was on
-//! disk when this record was written: it tells a torn tail, which nobody was promised, from damage to what somebody
-//! was.
+//! sequence (8), milliseconds since 1970 (8), durable (8), kind (1), checksum of length and the four before it (3),
+//! body. `durable` is the last sequence that was on disk when this record was written: it tells a torn tail, which
+//! nobody was promised, from damage to what somebody was. Both checksums begin with their file's salt, which no
+//! publisher knows: what looks like a record inside a payload is none. The header's own makes it cheap to say so.
 
 use bytes::Bytes;
 
@@ -39,27 +40,33 @@ pub(super) struct Record {
 }
 
 /// Append a record to `out`.
-pub(super) fn encode(out: &mut Vec<u8>, header: Header, body: &[u8]) {
+pub(super) fn encode(out: &mut Vec<u8>, salt: u64, header: Header, body: &[u8]) {
     let length = (body.len() as u32).to_le_bytes();
     let mut rest = [0_u8; 28];
     rest[..8].copy_from_slice(&header.sequence.to_le_bytes());
     rest[8..16].copy_from_slice(&header.time_ms.to_le_bytes());
     rest[16..24].copy_from_slice(&header.durable.to_le_bytes());
     rest[24] = u8::from(header.kind == Kind::Checkpoint);
+    let own = header_checksum(salt, length, &rest);
+    rest[25..].copy_from_slice(&own);
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&length);
-    out.extend_from_slice(&checksum(length, &rest, body).to_le_bytes());
+    out.extend_from_slice(&checksum(salt, length, &rest, body).to_le_bytes());
     out.extend_from_slice(&rest);
     out.extend_from_slice(body);
 }
 
 /// The record at the beginning of `bytes`, or why there is none.
-pub(super) fn decode(bytes: &Bytes, body_max: usize) -> Result<Record, &'static str> {
+pub(super) fn decode(bytes: &Bytes, salt: u64, body_max: usize) -> Result<Record, &'static str> {
     let Some((head, _)) = bytes.split_first_chunk::<HEADER_LENGTH>() else {
         return Err("half a record header");
     };
     if head[..4] != MAGIC {
         return Err("no record begins here");
+    }
+    let rest: [u8; 28] = array(head, 12);
+    if rest[25..] != header_checksum(salt, array(head, 4), &rest) {
+        return Err("the checksum of a record's header does not fit");
     }
     let body_length = u32::from_le_bytes(array(head, 4)) as usize;
     if body_length > body_max {
@@ -69,7 +76,7 @@ pub(super) fn decode(bytes: &Bytes, body_max: usize) -> Result<Record, &'static 
     let Some(body) = bytes.get(HEADER_LENGTH..end) else {
         return Err("half a record");
     };
-    if u32::from_le_bytes(array(head, 8)) != checksum(array(head, 4), &array(head, 12), body) {
+    if u32::from_le_bytes(array(head, 8)) != checksum(salt, array(head, 4), &rest, body) {
         return Err("the checksum does not fit");
     }
     let kind = match head[36] {
@@ -88,11 +95,11 @@ pub(super) fn decode(bytes: &Bytes, body_max: usize) -> Result<Record, &'static 
 
 /// Whether a whole record that was written after `sequence` was on disk stands anywhere in `bytes`: then `sequence`
 /// was promised, and its absence is damage.
-pub(super) fn promises(bytes: &Bytes, sequence: u64, body_max: usize) -> bool {
+pub(super) fn promises(bytes: &Bytes, salt: u64, sequence: u64, body_max: usize) -> bool {
     let mut from = 0;
     while let Some(found) = bytes.get(from..).and_then(|rest| rest.windows(4).position(|four| four == MAGIC)) {
         let at = from + found;
-        if decode(&bytes.slice(at..), body_max).is_ok_and(|record| record.header.durable >= sequence) {
+        if decode(&bytes.slice(at..), salt, body_max).is_ok_and(|record| record.header.durable >= sequence) {
             return true;
         }
         from = at + 1;
@@ -100,9 +107,16 @@ pub(super) fn promises(bytes: &Bytes, sequence: u64, body_max: usize) -> bool {
     false
 }
 
-fn checksum(length: [u8; 4], rest: &[u8; 28], body: &[u8]) -> u32 {
-    let sum = crc32c::crc32c_append(crc32c::crc32c(&length), rest);
-    crc32c::crc32c_append(sum, body)
+fn checksum(salt: u64, length: [u8; 4], rest: &[u8; 28], body: &[u8]) -> u32 {
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &length);
+    crc32c::crc32c_append(crc32c::crc32c_append(sum, rest), body)
+}
+
+/// Of everything before the last three bytes of `rest`, which it fills.
+fn header_checksum(salt: u64, length: [u8; 4], rest: &[u8; 28]) -> [u8; 3] {
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &length);
+    let [first, second, third, _] = crc32c::crc32c_append(sum, &rest[..25]).to_le_bytes();
+    [first, second, third]
 }
 
 /// `N` bytes of a header; every caller's range lies inside it.
@@ -118,19 +132,21 @@ mod tests {
 
     use super::{HEADER_LENGTH, Header, Kind, decode, encode, promises};
 
+    const SALT: u64 = 0x0123_4567_89ab_cdef;
+
     fn record(sequence: u64, durable: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        encode(&mut out, Header { sequence, time_ms: 7, durable, kind: Kind::Event }, b"body");
+        encode(&mut out, SALT, Header { sequence, time_ms: 7, durable, kind: Kind::Event }, b"body");
         out
     }
 
     #[test]
     fn records_survive_the_round_trip() {
         let bytes = Bytes::from(record(9, 8));
-        let record = decode(&bytes, 4).expect("decodes");
+        let record = decode(&bytes, SALT, 4).expect("decodes");
         assert_eq!((record.header.sequence, record.header.time_ms, record.header.durable), (9, 7, 8));
         assert_eq!((&record.body[..], record.length), (&b"body"[..], HEADER_LENGTH + 4));
-        assert!(decode(&bytes, 3).is_err(), "longer than it may be");
+        assert!(decode(&bytes, SALT, 3).is_err(), "longer than it may be");
     }
 
     #[test]
@@ -139,10 +155,10 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&Bytes::from(bytes), 1024).is_err(), "bit {bit}");
+            assert!(decode(&Bytes::from(bytes), SALT, 1024).is_err(), "bit {bit}");
         }
         for length in 0..whole.len() {
-            assert!(decode(&Bytes::copy_from_slice(&whole[..length]), 1024).is_err(), "length {length}");
+            assert!(decode(&Bytes::copy_from_slice(&whole[..length]), SALT, 1024).is_err(), "length {length}");
         }
     }
 
@@ -151,8 +167,9 @@ mod tests {
         let mut bytes = vec![0xb5, 1, 2, 3];
         bytes.extend(record(10, 8));
         let bytes = Bytes::from(bytes);
-        assert!(promises(&bytes, 8, 1024));
-        assert!(!promises(&bytes, 9, 1024), "of the same batch as the torn one");
-        assert!(!promises(&Bytes::from_static(b"nothing"), 1, 1024));
+        assert!(promises(&bytes, SALT, 8, 1024));
+        assert!(!promises(&bytes, SALT, 9, 1024), "of the same batch as the torn one");
+        assert!(!promises(&bytes, SALT + 1, 8, 1024), "of a publisher, who does not know the salt");
+        assert!(!promises(&Bytes::from_static(b"nothing"), SALT, 1, 1024));
     }
 }

@@ -15,10 +15,11 @@ use super::index::{Location, Segment};
 use super::record::{self, Kind, Record};
 use crate::error::BusError;
 
-/// Before the first record: magic, version, CRC-32C of what follows, the sequence of the first event.
-const HEAD_LENGTH: usize = 24;
+/// Before the first record: magic, version, CRC-32C of what follows, the sequence of the first event, the salt of the
+/// records' checksums.
+const HEAD_LENGTH: usize = 32;
 const MAGIC: [u8; 8] = *b"HULL-BUS";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The extension of segment files.
 pub(super) const EXTENSION: &str = "log";
 
@@ -27,11 +28,13 @@ pub(super) fn create(directory: &Path, base: u64) -> io::Result<Segment> {
     let mut head = Vec::with_capacity(HEAD_LENGTH);
     head.extend_from_slice(&MAGIC);
     head.extend_from_slice(&VERSION.to_le_bytes());
-    head.extend_from_slice(&crc32c::crc32c(&base.to_le_bytes()).to_le_bytes());
-    head.extend_from_slice(&base.to_le_bytes());
+    let salt = hull_clock::random_u64();
+    let what_follows = [base.to_le_bytes(), salt.to_le_bytes()].concat();
+    head.extend_from_slice(&crc32c::crc32c(&what_follows).to_le_bytes());
+    head.extend_from_slice(&what_follows);
     let path = directory.join(format!("{base:020}.{EXTENSION}"));
     let file = disk::create_file(&path, &head)?;
-    Ok(Segment::new(base, path, Arc::new(file), HEAD_LENGTH as u64))
+    Ok(Segment::new(base, salt, path, Arc::new(file), HEAD_LENGTH as u64))
 }
 
 /// The segment files of a directory, oldest first.
@@ -75,12 +78,12 @@ pub(super) fn scan(path: &Path, is_last: bool, body_max: usize) -> Result<Scan, 
     let unreadable = |error: io::Error| damaged(0, &format!("it cannot be read: {error}"));
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
     let bytes = Bytes::from(fs::read(path).map_err(unreadable)?);
-    let base = read_head(&bytes).map_err(|reason| damaged(0, reason))?;
+    let (base, salt) = read_head(&bytes).map_err(|reason| damaged(0, reason))?;
     let (mut events, mut offset, mut torn) = (Vec::new(), HEAD_LENGTH, 0);
     while offset < bytes.len() {
         let rest = bytes.slice(offset..);
         let expected = base + events.len() as u64;
-        let found = record::decode(&rest, body_max).and_then(|record| {
+        let found = record::decode(&rest, salt, body_max).and_then(|record| {
             let in_order = record.header.kind == Kind::Checkpoint || record.header.sequence == expected;
             if in_order { Ok(record) } else { Err("a sequence is missing") }
         });
@@ -92,7 +95,7 @@ pub(super) fn scan(path: &Path, is_last: bool, body_max: usize) -> Result<Scan, 
                 }
                 offset += length;
             }
-            Err(reason) if !is_last || record::promises(&rest, expected, body_max) => {
+            Err(reason) if !is_last || record::promises(&rest, salt, expected, body_max) => {
                 return Err(damaged(offset, reason));
             }
             Err(_) => {
@@ -101,11 +104,12 @@ pub(super) fn scan(path: &Path, is_last: bool, body_max: usize) -> Result<Scan, 
             }
         }
     }
-    let segment = Segment::new(base, path.to_owned(), Arc::new(file), bytes.len() as u64 - torn);
+    let segment = Segment::new(base, salt, path.to_owned(), Arc::new(file), bytes.len() as u64 - torn);
     Ok(Scan { segment, events, torn })
 }
 
-fn read_head(bytes: &Bytes) -> Result<u64, &'static str> {
+/// The first sequence, and the salt.
+fn read_head(bytes: &Bytes) -> Result<(u64, u64), &'static str> {
     let head = bytes.first_chunk::<HEAD_LENGTH>().ok_or("the file's head is missing")?;
     if head[..8] != MAGIC {
         return Err("it is not a segment of Hull's bus");
@@ -113,11 +117,14 @@ fn read_head(bytes: &Bytes) -> Result<u64, &'static str> {
     if head[8..12] != VERSION.to_le_bytes() {
         return Err("it was written by another version of Hull");
     }
-    let base = &head[16..24];
-    if head[12..16] != crc32c::crc32c(base).to_le_bytes() {
+    if head[12..16] != crc32c::crc32c(&head[16..]).to_le_bytes() {
         return Err("the checksum of the file's head does not fit");
     }
-    base.try_into().map(u64::from_le_bytes).map_err(|_| "the file's head is missing")
+    let number = |at: usize| {
+        let bytes = head.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u64::from_le_bytes).ok_or("the file's head is missing")
+    };
+    Ok((number(16)?, number(24)?))
 }
 
 /// Read one event back. Blocks.
@@ -132,7 +139,7 @@ pub(super) fn read(location: &Location, sequence: u64, body_max: usize) -> Resul
         .file
         .read_exact_at(&mut bytes, location.offset)
         .map_err(|error| damaged(&format!("it cannot be read: {error}")))?;
-    let record = record::decode(&Bytes::from(bytes), body_max).map_err(damaged)?;
+    let record = record::decode(&Bytes::from(bytes), location.salt, body_max).map_err(damaged)?;
     if record.header.sequence != sequence {
         return Err(damaged("another event stands here"));
     }

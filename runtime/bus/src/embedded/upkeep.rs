@@ -68,7 +68,7 @@ impl Writer {
         let mut bytes = Vec::with_capacity(record::HEADER_LENGTH);
         let kind = Kind::Checkpoint;
         let header = Header { sequence: self.durable, time_ms: self.last_ms, durable: self.durable, kind };
-        record::encode(&mut bytes, header, &[]);
+        record::encode(&mut bytes, active.salt, header, &[]);
         let disk = &self.shared.disk;
         if disk.write(&active.file, &bytes, active.length).and_then(|()| disk.sync(&active.file)).is_err() {
             // Half a checkpoint is a torn tail, which the next opening cuts off.

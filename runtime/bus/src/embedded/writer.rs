@@ -57,6 +57,8 @@ pub(super) struct Writer {
 /// What a batch is going to write.
 #[derive(Default)]
 struct Staged {
+    /// Of the segment that it goes to.
+    salt: u64,
     bytes: Vec<u8>,
     events: Vec<StagedEvent>,
     keys: HashMap<u64, usize>,
@@ -108,8 +110,9 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Publish>) {
-        let mut staged = Staged::default();
         let ready = self.make_ready(&batch);
+        let salt = self.shared.index.read().segments().next_back().map_or(0, |active| active.salt);
+        let mut staged = Staged { salt, ..Staged::default() };
         let (answers, slots): (Vec<_>, Vec<Vec<Slot>>) = batch
             .into_iter()
             .map(|publish| match &ready {
@@ -231,7 +234,7 @@ impl Writer {
         self.last_ms = self.last_ms.max(hull_clock::unix_ms());
         let (time_ms, offset) = (self.last_ms, staged.bytes.len() as u64);
         let header = Header { sequence, time_ms, durable: self.durable, kind: Kind::Event };
-        record::encode(&mut staged.bytes, header, &prepared.body);
+        record::encode(&mut staged.bytes, staged.salt, header, &prepared.body);
         staged.body_bytes += prepared.body.len();
         let unnamed = prepared.event.key.id.is_empty();
         let stored = Arc::new(Stored { sequence, time_ms, event: prepared.event });

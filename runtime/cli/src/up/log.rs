@@ -3,12 +3,12 @@
 use std::io::IsTerminal as _;
 
 use hull_manifest::{Host, LogFormat};
-use hull_telemetry::TelemetryConfig;
+use hull_telemetry::{LogWriter, TelemetryConfig};
 
 /// Directives as in `RUST_LOG`; the default tells what operators want to know.
 const FILTER_VARIABLE: &str = "HULL_LOG";
 
-pub(super) fn init(host: &Host) -> anyhow::Result<()> {
+pub(super) fn init(host: &Host) -> anyhow::Result<LogWriter> {
     let telemetry = &host.telemetry;
     let is_default = *telemetry == hull_manifest::Telemetry::default();
     let log_format = match telemetry.log_format {
@@ -20,6 +20,5 @@ pub(super) fn init(host: &Host) -> anyhow::Result<()> {
     if let Ok(filter) = std::env::var(FILTER_VARIABLE) {
         config.log_filter = filter;
     }
-    hull_telemetry::init(&config)?;
-    Ok(())
+    Ok(hull_telemetry::init(&config)?)
 }

@@ -1,5 +1,6 @@
 //! What a host says when it serves: routes and addresses for people, one line of JSON for programs.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -41,12 +42,12 @@ impl Ready<'_> {
     fn print_text(&self) -> anyhow::Result<()> {
         let width = self.routes.iter().map(|route| route.route.len()).max().unwrap_or_default();
         let mut text = format!("app {}\n", self.app);
+        // Writing to a string does not fail.
         for route in self.routes {
             let target = route.component.as_deref().unwrap_or("(static response)");
-            text.push_str(&format!("  http://{}{:width$}  {target}\n", self.listen, route.route));
+            let _ = writeln!(text, "  http://{}{:width$}  {target}", self.listen, route.route);
         }
-        text.push_str(&format!("admin {}\n", self.admin));
-        text.push_str(&format!("ready in {} ms\n", self.took.as_millis()));
+        let _ = writeln!(text, "admin {}\nready in {} ms", self.admin, self.took.as_millis());
         terminal::print(&text)
     }
 }

@@ -68,10 +68,12 @@ pub(super) fn json_with(status: StatusCode, value: &Value) -> Response<Body> {
     with_body(status, "application/json", value.to_string())
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what a handler ends with")]
 pub(super) fn json_ok(value: &Value) -> Answer {
     Ok(json_with(StatusCode::OK, value))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what a handler ends with")]
 pub(super) fn no_content() -> Answer {
     let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;

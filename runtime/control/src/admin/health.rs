@@ -34,13 +34,57 @@ pub(super) async fn ready(node: &Node) -> Answer {
     };
     parts.insert("bus".to_owned(), bus);
     let all_ok = parts.values().all(|part| part["status"] == "ok");
-    let (status, word) = match all_ok {
-        true => (StatusCode::OK, "ok"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
-    };
+    let (status, word) = if all_ok { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "failing") };
     Ok(json_with(status, &json!({ "status": word, "parts": parts })))
 }
 
 fn failing(detail: &str) -> Value {
     json!({ "status": "failing", "detail": detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::StatusCode;
+    use http_body_util::BodyExt;
+    use hull_gateway::{Gateway, GatewayConfig};
+    use hull_manifest::Host;
+    use hull_storage::StateDir;
+    use hull_telemetry::{Logs, Metrics};
+
+    use super::{live, ready};
+    use crate::node::{Node, NodeConfig};
+
+    async fn not_ready(node: &Node, because: &str) {
+        let answer = ready(node).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains(because), "{because:?} in {text}");
+        assert_eq!(live().expect("an answer").status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_host_is_not_ready_before_the_first_deployment_nor_when_it_stops() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let metrics = Arc::new(Metrics::new());
+        let listen = ([127, 0, 0, 1], 0).into();
+        let gateway = Gateway::bind(GatewayConfig { listen, ..GatewayConfig::default() }, &metrics).expect("bound");
+        let node = Node::start(NodeConfig {
+            host: Host::default(),
+            state_dir: StateDir::open(folder.path()).expect("a state directory"),
+            compile_program: "/nowhere".into(),
+            routes: gateway.routes(),
+            logs: Logs::new(Arc::clone(&metrics)),
+            metrics,
+        });
+        let node = node.await.expect("a node");
+        not_ready(&node, "no app is deployed").await;
+        let deploying = Arc::clone(&node.deploying).lock_owned().await;
+        not_ready(&node, "the first deployment is under way").await;
+        drop(deploying);
+        node.announce_stop();
+        not_ready(&node, "the host is stopping").await;
+    }
 }

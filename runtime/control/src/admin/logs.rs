@@ -1,5 +1,6 @@
 //! Recent log lines, and those that come.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,10 +32,13 @@ pub(super) fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
     let component = asked.query.get("component").map(|name| ComponentId::new(app, name.as_str()));
     let app: Arc<str> = app.into();
     if asked.query.get("follow").is_some_and(|value| value == "true") {
+        // They never end by themselves, and others need connections as well.
+        let place = Arc::clone(node.log_followers()).try_acquire_owned();
+        let place = place.map_err(|_| Problem::unavailable("too many follow the logs already; end one of them"))?;
         let follower = node.logs().follow(component, lines);
-        let frames = stream::unfold((follower, app), |(mut follower, app)| async move {
+        let frames = stream::unfold((follower, app, place), |(mut follower, app, place)| async move {
             let text = ndjson(&follower.next().await, &app);
-            Some((Ok::<_, BodyError>(Frame::data(text)), (follower, app)))
+            Some((Ok::<_, BodyError>(Frame::data(text)), (follower, app, place)))
         });
         let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
@@ -46,5 +50,10 @@ pub(super) fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
 
 fn ndjson(lines: &[LogLine], app: &str) -> Bytes {
     let of_app = lines.iter().filter(|line| line.component.app() == app);
-    of_app.map(|line| format!("{}\n", line.to_json())).collect::<String>().into()
+    let mut text = String::new();
+    for line in of_app {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}", line.to_json());
+    }
+    text.into()
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -101,7 +102,10 @@ async fn of_component(
     asked: Asked,
 ) -> Answer {
     match (method, rest) {
-        (&Method::POST, ["invoke"]) => invoke::invoke(node, id, asked).await,
+        (&Method::POST, ["invoke"]) => {
+            let time = time_of(node, id).await;
+            invoke::invoke(node, id, time, asked).await
+        }
         (&Method::GET, ["dead-letters", letter]) => dead_letters::show(node, id, letter).await,
         (&Method::DELETE, ["dead-letters", letter]) => dead_letters::purge(node, id, letter).await,
         (&Method::POST, ["dead-letters", letter, "replay"]) => dead_letters::replay(node, id, letter).await,
@@ -115,6 +119,13 @@ async fn known(node: &Node, app: &str, component: &str) -> Result<ComponentId, P
     let served = deployed.components.iter().find(|served| served.id.component() == component);
     let missing = || Problem::not_found(format!("app {app} has no component {component:?}"));
     served.map(|served| served.id.clone()).ok_or_else(missing)
+}
+
+/// The component's own bound, as the door has it as well.
+async fn time_of(node: &Node, id: &ComponentId) -> Duration {
+    let apps = node.apps.read().await;
+    let component = apps.get(id.app()).and_then(|deployed| deployed.app.component(id.component()));
+    component.map_or(Duration::ZERO, |component| component.hull.limits.time)
 }
 
 fn decoded(segment: &str) -> Result<String, Problem> {

@@ -234,13 +234,29 @@ async fn between_commit_and_acknowledgement_nothing_happens_twice() {
     assert_eq!(world.effects().await, ["1", "2", "3"]);
 }
 
+/// The deadline passes while the commit is under way: whoever waited says that it failed, the database says otherwise.
+#[tokio::test]
+async fn an_event_that_was_committed_late_is_neither_tried_again_nor_dead() {
+    for max_deliver in [1, 4] {
+        let world = World::new(|_, _| Act::CommitLate).await;
+        let max_deliver = NonZeroU32::new(max_deliver).expect("not zero");
+        world.start_with(Delivery { max_deliver, ..quick() }).await;
+        world.publish("1").await;
+        let counts = world.until(|counts| counts.handled + counts.dead + counts.retried == 1).await;
+        assert_eq!((counts.handled, counts.dead, counts.retried), (1, 0, 0), "{max_deliver}");
+        world.all_acknowledged().await;
+        assert_eq!(world.door.calls().len(), 1);
+        assert!(reasons(&world).await.is_empty());
+    }
+}
+
 /// The host ends between the last failed attempt and the burial, or between the burial and the acknowledgement.
 #[tokio::test]
 async fn an_event_that_had_its_attempts_is_not_tried_again_after_a_crash() {
     let world = World::new(|_, _| Act::Accept).await;
     let ledger = world.database.ledger();
     for _ in 0..5 {
-        ledger.record_failure(&event("1", "in.a").key, "it failed").await.expect("records");
+        ledger.record_failure(&EventIdentity::of(&event("1", "in.a")), "it failed").await.expect("records");
     }
     let letter = hull_storage::DeadLetter {
         kind: DeadLetterKind::Incoming,

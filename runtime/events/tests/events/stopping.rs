@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hull_events::{ComponentConfig, EventsError};
+use hull_manifest::Delivery;
 use hull_storage::DeadLetterFilter;
 
 use crate::world::{Act, DRAIN, World, orders, soon, subscription};
@@ -70,4 +71,35 @@ async fn a_bus_that_was_shut_down_ends_the_worker() {
     world.start().await;
     world.bus.shutdown().await;
     soon(world.events.shutdown(DRAIN)).await;
+}
+
+/// A consumer that nobody opens any more would keep all events of the app for ever.
+#[tokio::test]
+async fn a_pattern_that_is_gone_from_the_manifest_holds_nothing_back() {
+    let world = World::new(|_, _| Act::Accept).await;
+    let other = hull_bus::ConsumerSpec {
+        app: "shop".into(),
+        component: "carts".into(),
+        pattern: "in.old".parse().expect("a pattern"),
+        ack_wait: DRAIN,
+        ordered: false,
+        start: hull_manifest::Start::All,
+        max_in_flight: 1,
+    };
+    let _others = world.bus.consumer(other).await.expect("another component's consumer");
+    let patterns = async || {
+        let mut all: Vec<_> = world.bus.status().await.consumers.into_iter().map(|one| one.pattern).collect();
+        all.sort();
+        all
+    };
+    let with = |all: &[&str]| ComponentConfig {
+        subscriptions: all.iter().map(|one| subscription(one, Delivery::default())).collect(),
+        ..world.config()
+    };
+    world.events.start(with(&["in.a", "in.b"]), DRAIN).await;
+    assert_eq!(patterns().await, ["in.a", "in.b", "in.old"]);
+    world.events.start(with(&["in.b", "in.c"]), DRAIN).await;
+    assert_eq!(patterns().await, ["in.b", "in.c", "in.old"]);
+    world.events.start(with(&[]), DRAIN).await;
+    assert_eq!(patterns().await, ["in.old"]);
 }

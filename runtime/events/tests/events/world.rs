@@ -35,6 +35,8 @@ pub(crate) enum Act {
     AcceptAndPublish(&'static str),
     /// Write an effect, accept, commit; the host ends before anybody hears of it.
     CommitAndVanish,
+    /// Write an effect, accept, commit; the deadline passes before the answer comes.
+    CommitLate,
     /// Write an effect, then take none of it.
     Retry(Option<Duration>),
     Reject(&'static str),
@@ -90,11 +92,14 @@ impl Door {
                 session.publish(outgoing(&id, subject)).await.map_err(unavailable)?;
                 None
             }
-            Act::Accept | Act::AcceptAtGate | Act::CommitAndVanish => None,
+            Act::Accept | Act::AcceptAtGate | Act::CommitAndVanish | Act::CommitLate => None,
         };
         let finished = session.finish_event().await.map_err(unavailable)?;
         if matches!(act, Act::CommitAndVanish) {
             std::future::pending::<()>().await;
+        }
+        if matches!(act, Act::CommitLate) {
+            return Err(Failure::DeadlineExceeded { component: orders(), after: PATIENCE });
         }
         Ok(match finished {
             Finished::Committed => EventOutcome::Handled(reply),
