@@ -14,7 +14,7 @@ use hull_invocation::ComponentId;
 use hull_telemetry::LogLine;
 
 use super::answer::{Answer, Problem, with_body};
-use super::route::Asked;
+use super::route::{Asked, known};
 use crate::node::Node;
 
 /// Lines that are shown unless another number is asked for.
@@ -23,13 +23,16 @@ const LINES: usize = 100;
 const LINES_MAX: usize = 10_000;
 const NDJSON: &str = "application/x-ndjson";
 
-pub(super) fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
+pub(super) async fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
     let lines = match asked.query.get("lines") {
         None => LINES,
         Some(text) => text.parse().map_err(|_| Problem::bad_request("`lines` is not a number"))?,
     };
     let lines = lines.min(LINES_MAX);
-    let component = asked.query.get("component").map(|name| ComponentId::new(app, name.as_str()));
+    let component: Option<ComponentId> = match asked.query.get("component") {
+        Some(name) => Some(known(node, app, name).await?),
+        None => None,
+    };
     let app: Arc<str> = app.into();
     if asked.query.get("follow").is_some_and(|value| value == "true") {
         // They never end by themselves, and others need connections as well.

@@ -83,7 +83,7 @@ async fn v1(node: &Arc<Node>, segments: &[&str], asked: Asked) -> Answer {
         (&Method::GET, ["openapi.json"]) => json_ok(&openapi::document()),
         (&Method::GET, ["apps"]) => components::apps(node).await,
         (&Method::GET, ["components"]) => components::components(node).await,
-        (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked),
+        (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked).await,
         (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
         (&Method::GET, ["apps", app, "dead-letters"]) => dead_letters::list(node, app, &asked).await,
         (_, ["apps", app, "components", component, rest @ ..]) => {
@@ -113,7 +113,7 @@ async fn of_component(
     }
 }
 
-async fn known(node: &Node, app: &str, component: &str) -> Result<ComponentId, Problem> {
+pub(super) async fn known(node: &Node, app: &str, component: &str) -> Result<ComponentId, Problem> {
     let apps = node.apps.read().await;
     let deployed = apps.get(app).ok_or_else(|| Problem::not_found(format!("there is no app {app:?}")))?;
     let served = deployed.components.iter().find(|served| served.id.component() == component);
