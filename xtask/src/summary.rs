@@ -91,6 +91,9 @@ said without a line feed: test result: ok. 41 passed; 0 failed; 0 ignored; 0 mea
 
     #[test]
     fn talk_about_results_is_not_a_result() {
-        assert_eq!(summarize(&[b"test result: none. many passed; 0 failed;\n1 passed; 2 failed"]), "0 passed, 0 failed");
+        assert_eq!(
+            summarize(&[b"test result: none. many passed; 0 failed;\n1 passed; 2 failed"]),
+            "0 passed, 0 failed"
+        );
     }
 }

@@ -30,8 +30,8 @@ impl Workspace {
 
     /// Where the host's programs are built.
     pub(crate) fn release_dir(&self) -> PathBuf {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| self.root.join("target"), |dir| self.root.join(dir));
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), |dir| self.root.join(dir));
         target.join("release")
     }
 

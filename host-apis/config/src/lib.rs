@@ -37,10 +37,7 @@ impl HasData for HasConfig {
 }
 
 /// Add the interface to a linker. `get` finds an instance's variables in its state.
-pub fn add_to_linker<T: 'static>(
-    linker: &mut Linker<T>,
-    get: fn(&mut T) -> &mut ConfigCtx,
-) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut ConfigCtx) -> wasmtime::Result<()> {
     store::add_to_linker::<T, HasConfig>(linker, get)
 }
 

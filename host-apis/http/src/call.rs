@@ -48,7 +48,8 @@ pub(crate) async fn call(
         WasiError::LoopDetected
     })?;
     let now = hull_clock::now();
-    let deadline = first_byte.and_then(|time| now.checked_add(time)).map_or(caller.deadline, |d| d.min(caller.deadline));
+    let deadline =
+        first_byte.and_then(|time| now.checked_add(time)).map_or(caller.deadline, |d| d.min(caller.deadline));
     let invocation = Invocation {
         target,
         cause: Cause::Call,
@@ -122,10 +123,7 @@ impl http_body::Body for CallBody {
     type Data = Bytes;
     type Error = WasiError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
         if self.ended {
             return Poll::Ready(None);
         }

@@ -44,13 +44,7 @@ impl AllowedHosts {
     /// Whether the address that the host's name led to may be connected to. A granted name must not lead into a
     /// private network: that needs a grant of the address or its network. `localhost` means this machine and
     /// nothing else.
-    pub(crate) fn check_address(
-        &self,
-        scheme: &Scheme,
-        host: &str,
-        port: u16,
-        address: IpAddr,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn check_address(&self, scheme: &Scheme, host: &str, port: u16, address: IpAddr) -> Result<(), Refusal> {
         let is_localhost = host.eq_ignore_ascii_case("localhost");
         let granted = self.grants.iter().any(|grant| grant.grants_address(scheme.as_str(), address, port));
         let allowed = match (is_unreachable(address), is_localhost) {

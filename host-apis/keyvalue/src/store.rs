@@ -16,11 +16,7 @@ impl Host for KeyValueView<'_> {
 }
 
 impl HostBucket for KeyValueView<'_> {
-    async fn get(
-        &mut self,
-        bucket: Resource<Bucket>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
         match self.of_bucket(&bucket)? {
             Ok(session) => Ok(session.get(key).await.map_err(|failed| error(&failed))),
             Err(denied) => Ok(Err(denied)),

@@ -48,10 +48,7 @@ impl HasData for HasLogging {
 }
 
 /// Add the interface to a linker. `get` finds an instance's logging in its state.
-pub fn add_to_linker<T: 'static>(
-    linker: &mut Linker<T>,
-    get: fn(&mut T) -> &mut LoggingCtx,
-) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut LoggingCtx) -> wasmtime::Result<()> {
     logging::add_to_linker::<T, HasLogging>(linker, get)
 }
 

@@ -102,11 +102,7 @@ impl OutputStream for OutputLines {
 }
 
 impl AsyncWrite for OutputLines {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<Result<usize, std::io::Error>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, std::io::Error>> {
         self.shared.write(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

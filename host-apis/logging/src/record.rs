@@ -89,13 +89,7 @@ pub struct LogRecord<'a> {
 
 impl<'a> LogRecord<'a> {
     /// A record whose texts are cut to what is kept.
-    pub fn new(
-        scope: &'a LogScope,
-        level: Level,
-        source: Source,
-        context: &'a str,
-        message: &'a str,
-    ) -> Self {
+    pub fn new(scope: &'a LogScope, level: Level, source: Source, context: &'a str, message: &'a str) -> Self {
         let context = cut(context, 256);
         let kept = cut(message, MESSAGE_BYTES_MAX);
         Self { scope, level, source, context, message: kept, cut_bytes: message.len() - kept.len() }

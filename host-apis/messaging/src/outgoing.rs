@@ -1,8 +1,6 @@
 //! From what a guest asks to publish to what goes into the outbox: checked, named, and marked with its chain.
 
-use hull_invocation::{
-    CORRELATION_HEADER, Event, EventKey, HOPS_HEADER, HOPS_MAX, Invocation, TRACEPARENT_HEADER,
-};
+use hull_invocation::{CORRELATION_HEADER, Event, EventKey, HOPS_HEADER, HOPS_MAX, Invocation, TRACEPARENT_HEADER};
 use hull_storage::{OutgoingEvent, StorageError};
 
 use crate::bindings::hull::messaging::types::{Error, Message};
@@ -56,9 +54,8 @@ pub(crate) fn identified(policy: &MessagingPolicy, event: OutgoingEvent) -> Even
 
 fn checked_id(id: String) -> Result<String, Error> {
     let fits = !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control);
-    fits.then_some(id).ok_or_else(|| {
-        Error::Invalid(format!("an id has 1 to {ID_BYTES_MAX} bytes and no control characters"))
-    })
+    fits.then_some(id)
+        .ok_or_else(|| Error::Invalid(format!("an id has 1 to {ID_BYTES_MAX} bytes and no control characters")))
 }
 
 /// Header names in lower case; those that the host sets are refused.
@@ -104,9 +101,7 @@ pub(crate) fn publish_failure(error: &StorageError) -> Error {
 mod tests {
     use std::time::Duration;
 
-    use hull_invocation::{
-        Cause, ComponentId, HOPS_MAX, Invocation, Lineage, RequestId, Slot, TraceContext,
-    };
+    use hull_invocation::{Cause, ComponentId, HOPS_MAX, Invocation, Lineage, RequestId, Slot, TraceContext};
 
     use super::event_of;
     use crate::bindings::hull::messaging::types::{Error, Message};

@@ -66,11 +66,7 @@ impl HasData for HasSql {
 impl types::Host for SqlView<'_> {}
 
 impl Host for SqlView<'_> {
-    async fn query(
-        &mut self,
-        statement: String,
-        parameters: Vec<Value>,
-    ) -> wasmtime::Result<Result<ResultSet, Error>> {
+    async fn query(&mut self, statement: String, parameters: Vec<Value>) -> wasmtime::Result<Result<ResultSet, Error>> {
         let session = match self.ctx.session() {
             Ok(session) => session,
             Err(denied) => return Ok(Err(denied)),

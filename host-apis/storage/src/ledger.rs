@@ -28,11 +28,7 @@ impl Ledger {
 
     /// A handler was started for it and failed; the number of failed attempts with this one. None if it is handled
     /// after all: its commit came through although nobody heard of it.
-    pub async fn record_failure(
-        &self,
-        identity: &EventIdentity,
-        reason: &str,
-    ) -> Result<Option<u32>, StorageError> {
+    pub async fn record_failure(&self, identity: &EventIdentity, reason: &str) -> Result<Option<u32>, StorageError> {
         let failure = RecordFailure { identity: identity.clone(), reason: reason.to_owned() };
         self.database.backend.write(failure, None).await
     }

@@ -64,8 +64,7 @@ impl Outbox {
                 payload: row.event.payload.clone(),
             };
             let kind = DeadLetterKind::Outgoing;
-            let letter =
-                DeadLetter { kind, event, reason: message, attempts: 0, died_at_ms: hull_clock::unix_ms() };
+            let letter = DeadLetter { kind, event, reason: message, attempts: 0, died_at_ms: hull_clock::unix_ms() };
             // Burying twice is harmless, losing the event between two transactions would not be.
             backend.write(Bury(letter), None).await?;
         }

@@ -103,12 +103,7 @@ impl Session {
     }
 
     /// Replace a value if it is still the expected one (`None`: there is none).
-    pub async fn swap(
-        &self,
-        key: String,
-        expected: Option<Vec<u8>>,
-        value: Vec<u8>,
-    ) -> Result<Swapped, StorageError> {
+    pub async fn swap(&self, key: String, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<Swapped, StorageError> {
         self.write(Swap { key, expected, value }).await
     }
 

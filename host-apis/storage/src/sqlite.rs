@@ -27,9 +27,7 @@ use std::time::Instant;
 use batch::Unit;
 pub(crate) use connection::Place;
 use control::Cancel;
-pub(crate) use events::{
-    Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, Prune, RecordFailure, StateOf,
-};
+pub(crate) use events::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, Prune, RecordFailure, StateOf};
 use job::{Answer, JobOf};
 pub(crate) use keyvalue::{DeleteMany, Exists, Get, GetMany, Increment, ListKeys, SetMany, Swap};
 pub(crate) use migrate::{AppliedMigrations, Migrate, sha256_text};

@@ -100,7 +100,6 @@ impl Drop for Closing<'_> {
     }
 }
 
-
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests {

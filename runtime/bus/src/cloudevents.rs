@@ -34,8 +34,7 @@ pub struct Place {
 /// subject.
 pub fn headers_of_event(event: &Event) -> Result<Vec<(String, String)>, HeaderError> {
     let mut headers = vec![(SPEC_VERSION.0.to_owned(), SPEC_VERSION.1.to_owned())];
-    let attributes =
-        [(ID, &event.key.id), (SOURCE, &event.key.source), (TYPE, &event.subject), (TIME, &event.time)];
+    let attributes = [(ID, &event.key.id), (SOURCE, &event.key.source), (TYPE, &event.subject), (TIME, &event.time)];
     for (name, value) in attributes {
         if !value.is_empty() {
             headers.push((name.to_owned(), check(name, value)?));

@@ -86,9 +86,15 @@ fn each_ungranted_import_names_the_line_that_would_grant_it() {
 #[test]
 fn what_every_guest_has_needs_no_line() {
     for import in [
-        "wasi:http/types@0.2.12", "wasi:io/streams@0.2.0", "wasi:cli/environment@0.3.0", "wasi:sockets/tcp@0.2.3",
-        "wasi:config/store@0.2.0-rc.1", "wasi:logging/logging@0.1.0-draft", "hull:messaging/types@0.1.0",
-        "hull:messaging/request-reply@0.1.2", "wasi:filesystem/preopens@0.2.6",
+        "wasi:http/types@0.2.12",
+        "wasi:io/streams@0.2.0",
+        "wasi:cli/environment@0.3.0",
+        "wasi:sockets/tcp@0.2.3",
+        "wasi:config/store@0.2.0-rc.1",
+        "wasi:logging/logging@0.1.0-draft",
+        "hull:messaging/types@0.1.0",
+        "hull:messaging/request-reply@0.1.2",
+        "wasi:filesystem/preopens@0.2.6",
     ] {
         assert_eq!(said(&app(PLAIN, PLAIN, PLAIN), &[], &[import]), Vec::<String>::new(), "{import}");
     }
@@ -97,8 +103,14 @@ fn what_every_guest_has_needs_no_line() {
 #[test]
 fn what_nobody_has_is_named() {
     for import in [
-        "wasi:keyvalue/store@0.2.0-draft", "wasi:keyvalue/watch@0.2.0-draft2", "fermyon:spin/sqlite@2.0.0",
-        "wasi:http/types@0.1.0", "wasi:logging/logging", "hull:messaging/handler@0.1.0", "do-something", "",
+        "wasi:keyvalue/store@0.2.0-draft",
+        "wasi:keyvalue/watch@0.2.0-draft2",
+        "fermyon:spin/sqlite@2.0.0",
+        "wasi:http/types@0.1.0",
+        "wasi:logging/logging",
+        "hull:messaging/handler@0.1.0",
+        "do-something",
+        "",
     ] {
         let found = said(&app(PLAIN, PLAIN, PLAIN), &[], &[import]);
         assert!(found[0].contains(&format!("`{import}`, which Hull does not provide")), "{found:?}");

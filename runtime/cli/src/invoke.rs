@@ -70,9 +70,9 @@ async fn print_as_json(response: Response<Incoming>) -> anyhow::Result<()> {
 }
 
 fn render_head(status: StatusCode, headers: &HeaderMap) -> String {
-    let lines = headers.iter().map(|(name, value)| {
-        format!("{name}: {}\n", terminal::harmless(&String::from_utf8_lossy(value.as_bytes())))
-    });
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", terminal::harmless(&String::from_utf8_lossy(value.as_bytes()))));
     format!("{status}\n{}\n", lines.collect::<String>())
 }
 

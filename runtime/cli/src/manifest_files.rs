@@ -50,12 +50,8 @@ pub(crate) fn load(file: &Path, config: Option<&Path>) -> anyhow::Result<Loaded>
     let base = base_of(&file);
     let host = read_host(config)?;
     let disk = Disk { base: &base };
-    let reading = Reading {
-        file: &shown(&file),
-        values: Values::Given(&values),
-        files: Some(&disk),
-        host: host.as_ref().ok(),
-    };
+    let reading =
+        Reading { file: &shown(&file), values: Values::Given(&values), files: Some(&disk), host: host.as_ref().ok() };
     match (App::parse(&text, &reading), host) {
         (Ok(app), Ok(host)) => Ok(Loaded { app, host, base }),
         (app, host) => Err(WrongFiles(app.err().into_iter().chain(host.err()).collect()).into()),

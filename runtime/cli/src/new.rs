@@ -18,8 +18,20 @@ use crate::terminal;
 
 /// Names that a crate cannot have besides those that it depends on, or that Rust does not take for a crate.
 const TAKEN: [&str; 14] = [
-    "wasip2", "wit-bindgen", "std", "core", "alloc", "proc-macro", "test", "self", "super", "crate", "build", "deps",
-    "examples", "incremental",
+    "wasip2",
+    "wit-bindgen",
+    "std",
+    "core",
+    "alloc",
+    "proc-macro",
+    "test",
+    "self",
+    "super",
+    "crate",
+    "build",
+    "deps",
+    "examples",
+    "incremental",
 ];
 
 /// Make the folder and everything in it.
@@ -72,7 +84,7 @@ mod tests {
     use clap::ValueEnum as _;
     use hull_manifest::{App, Name, Reading};
 
-    use super::{filled, files_of};
+    use super::{files_of, filled};
     use crate::options::Template;
 
     #[test]

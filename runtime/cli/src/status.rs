@@ -115,8 +115,23 @@ pub(crate) async fn run(options: &StatusOptions) -> anyhow::Result<()> {
 
 fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> String {
     let heads = [
-        "COMPONENT", "VERSION", "REUSE", "BULKHEAD", "RUNNING", "WAITING", "SHED", "OK", "FAILED", "BACKLOG", "IN FLIGHT",
-        "HANDLED", "RETRIED", "PUBLISHED", "OUTBOX", "DEAD", "STORAGE",
+        "COMPONENT",
+        "VERSION",
+        "REUSE",
+        "BULKHEAD",
+        "RUNNING",
+        "WAITING",
+        "SHED",
+        "OK",
+        "FAILED",
+        "BACKLOG",
+        "IN FLIGHT",
+        "HANDLED",
+        "RETRIED",
+        "PUBLISHED",
+        "OUTBOX",
+        "DEAD",
+        "STORAGE",
     ];
     let rows: Vec<_> = components.iter().map(row).collect();
     let mut text = table::render(heads, &rows);

@@ -76,6 +76,7 @@ impl Node {
     /// that is done to its end.
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let deploying = Arc::clone(&self.deploying).lock_owned().await;
+        self.check_stream(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
         let (table, gone) = {
             let apps = self.apps.read().await;
@@ -98,6 +99,19 @@ impl Node {
             return Err(failed(&deployed.app, vec![problem], Vec::new()));
         }
         Ok(deployed)
+    }
+
+    /// An app whose stream is damaged is not served: what it published would be lost, or come twice.
+    async fn check_stream(&self, app: &App) -> Result<(), DeployFailed> {
+        let status = self.bus().status().await;
+        let stream = status.streams.into_iter().find(|stream| stream.app == app.name.as_str());
+        match stream.and_then(|stream| stream.problem) {
+            None => Ok(()),
+            Some(message) => {
+                let problem = ComponentProblem { component: "bus".to_owned(), message };
+                Err(failed(app, vec![problem], Vec::new()))
+            }
+        }
     }
 
     async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
@@ -142,12 +156,7 @@ impl Node {
         Ok(Prepared { served: Served { id, version, database, files }, migrations })
     }
 
-    fn database(
-        &self,
-        id: &ComponentId,
-        component: &Component,
-        directory: &hull_storage::ComponentDir,
-    ) -> Database {
+    fn database(&self, id: &ComponentId, component: &Component, directory: &hull_storage::ComponentDir) -> Database {
         let limits = &component.hull.limits;
         let mut databases = self.databases.lock();
         if let Some(database) = databases.get(id) {
@@ -284,7 +293,8 @@ fn sweep_files(deployed: &Deployed, before: Option<&Deployed>) {
         for entry in entries.flatten() {
             let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILES));
             let path = entry.path();
-            if is_copy && !kept.contains(&path.as_path())
+            if is_copy
+                && !kept.contains(&path.as_path())
                 && let Err(error) = std::fs::remove_dir_all(&path)
             {
                 tracing::warn!(%error, path = %path.display(), "an old copy of files could not be removed");

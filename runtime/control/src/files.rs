@@ -139,12 +139,7 @@ impl Copying<'_> {
         Ok(())
     }
 
-    fn walk(
-        &mut self,
-        folder: &Path,
-        depth: usize,
-        place: &mut dyn FnMut(&Path) -> Option<PathBuf>,
-    ) -> io::Result<()> {
+    fn walk(&mut self, folder: &Path, depth: usize, place: &mut dyn FnMut(&Path) -> Option<PathBuf>) -> io::Result<()> {
         if depth > DEPTH_MAX {
             return Err(io::Error::other(format!("folders nest deeper than {DEPTH_MAX}")));
         }

@@ -24,16 +24,18 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
         found.refused.push(format!("upstreams.{name}: upstreams are not served by this version"));
     }
     if host.tls.is_some() {
-        found.refused.push("hull.toml: [tls]: this version serves plain HTTP only; put a TLS proxy in front".to_owned());
+        found
+            .refused
+            .push("hull.toml: [tls]: this version serves plain HTTP only; put a TLS proxy in front".to_owned());
     }
     if matches!(host.bus.backend, BusBackend::Nats { .. }) {
         found.refused.push("hull.toml: [bus] backend = \"nats\": this version has \"embedded\" only".to_owned());
     }
     for (name, storage) in &host.storage {
         if matches!(storage, Storage::Postgres { .. }) {
-            found.refused.push(format!(
-                "hull.toml: [storage.{name}] backend = \"postgres\": this version has \"sqlite\" only"
-            ));
+            found
+                .refused
+                .push(format!("hull.toml: [storage.{name}] backend = \"postgres\": this version has \"sqlite\" only"));
         }
     }
     look_at_host(host, &mut found);

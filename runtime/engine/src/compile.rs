@@ -55,8 +55,7 @@ pub fn compile_worker(job: &CompileJob) -> Result<(), (i32, String)> {
     let failed = |what: &str, error: &dyn std::fmt::Display| (1, format!("{what}: {error}"));
     bound_this_process(job.bounds).map_err(|error| failed("setrlimit", &error))?;
     let bytes = std::fs::read(&job.input).map_err(|error| failed("read", &error))?;
-    let engine =
-        wasmtime::Engine::new(&host_config(job.flavor, 1)).map_err(|error| failed("engine", &error))?;
+    let engine = wasmtime::Engine::new(&host_config(job.flavor, 1)).map_err(|error| failed("engine", &error))?;
     let code = engine.precompile_component(&bytes).map_err(|error| (EXIT_REJECTED, format!("{error:#}")))?;
     std::fs::write(&job.output, code).map_err(|error| failed("write", &error))
 }

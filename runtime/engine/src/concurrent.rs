@@ -135,9 +135,7 @@ pub(crate) async fn serve(
     let head = match head.try_recv() {
         Ok(head) => head,
         Err(oneshot::error::TryRecvError::Closed) => return Err(why_ended(&desk, component).await),
-        Err(oneshot::error::TryRecvError::Empty) => {
-            wait_for_head(&desk, &component, began, deadline, head).await?
-        }
+        Err(oneshot::error::TryRecvError::Empty) => wait_for_head(&desk, &component, began, deadline, head).await?,
     };
     let response = head.map_err(|message| Failure::NoResponse { component: component.clone(), message })?;
     let (parts, body) = response.into_parts();

@@ -175,10 +175,8 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
     check(&spec, &exports)?;
     let id = VersionId::from_digest(Sha256::digest(&spec.bytes).into());
     let (component, compiled) = load(shared, &spec, &exports, id).await?;
-    let link_failed = |error: wasmtime::Error| DeployError::Link {
-        component: spec.id.clone(),
-        message: format!("{error:#}"),
-    };
+    let link_failed =
+        |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
     let linker = &shared.runner(exports.flavor).linker;
     let pre = linker.instantiate_pre(&component).map_err(|error| unlinked(&spec.id, &exports, &error))?;
     let http = match exports.http {
@@ -254,10 +252,9 @@ async fn load(
         Err(error) => {
             tracing::warn!(component = %spec.id, %error, "the code cache holds something unusable; compiling again");
             shared.cache.discard(&cached.path).await;
-            let again =
-                shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
-            let component = map_code(engine, &again)
-                .map_err(|error| compile_failed(CompileError::Rejected(error.to_string())))?;
+            let again = shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
+            let component =
+                map_code(engine, &again).map_err(|error| compile_failed(CompileError::Rejected(error.to_string())))?;
             Ok((component, true))
         }
     }
@@ -275,11 +272,9 @@ fn unlinked(component: &ComponentId, exports: &Exports, error: &wasmtime::Error)
     let message = format!("{error:#}");
     let mentioned = exports.imports.iter().find(|import| message.contains(import.as_str()));
     match mentioned {
-        Some(import) => DeployError::UnknownImport {
-            component: component.clone(),
-            import: import.clone(),
-            hint: hint(import),
-        },
+        Some(import) => {
+            DeployError::UnknownImport { component: component.clone(), import: import.clone(), hint: hint(import) }
+        }
         None => DeployError::Link { component: component.clone(), message },
     }
 }

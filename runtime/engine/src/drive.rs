@@ -73,7 +73,15 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(shared: &Shared, guest: GuestFuture, component: ComponentId, deadline: Instant) -> Self {
         let began = hull_clock::now();
-        Self { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO, waiting: None, component, began, deadline }
+        Self {
+            guest,
+            pulse: Arc::clone(shared.ticker.pulse()),
+            cpu_used: Duration::ZERO,
+            waiting: None,
+            component,
+            began,
+            deadline,
+        }
     }
 }
 

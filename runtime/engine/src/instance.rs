@@ -72,9 +72,7 @@ impl Sandbox {
         self.served += 1;
         let keep = match self.version.reuse {
             Reuse::Never | Reuse::Concurrent { .. } => false,
-            Reuse::Serial { invocations_max } => {
-                self.served < invocations_max && !self.store.data().memory.refused()
-            }
+            Reuse::Serial { invocations_max } => self.served < invocations_max && !self.store.data().memory.refused(),
         };
         if keep {
             self.store.data_mut().rest();

@@ -24,8 +24,7 @@ pub(crate) fn invocation_for(target: &ComponentId, event: &Event, time: Duration
         deadline: hull_clock::now() + time,
         correlation_id: correlation.unwrap_or_else(|| request_id.clone()),
         request_id,
-        trace: parent
-            .map_or_else(|| TraceContext::root(hull_clock::random_bytes(), span), |parent| parent.child(span)),
+        trace: parent.map_or_else(|| TraceContext::root(hull_clock::random_bytes(), span), |parent| parent.child(span)),
         lineage: Lineage::root(target.clone()),
         hops,
         slot: Slot::default(),

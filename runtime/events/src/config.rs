@@ -38,12 +38,7 @@ pub struct Subscription {
 
 impl ComponentConfig {
     /// What a manifest says of one of its components.
-    pub fn from_manifest(
-        app: &App,
-        component: &Component,
-        database: Database,
-        metrics: Arc<ComponentMetrics>,
-    ) -> Self {
+    pub fn from_manifest(app: &App, component: &Component, database: Database, metrics: Arc<ComponentMetrics>) -> Self {
         let limits = &component.hull.limits;
         let subscriptions = app
             .subscriptions(component)

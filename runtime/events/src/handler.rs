@@ -171,12 +171,7 @@ impl Handler {
     }
 
     /// Put an event with the dead letters; none if it was handled after all.
-    pub(crate) async fn bury(
-        &self,
-        event: &Event,
-        reason: &str,
-        attempts: u32,
-    ) -> Result<Option<i64>, StorageError> {
+    pub(crate) async fn bury(&self, event: &Event, reason: &str, attempts: u32) -> Result<Option<i64>, StorageError> {
         let letter = DeadLetter {
             kind: DeadLetterKind::Incoming,
             event: event.clone(),

@@ -19,6 +19,6 @@ mod worker;
 
 pub use config::{ComponentConfig, Subscription};
 pub use counts::Counts;
-pub use dead_letters::{Replayed, ReplaySummary};
+pub use dead_letters::{ReplaySummary, Replayed};
 pub use error::EventsError;
 pub use events::{ComponentEvents, Events};

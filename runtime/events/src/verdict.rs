@@ -76,10 +76,9 @@ pub(crate) fn verdict(result: Result<EventOutcome, Failure>, case: Case<'_>) -> 
 fn of_failure(failure: &Failure, case: Case<'_>) -> Verdict {
     match failure {
         Failure::Shed { retry_after, .. } => returned((*retry_after).max(RETURN_FIRST).min(RETURN_LONGEST)),
-        Failure::UnknownComponent(_)
-        | Failure::NoHandler { .. }
-        | Failure::Cancelled
-        | Failure::Unavailable { .. } => not_tried(case.deliveries, case.random),
+        Failure::UnknownComponent(_) | Failure::NoHandler { .. } | Failure::Cancelled | Failure::Unavailable { .. } => {
+            not_tried(case.deliveries, case.random)
+        }
         Failure::DeadlineExceeded { .. }
         | Failure::CpuExceeded { .. }
         | Failure::MemoryExceeded { .. }

@@ -11,11 +11,7 @@ use super::{Case, Done, Verdict, answer, verdict};
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn delivery() -> Delivery {
-    Delivery {
-        max_deliver: NonZeroU32::new(4).expect("four"),
-        backoff: vec![MS(100), MS(1000)],
-        ..Delivery::default()
-    }
+    Delivery { max_deliver: NonZeroU32::new(4).expect("four"), backoff: vec![MS(100), MS(1000)], ..Delivery::default() }
 }
 
 fn of(result: Result<EventOutcome, Failure>, attempt: u32) -> Verdict {

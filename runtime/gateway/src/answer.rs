@@ -98,7 +98,6 @@ impl Answer {
         self.source = Source::Whole(Bytes::new());
         Poll::Ready(Some(Err(error)))
     }
-
 }
 
 impl http_body::Body for Answer {

@@ -46,7 +46,9 @@ pub enum AccessLog {
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; stop what listens there, or change `listen` in hull.toml or --listen")]
+    #[error(
+        "cannot listen on {address}: {source}; stop what listens there, or change `listen` in hull.toml or --listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,

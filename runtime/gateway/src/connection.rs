@@ -47,8 +47,7 @@ pub(crate) struct ConnectionState {
 
 impl ConnectionState {
     fn new(serving: Arc<Serving>, peer: SocketAddr) -> Self {
-        let client_address =
-            HeaderValue::try_from(peer.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let client_address = HeaderValue::try_from(peer.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
         Self { serving, peer, client_address, answering: AtomicUsize::new(0), answers_started: AtomicUsize::new(0) }
     }
 

@@ -126,8 +126,18 @@ fn chunks_that_nobody_can_tell_apart_break_the_connection() {
     let long_line = format!("1;{}", "x".repeat(20_000));
     let long_trailers = format!("0\r\n{}", "a: b\r\n".repeat(4_000));
     for chunks in [
-        "\r\n", "x\r\n", "1\nab", "1\r\nabc", "1\r\na\n", "-1\r\n", "0x1\r\na\r\n", "11111111111111111\r\n", "1\rx", "0\r\na\n",
-        &long_line, &long_trailers,
+        "\r\n",
+        "x\r\n",
+        "1\nab",
+        "1\r\nabc",
+        "1\r\na\n",
+        "-1\r\n",
+        "0x1\r\na\r\n",
+        "11111111111111111\r\n",
+        "1\rx",
+        "0\r\na\n",
+        &long_line,
+        &long_trailers,
     ] {
         for piece in [1, 9, usize::MAX] {
             assert_eq!(feed(format!("{head}{chunks}").as_bytes(), piece).0, Verdict::Broken, "{chunks:.20}");

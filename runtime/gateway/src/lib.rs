@@ -27,6 +27,6 @@ mod watch;
 pub use config::{AccessLog, GatewayConfig, GatewayError};
 pub use gateway::{Drained, Gateway, GatewayRoutes};
 pub use problem::{retry_after, status};
-pub use survey::strip_hop_by_hop;
 pub use routes::{DuplicateRoute, Match, RouteTable};
+pub use survey::strip_hop_by_hop;
 pub use target::{ComponentTarget, StaticAnswer, Target};

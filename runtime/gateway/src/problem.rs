@@ -125,7 +125,8 @@ mod tests {
         let component = || ComponentId::new("shop", "orders");
         let secret = || "secret".to_owned();
         let second = Duration::from_secs(1);
-        let shed = |resource| Failure::Shed { component: component(), resource, retry_after: Duration::from_millis(1200) };
+        let shed =
+            |resource| Failure::Shed { component: component(), resource, retry_after: Duration::from_millis(1200) };
         let id = RequestId::parse("r-1").expect("an id");
         for (failure, status) in [
             (Failure::UnknownComponent(component()), 404),

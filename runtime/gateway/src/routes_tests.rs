@@ -71,7 +71,8 @@ fn parameters_and_the_wildcard_keep_their_encoding() {
 
 #[test]
 fn routes_that_match_the_same_paths_are_refused() {
-    for (first, second) in [("/a", "/a"), ("/a/:x", "/a/:y"), ("/a/:x/...", "/a/:y/..."), ("/caf%C3%A9", "/caf%c3%a9")] {
+    for (first, second) in [("/a", "/a"), ("/a/:x", "/a/:y"), ("/a/:x/...", "/a/:y/..."), ("/caf%C3%A9", "/caf%c3%a9")]
+    {
         let refused = RouteTable::new([(route(first), ()), (route(second), ())]).expect_err("a duplicate");
         assert_eq!((refused.first.as_str(), refused.second.as_str()), (first, second));
     }
@@ -127,7 +128,8 @@ fn the_table_agrees_with_trying_every_route() {
         let table = RouteTable::new(routes.iter().map(|route| (route.clone(), ()))).expect("no duplicates");
         for _ in 0..20 {
             let path: Vec<&str> = (0..below(6)).map(|_| ["a", "b", "c", "d"][below(4)]).collect();
-            let best = routes.iter().filter_map(|route| Some((score(route, &path)?, route))).max_by_key(|best| best.0.clone());
+            let best =
+                routes.iter().filter_map(|route| Some((score(route, &path)?, route))).max_by_key(|best| best.0.clone());
             let text = format!("/{}", path.join("/"));
             let found = table.find(&text).map(|found| found.route().clone());
             assert_eq!(found.as_ref(), best.as_ref().map(|best| best.1), "{text} among {routes:?}, seed {seed}");

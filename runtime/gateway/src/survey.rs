@@ -195,15 +195,16 @@ mod tests {
         for good in ["a", "a.example", "a:80", "a:", "127.0.0.1:65535", "[::1]", "[::1]:3000", "x_y-z.internal"] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
-        for bad in ["", ":80", "a b", "a:b", "a:65536", "a:+1", "a/b", "u@a", "[::1", "[::1]x", "[]", "a,b c", "a?b", "\u{e9}"] {
+        for bad in
+            ["", ":80", "a b", "a:b", "a:65536", "a:+1", "a/b", "u@a", "[::1", "[::1]x", "[]", "a,b c", "a?b", "\u{e9}"]
+        {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let line = |line: &(&'static str, &'static str)| {
-            (HeaderName::from_static(line.0), HeaderValue::from_static(line.1))
-        };
+        let line =
+            |line: &(&'static str, &'static str)| (HeaderName::from_static(line.0), HeaderValue::from_static(line.1));
         lines.iter().map(line).collect()
     }
 

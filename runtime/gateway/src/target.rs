@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hull_invocation::ComponentId;
 use hull_telemetry::{ComponentLog, ComponentMetrics};
 
-use hull_manifest::{Route, Segment};
 use crate::routes::RouteTable;
+use hull_manifest::{Route, Segment};
 
 /// What answers at a route.
 #[derive(Debug, Clone)]

@@ -8,9 +8,7 @@ mod lineage;
 mod slot;
 mod trace;
 
-pub use event::{
-    CORRELATION_HEADER, Event, EventKey, EventOutcome, HOPS_HEADER, HOPS_MAX, Reply, TRACEPARENT_HEADER,
-};
+pub use event::{CORRELATION_HEADER, Event, EventKey, EventOutcome, HOPS_HEADER, HOPS_MAX, Reply, TRACEPARENT_HEADER};
 pub use failure::{Failure, Resource};
 pub use id::{ComponentId, InvalidHeaderId, RequestId, VersionId};
 pub use lineage::{CALL_DEPTH_MAX, CALL_TREE_MAX, CallFrame, Lineage, LineageError};

@@ -116,9 +116,9 @@ fn parse_scheme(text: &str, scheme: &str) -> Result<Scheme, Invalid> {
             let message = format!("\"{text}\": Hull has no outbound {scheme}");
             Err(Invalid::new(message, "remove it; components reach other hosts with wasi:http only"))
         }
-        other => other.parse().map_err(|_| {
-            Invalid::new(format!("\"{text}\" has the unknown scheme {other}"), "write http, https or *")
-        }),
+        other => other
+            .parse()
+            .map_err(|_| Invalid::new(format!("\"{text}\" has the unknown scheme {other}"), "write http, https or *")),
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::effective::{Entry, Shown};
+use crate::header_name::HeaderName;
 use crate::problem::Invalid;
 use crate::read::{Item, Setting, TextSetting, settings, words};
-use crate::header_name::HeaderName;
 use crate::units::ByteSize;
 
 settings! {
@@ -223,10 +223,7 @@ impl Setting for Cache {
     }
 
     fn show(&self) -> Shown {
-        Shown::Table(vec![
-            Entry::new("ttl", self.ttl.show()),
-            Entry::defaulted("vary", &self.vary, &Vec::new()),
-        ])
+        Shown::Table(vec![Entry::new("ttl", self.ttl.show()), Entry::defaulted("vary", &self.vary, &Vec::new())])
     }
 }
 

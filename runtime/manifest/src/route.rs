@@ -183,8 +183,29 @@ mod tests {
     #[test]
     fn what_is_no_route_is_refused() {
         for bad in [
-            "", "a", "//", "/a//b", "/a/.../b", "/a...", "/*", "/a/*", "/a*", "/:", "/:a:b", "/:a/:a", "/a b", "/a?b",
-            "/a#b", "//...", "/a//...", "/a//", "/é", "/..", "/a/./b", "/.well-known/hull/x", "/.well-known/spin/...",
+            "",
+            "a",
+            "//",
+            "/a//b",
+            "/a/.../b",
+            "/a...",
+            "/*",
+            "/a/*",
+            "/a*",
+            "/:",
+            "/:a:b",
+            "/:a/:a",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "//...",
+            "/a//...",
+            "/a//",
+            "/é",
+            "/..",
+            "/a/./b",
+            "/.well-known/hull/x",
+            "/.well-known/spin/...",
         ] {
             assert!(bad.parse::<Route>().is_err(), "{bad}");
         }

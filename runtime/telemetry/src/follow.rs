@@ -66,9 +66,8 @@ mod tests {
             log.write(Level::Info, LogSource::Logging, None, text);
         }
         let mut follower = logs.follow(Some(id), 2);
-        let texts = |lines: Vec<crate::LogLine>| -> Vec<String> {
-            lines.iter().map(|line| line.message.to_string()).collect()
-        };
+        let texts =
+            |lines: Vec<crate::LogLine>| -> Vec<String> { lines.iter().map(|line| line.message.to_string()).collect() };
         assert_eq!(texts(follower.next().await), ["2", "3"]);
 
         let waiting = tokio::spawn(async move { (follower.next().await, follower) });

@@ -64,10 +64,8 @@ pub enum TelemetryError {
 /// Send everything that is logged in this process to standard error, for as long as what is returned lives. Once per
 /// process. Whoever logs never waits for the output.
 pub fn init(config: &TelemetryConfig) -> Result<LogWriter, TelemetryError> {
-    let filter = EnvFilter::try_new(&config.log_filter).map_err(|error| TelemetryError::Filter {
-        filter: config.log_filter.clone(),
-        reason: error.to_string(),
-    })?;
+    let filter = EnvFilter::try_new(&config.log_filter)
+        .map_err(|error| TelemetryError::Filter { filter: config.log_filter.clone(), reason: error.to_string() })?;
     let (queue, writer) = writer::start(std::io::stderr()).map_err(TelemetryError::Thread)?;
     let lines = lines(config.log_format, filter, queue);
     lines.try_init().map_err(|_| TelemetryError::AlreadySet)?;

@@ -102,6 +102,7 @@ impl Bulkhead {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 mod tests {
     use std::collections::VecDeque;
     use std::time::{Duration, Instant};

@@ -93,7 +93,11 @@ impl Dispatch {
                 invocation.slot = slot;
                 admission.observer.admitted();
                 let body_in_bytes_max = admission.body_in_bytes_max;
-                Ok(Admitted { invocation, body_in_bytes_max, watch: Watch { observer: admission.observer, cause, ended: false } })
+                Ok(Admitted {
+                    invocation,
+                    body_in_bytes_max,
+                    watch: Watch { observer: admission.observer, cause, ended: false },
+                })
             }
             Err(failure) => {
                 admission.observer.refused(cause, &failure);
@@ -104,12 +108,7 @@ impl Dispatch {
 }
 
 /// The places that an invocation needs: in its compartment, and within its component's own bound.
-async fn places(
-    admission: &Admission,
-    rides: bool,
-    now: Instant,
-    invocation: &Invocation,
-) -> Result<Slot, Failure> {
+async fn places(admission: &Admission, rides: bool, now: Instant, invocation: &Invocation) -> Result<Slot, Failure> {
     let component = &invocation.target;
     let deadline = invocation.deadline;
     if deadline <= now {
@@ -118,9 +117,7 @@ async fn places(
     let shed = |resource| Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER };
     let outer = match rides {
         true => None,
-        false => {
-            Some(admission.compartment.enter(now, deadline).await.ok_or_else(|| shed(Resource::Bulkhead))?)
-        }
+        false => Some(admission.compartment.enter(now, deadline).await.ok_or_else(|| shed(Resource::Bulkhead))?),
     };
     let inner = admission.concurrency.enter(now, deadline).await.ok_or_else(|| shed(Resource::Concurrency))?;
     Ok(Slot::holding((outer, inner)))

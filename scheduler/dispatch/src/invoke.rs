@@ -30,11 +30,8 @@ pub enum BodyError {
 #[async_trait]
 pub trait Invoke: Send + Sync + 'static {
     /// One HTTP request. The answer's body may go on running the guest.
-    async fn http(
-        &self,
-        invocation: Invocation,
-        request: http::Request<Body>,
-    ) -> Result<http::Response<Body>, Failure>;
+    async fn http(&self, invocation: Invocation, request: http::Request<Body>)
+    -> Result<http::Response<Body>, Failure>;
 
     /// One event: the guest's handler inside a unit of work, committed with the handled mark when the handler
     /// accepts. `attempt` counts started handlers, from 1. `expects_reply` marks a request over the bus.

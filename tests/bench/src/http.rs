@@ -57,7 +57,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     if options.only.is_empty() {
         println!("| cost of being there | |\n|---|--:|");
-        println!("| instantiate and drop (CPU of a request with a fresh instance beyond a reused one) | {} |", fresh(&results));
+        println!(
+            "| instantiate and drop (CPU of a request with a fresh instance beyond a reused one) | {} |",
+            fresh(&results)
+        );
         print_idle_costs(&hull, work.path())?;
     }
     let failed: Vec<&Measured> = results.iter().filter(|result| result.turns.is_err()).collect();
@@ -164,8 +167,5 @@ fn idle(hull: &Path, folder: &Path, count: u32) -> anyhow::Result<Idle> {
         starts.push(process.started_in);
         sizes.push(process.resident_bytes()?);
     }
-    Ok(Idle {
-        resident_bytes: median(sizes).unwrap_or_default(),
-        started_in: median(starts).unwrap_or_default(),
-    })
+    Ok(Idle { resident_bytes: median(sizes).unwrap_or_default(), started_in: median(starts).unwrap_or_default() })
 }

@@ -79,8 +79,7 @@ mod tests {
     use super::{Whole, parse};
 
     const WITH_LENGTH: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx: y\r\n\r\nHello";
-    const CHUNKED: &[u8] =
-        b"HTTP/1.1 503 Busy\r\ntransfer-encoding: chunked\r\n\r\nd\r\nHello, Hull!\n\r\n0\r\n\r\n";
+    const CHUNKED: &[u8] = b"HTTP/1.1 503 Busy\r\ntransfer-encoding: chunked\r\n\r\nd\r\nHello, Hull!\n\r\n0\r\n\r\n";
 
     #[test]
     fn both_framings_are_understood() {

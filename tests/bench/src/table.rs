@@ -91,9 +91,13 @@ mod tests {
 
     #[test]
     fn medians_spread_and_ratios_are_shown() {
-        let text = render(&[measured("native", &[200_000.0]), measured("hull", &[90_000.4, 80_000.0, 100_000.0])], "native");
+        let text =
+            render(&[measured("native", &[200_000.0]), measured("hull", &[90_000.4, 80_000.0, 100_000.0])], "native");
         assert!(text.contains("| native | 200,000 | 200,000–200,000 | 1.00 |"), "{text}");
-        assert!(text.contains("| hull | 90,000 | 80,000–100,000 | 0.45 | 0.500 ms | 1.500 ms | 2.000 ms | 12.3 µs |"), "{text}");
+        assert!(
+            text.contains("| hull | 90,000 | 80,000–100,000 | 0.45 | 0.500 ms | 1.500 ms | 2.000 ms | 12.3 µs |"),
+            "{text}"
+        );
     }
 
     #[test]

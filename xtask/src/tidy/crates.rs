@@ -127,12 +127,7 @@ mod tests {
     use crate::tidy::tree::Tree;
 
     fn violations(name: &str, folder: &str, manifest: &str) -> Vec<String> {
-        let sample = Crate {
-            name: name.to_owned(),
-            folder: folder.to_owned(),
-            direct: [].into(),
-            reached: [].into(),
-        };
+        let sample = Crate { name: name.to_owned(), folder: folder.to_owned(), direct: [].into(), reached: [].into() };
         check(&[sample], &Tree::of(&[(&format!("{folder}/Cargo.toml"), manifest)]))
     }
 
@@ -159,7 +154,9 @@ mod tests {
 
     #[test]
     fn a_crate_without_the_workspaces_lints_fails() {
-        for manifest in ["", "[package]\nworkspace = true", "[lints]\n[x]\nworkspace = true", "[lints]\nworkspace = false"] {
+        for manifest in
+            ["", "[package]\nworkspace = true", "[lints]\n[x]\nworkspace = true", "[lints]\nworkspace = false"]
+        {
             assert!(violations("xtask", "xtask", manifest)[0].contains("[lints]"), "{manifest}");
         }
         assert!(violations("xtask", "xtask", "[package]\nlints.workspace = true").is_empty());

@@ -20,8 +20,22 @@ const HOST: &[&str] = &["runtime/*", "scheduler/*", "host-apis/*"];
 
 /// Whatever waits for a file, a socket or a process.
 const IO: &[&str] = &[
-    "tokio", "wasmtime*", "hyper", "hyper-util", "reqwest", "async-nats", "rusqlite", "sqlx*", "cap-std", "mio",
-    "socket2", "rustls", "async-std", "smol", "tempfile", "notify",
+    "tokio",
+    "wasmtime*",
+    "hyper",
+    "hyper-util",
+    "reqwest",
+    "async-nats",
+    "rusqlite",
+    "sqlx*",
+    "cap-std",
+    "mio",
+    "socket2",
+    "rustls",
+    "async-std",
+    "smol",
+    "tempfile",
+    "notify",
 ];
 
 const RULES: &[Rule] = &[
@@ -172,11 +186,9 @@ mod tests {
 
     #[test]
     fn what_a_dependency_brings_along_counts_where_nothing_of_it_may_be_there() {
-        for (folder, reached) in [
-            ("runtime/manifest", "tokio"),
-            ("scheduler/dispatch", "hull-engine"),
-            ("host-apis/http", "hull-events"),
-        ] {
+        for (folder, reached) in
+            [("runtime/manifest", "tokio"), ("scheduler/dispatch", "hull-engine"), ("host-apis/http", "hull-events")]
+        {
             assert!(violations(folder, &["x"], &[reached])[0].contains("reaches"), "{folder} -> x -> {reached}");
         }
     }

@@ -176,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_function_is_counted_from_fn_to_brace() {
-        assert_eq!(found("fn one() {}\n\npub async fn three(a: [u8; 3]) -> u8\nwhere\n{\n}\n"), ["one@1:1", "three@3:4"]);
+        assert_eq!(
+            found("fn one() {}\n\npub async fn three(a: [u8; 3]) -> u8\nwhere\n{\n}\n"),
+            ["one@1:1", "three@3:4"]
+        );
     }
 
     #[test]

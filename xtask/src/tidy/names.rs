@@ -3,8 +3,7 @@
 use super::tree::{File, Tree};
 
 /// Names for whatever did not fit elsewhere.
-const DRAWERS: [&str; 9] =
-    ["util", "utils", "common", "commons", "helper", "helpers", "misc", "manager", "managers"];
+const DRAWERS: [&str; 9] = ["util", "utils", "common", "commons", "helper", "helpers", "misc", "manager", "managers"];
 
 /// Rust files with a name that says nothing, or without a first line.
 pub(super) fn check(tree: &Tree) -> Vec<String> {
@@ -23,7 +22,8 @@ fn check_file(file: &File) -> Vec<String> {
     let parts = path.trim_end_matches(".rs").split('/');
     for name in parts.chain(modules(&file.text)) {
         if let Some(drawer) = name.split(['_', '-']).find(|word| DRAWERS.contains(word)) {
-            violations.push(format!("{path}: `{name}` is a drawer, not a name: say what it does instead of `{drawer}`"));
+            violations
+                .push(format!("{path}: `{name}` is a drawer, not a name: say what it does instead of `{drawer}`"));
         }
     }
     violations

@@ -62,9 +62,9 @@ fn compare(found: &Exception, entry: Option<&Exception>) -> Option<String> {
             Some(format!("{path}: `{}` has grown to {lines} lines: exceptions only shrink; split it", written(entry)))
         }
         (Some(_), _) => None,
-        (None, None) => Some(format!(
-            "{path}: {lines} lines; few files need more than {FILE_LINES}: split it by what it does"
-        )),
+        (None, None) => {
+            Some(format!("{path}: {lines} lines; few files need more than {FILE_LINES}: split it by what it does"))
+        }
         (None, Some(name)) => Some(format!(
             "{path}: fn {name} has {lines} lines; {FUNCTION_LINES} fit on a screen: give its steps names of their own"
         )),

@@ -115,9 +115,8 @@ impl Connection {
     /// A connection that cannot write. The file must have been opened by a writer before.
     pub(super) fn reader(place: &Arc<Place>) -> Result<Self, StorageError> {
         // Not read-only at the level of the file: the last connection to close has to clean up the log.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let raw = open(place, flags)?;
         let fail = |error| failure::of_host(&error, place);
         raw.pragma_update(None, "query_only", true).map_err(fail)?;
@@ -173,8 +172,7 @@ fn prepare_file(raw: &mut rusqlite::Connection, place: &Place, fresh: bool) -> R
     let fail = |error| failure::of_host(&error, place);
     let pragma = |name: &str| raw.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(fail);
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: u32 =
-        raw.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    let tables: u32 = raw.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
     let empty = application == 0 && version == 0 && tables == 0;
     if !empty {
         check_format(place, application, version)?;

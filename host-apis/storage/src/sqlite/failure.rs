@@ -60,9 +60,7 @@ fn of_sqlite(error: &rusqlite::Error, place: &Place) -> StorageError {
         ErrorCode::TooBig => StorageError::Invalid(format!("{} (limits.value-max)", text())),
         ErrorCode::OperationInterrupted => StorageError::Timeout("the statement was interrupted".to_owned()),
         ErrorCode::AuthorizationForStatementDenied => StorageError::Denied(text()),
-        ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ParameterOutOfRange => {
-            StorageError::Invalid(text())
-        }
+        ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ParameterOutOfRange => StorageError::Invalid(text()),
         ErrorCode::ApiMisuse => StorageError::Invalid("there is no statement in the text".to_owned()),
         _ => StorageError::Other(format!("the database of {} failed: {}", place.component, text())),
     }

@@ -20,8 +20,7 @@ thread_local! {
 
 /// Put them in the place of SQLite's.
 pub(super) fn replace_costly(raw: &Connection, control: &Arc<Control>) -> Result<()> {
-    let flags =
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     let of = |function: fn(&Context<'_>, usize) -> Result<Value>| {
         let control = Arc::clone(control);
         move |context: &Context<'_>| {

@@ -138,8 +138,11 @@ fn denial(action: AuthAction<'_>, in_schema_change: bool) -> Option<String> {
             "transactions are not controlled by SQL: use hull:transactions (an event handler is in one already)"
                 .to_owned(),
         ),
-        A::Attach { .. } | A::Detach { .. } => Some("a component has one database: ATTACH, DETACH and VACUUM \
-             may not be used".to_owned()),
+        A::Attach { .. } | A::Detach { .. } => Some(
+            "a component has one database: ATTACH, DETACH and VACUUM \
+             may not be used"
+                .to_owned(),
+        ),
         A::CreateTempIndex { .. }
         | A::CreateTempTable { .. }
         | A::CreateTempTrigger { .. }
@@ -147,8 +150,9 @@ fn denial(action: AuthAction<'_>, in_schema_change: bool) -> Option<String> {
         | A::DropTempIndex { .. }
         | A::DropTempTable { .. }
         | A::DropTempTrigger { .. }
-        | A::DropTempView { .. } => Some("temporary tables would outlive the invocation: they may not be used"
-            .to_owned()),
+        | A::DropTempView { .. } => {
+            Some("temporary tables would outlive the invocation: they may not be used".to_owned())
+        }
         A::CreateVtable { module_name, .. } if !module_name.eq_ignore_ascii_case("fts5") => {
             Some(format!("the virtual table module {module_name} may not be used; fts5 may"))
         }

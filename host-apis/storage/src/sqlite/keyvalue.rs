@@ -86,9 +86,8 @@ impl Operation for ListKeys {
         let after = self.0.as_deref().unwrap_or_default();
         let sql = "SELECT key FROM hull_kv WHERE store = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
         let mut statement = scope.host(sql)?;
-        let keys: rusqlite::Result<Vec<String>> = statement
-            .query_map((STORE, after, PAGE_KEYS_MAX as i64 + 1), |row| row.get(0))
-            .and_then(Iterator::collect);
+        let keys: rusqlite::Result<Vec<String>> =
+            statement.query_map((STORE, after, PAGE_KEYS_MAX as i64 + 1), |row| row.get(0)).and_then(Iterator::collect);
         let mut keys = keys.map_err(|error| scope.host_failure(&error))?;
         let more = keys.len() > PAGE_KEYS_MAX;
         keys.truncate(PAGE_KEYS_MAX);
@@ -149,9 +148,10 @@ impl Operation for Increment {
         check_key(&self.key)?;
         let present = match get(scope, &self.key)? {
             None => 0,
-            Some(value) => std::str::from_utf8(&value).ok().and_then(|text| text.parse::<i64>().ok()).ok_or_else(
-                || StorageError::Invalid(format!("the value of {:?} is not a decimal number", self.key)),
-            )?,
+            Some(value) => std::str::from_utf8(&value)
+                .ok()
+                .and_then(|text| text.parse::<i64>().ok())
+                .ok_or_else(|| StorageError::Invalid(format!("the value of {:?} is not a decimal number", self.key)))?,
         };
         let sum = present.checked_add(self.delta).ok_or_else(|| {
             StorageError::Invalid(format!("{present} and {} add up to more than 64 bits hold", self.delta))

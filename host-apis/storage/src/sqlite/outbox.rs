@@ -38,10 +38,7 @@ impl Operation for Publish {
         let headers = headers_text(&event.headers);
         let mut statement = scope.host(sql)?;
         let seq: i64 = statement
-            .query_row(
-                (due_ms, &event.id, &event.subject, &event.time, headers, &event.payload[..]),
-                |row| row.get(0),
-            )
+            .query_row((due_ms, &event.id, &event.subject, &event.time, headers, &event.payload[..]), |row| row.get(0))
             .map_err(|error| scope.host_failure(&error))?;
         scope.outbox_touched.set(true);
         Ok(self.confirm.then(|| scope.waiters.register(seq)))
@@ -105,8 +102,7 @@ impl Operation for NextDue {
 
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError> {
         let mut statement = scope.host("SELECT min(due_ms) FROM hull_outbox WHERE due_ms > 0")?;
-        let due: Option<i64> =
-            statement.query_row([], |row| row.get(0)).map_err(|error| scope.host_failure(&error))?;
+        let due: Option<i64> = statement.query_row([], |row| row.get(0)).map_err(|error| scope.host_failure(&error))?;
         Ok(due.map(|due| due as u64))
     }
 }
@@ -122,9 +118,7 @@ impl Operation for Remove {
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<(), StorageError> {
-        self.0.iter().try_for_each(|seq| {
-            scope.host_execute("DELETE FROM hull_outbox WHERE seq = ?1", [seq]).map(drop)
-        })
+        self.0.iter().try_for_each(|seq| scope.host_execute("DELETE FROM hull_outbox WHERE seq = ?1", [seq]).map(drop))
     }
 }
 

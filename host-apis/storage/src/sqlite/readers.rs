@@ -79,12 +79,7 @@ pub(super) async fn read<O: Operation>(
     read.map_err(|_| StorageError::Other(format!("a read of {} failed inside the host", shared.place.component)))
 }
 
-fn read_now<O: Operation>(
-    shared: &Arc<Shared>,
-    operation: O,
-    deadline: Option<Instant>,
-    cancel: &Cancel,
-) -> Read<O> {
+fn read_now<O: Operation>(shared: &Arc<Shared>, operation: O, deadline: Option<Instant>, cancel: &Cancel) -> Read<O> {
     let limits = Arc::clone(&shared.limits.read());
     let taken = shared.readers.take().map_or_else(|| Connection::reader(&shared.place), Ok);
     let connection = match taken {
@@ -113,8 +108,6 @@ fn read_now<O: Operation>(
 pub(super) async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, StorageError> {
     match deadline {
         None => Ok(future.await),
-        Some(deadline) => {
-            tokio::time::timeout_at(deadline.into(), future).await.map_err(|_| StorageError::deadline())
-        }
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), future).await.map_err(|_| StorageError::deadline()),
     }
 }

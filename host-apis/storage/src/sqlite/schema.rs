@@ -13,8 +13,7 @@ pub(super) const APPLICATION_ID: u32 = 0x4875_6c6c;
 pub(super) const VERSION: u32 = 1;
 
 /// One step per version, from nothing.
-const STEPS: [&str; VERSION as usize] = [
-    "CREATE TABLE hull_kv (
+const STEPS: [&str; VERSION as usize] = ["CREATE TABLE hull_kv (
         store TEXT NOT NULL,
         key TEXT NOT NULL,
         value BLOB NOT NULL,
@@ -66,8 +65,7 @@ const STEPS: [&str; VERSION as usize] = [
         name TEXT NOT NULL,
         sha256 TEXT NOT NULL,
         applied_ms INTEGER NOT NULL
-    );",
-];
+    );"];
 
 /// How many tables, indexes, views and triggers a component may have: every connection keeps them in memory.
 const OBJECTS_MAX: i64 = 1000;
@@ -94,8 +92,7 @@ pub(super) fn check_schema(scope: &Scope<'_>) -> Result<(), StorageError> {
     let sql = "SELECT name FROM sqlite_schema WHERE name LIKE 'hull\\_%' ESCAPE '\\' \
                AND type IN ('table', 'view', 'trigger') ORDER BY name";
     let mut statement = scope.host(sql)?;
-    let names: rusqlite::Result<Vec<String>> =
-        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+    let names: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
     if names.map_err(failed)? != TABLES {
         return Err(StorageError::Denied("names that begin with hull_ belong to the host".to_owned()));
     }

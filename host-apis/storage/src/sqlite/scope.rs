@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use rusqlite::CachedStatement;
 
+use super::PAGE_BYTES;
 use super::connection::Connection;
 use super::control::Allowance;
 use super::failure;
 use super::guard::Author;
-use super::PAGE_BYTES;
 use crate::error::StorageError;
 use crate::operation::Growth;
 use crate::options::StorageLimits;

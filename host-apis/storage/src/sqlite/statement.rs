@@ -34,15 +34,16 @@ impl Operation for Query {
 
     fn run(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
         check_text(&self.sql)?;
-        scope.guest(&self.sql, |statement| {
-            if scope.read_only && !statement.readonly() {
-                scope.wants_writer.set(true);
-                return Ok(ResultSet::default());
-            }
-            bind(statement, &self.parameters, scope)?;
-            collect(statement, scope)
-        })
-        .and_then(|result| after_guest(scope).map(|()| result))
+        scope
+            .guest(&self.sql, |statement| {
+                if scope.read_only && !statement.readonly() {
+                    scope.wants_writer.set(true);
+                    return Ok(ResultSet::default());
+                }
+                bind(statement, &self.parameters, scope)?;
+                collect(statement, scope)
+            })
+            .and_then(|result| after_guest(scope).map(|()| result))
     }
 }
 
@@ -61,17 +62,18 @@ impl Operation for Execute {
 
     fn run(&self, scope: &Scope<'_>) -> Result<u64, StorageError> {
         check_text(&self.sql)?;
-        scope.guest(&self.sql, |statement| {
-            bind(statement, &self.parameters, scope)?;
-            if statement.readonly() {
-                return Err(StorageError::Invalid("the statement only reads: use query".to_owned()));
-            }
-            let mut rows = statement.raw_query();
-            while rows.next().map_err(|error| scope.failure(&error))?.is_some() {}
-            drop(rows);
-            Ok(scope.connection.raw.changes())
-        })
-        .and_then(|changes| after_guest(scope).map(|()| changes))
+        scope
+            .guest(&self.sql, |statement| {
+                bind(statement, &self.parameters, scope)?;
+                if statement.readonly() {
+                    return Err(StorageError::Invalid("the statement only reads: use query".to_owned()));
+                }
+                let mut rows = statement.raw_query();
+                while rows.next().map_err(|error| scope.failure(&error))?.is_some() {}
+                drop(rows);
+                Ok(scope.connection.raw.changes())
+            })
+            .and_then(|changes| after_guest(scope).map(|()| changes))
     }
 }
 

@@ -48,8 +48,7 @@ impl Operation for Check {
 
     fn run(&self, scope: &Scope<'_>) -> Result<(), StorageError> {
         let mut statement = scope.host("PRAGMA quick_check(1) /* hull */")?;
-        let verdict: String =
-            statement.query_row([], |row| row.get(0)).map_err(|error| scope.host_failure(&error))?;
+        let verdict: String = statement.query_row([], |row| row.get(0)).map_err(|error| scope.host_failure(&error))?;
         if verdict == "ok" {
             return Ok(());
         }

@@ -4,9 +4,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hull_storage::{
-    DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StorageError,
-};
+use hull_storage::{DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StorageError};
 
 use crate::fixture::{Fixture, event, execute, outgoing, until};
 

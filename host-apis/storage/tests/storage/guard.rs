@@ -84,10 +84,9 @@ async fn nothing_leads_out_of_the_components_own_tables() {
                 session.begin().expect("begin");
                 session.set("in-unit".into(), Vec::new()).await.expect("set");
             }
-            for result in [
-                session.query((*sql).into(), Vec::new()).await.map(drop),
-                execute(&session, sql).await.map(drop),
-            ] {
+            for result in
+                [session.query((*sql).into(), Vec::new()).await.map(drop), execute(&session, sql).await.map(drop)]
+            {
                 assert!(matches!(result, Err(StorageError::Denied(_))), "unit {unit}: {sql}: {result:?}");
             }
             if unit {

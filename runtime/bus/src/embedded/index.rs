@@ -196,7 +196,9 @@ impl Subjects {
     fn release(&mut self, id: u32) {
         let Some((name, uses)) = self.names.get_mut(id as usize) else { return };
         *uses -= 1;
-        if *uses == 0 && let Some(name) = name.take() {
+        if *uses == 0
+            && let Some(name) = name.take()
+        {
             self.ids.remove(&name);
             self.free.push(id);
         }

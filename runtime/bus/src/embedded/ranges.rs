@@ -34,8 +34,7 @@ impl Ranges {
 
     /// Whether it is in the set.
     pub(super) fn contains(&self, sequence: u64) -> bool {
-        sequence <= self.floor
-            || self.above.range(..=sequence).next_back().is_some_and(|(_, last)| sequence <= *last)
+        sequence <= self.floor || self.above.range(..=sequence).next_back().is_some_and(|(_, last)| sequence <= *last)
     }
 
     /// Add everything from `first` to `last`.

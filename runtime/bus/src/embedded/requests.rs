@@ -111,12 +111,7 @@ impl Requests {
             return Err(BusError::Closed);
         }
         table.retain(|entry| !entry.requests.is_closed());
-        table.push(Entry {
-            app: app.to_owned(),
-            component: component.to_owned(),
-            pattern: pattern.clone(),
-            requests,
-        });
+        table.push(Entry { app: app.to_owned(), component: component.to_owned(), pattern: pattern.clone(), requests });
         Ok(Box::new(OpenResponder { requests: receiver }))
     }
 
@@ -160,4 +155,3 @@ impl Drop for Waiting {
         }
     }
 }
-

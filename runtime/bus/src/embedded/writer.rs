@@ -261,7 +261,9 @@ impl Writer {
             }
             return Err(format!("writing the bus file: {error}"));
         }
-        if self.shared.options.sync && let Err(error) = self.shared.disk.sync(&file) {
+        if self.shared.options.sync
+            && let Err(error) = self.shared.disk.sync(&file)
+        {
             self.next += count;
             self.doubtful = true;
             return Err(format!("syncing the bus file: {error}"));

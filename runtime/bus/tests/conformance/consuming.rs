@@ -5,9 +5,7 @@ use std::time::Duration;
 use hull_bus::{BusError, ConsumerSpec};
 use hull_manifest::Start;
 
-use crate::backend::{
-    A_WHILE, Backend, event, fetch, fetch_all, ids, nothing_comes, pattern, publish, soon, spec,
-};
+use crate::backend::{A_WHILE, Backend, event, fetch, fetch_all, ids, nothing_comes, pattern, publish, soon, spec};
 
 pub(crate) async fn wildcards_choose_events(backend: &Backend) {
     let bus = backend.open().await;

@@ -36,10 +36,10 @@ pub(crate) async fn events_survive_a_reopening(backend: &Backend) {
 
 pub(crate) async fn a_repeated_publish_is_stored_once(backend: &Backend) {
     let bus = backend.open().await;
-    let (first, second) = tokio::join!(
-        async { bus.publish("shop", &event("1", "a.b")).await.expect("published") },
-        async { bus.publish("shop", &event("1", "a.b")).await.expect("published") },
-    );
+    let (first, second) =
+        tokio::join!(async { bus.publish("shop", &event("1", "a.b")).await.expect("published") }, async {
+            bus.publish("shop", &event("1", "a.b")).await.expect("published")
+        },);
     assert_eq!((first.sequence, second.sequence), (1, 1));
     assert!(first.duplicate != second.duplicate);
     bus.shutdown().await;

@@ -17,8 +17,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 const SHOWN_CHARS_MAX: usize = 500;
 
 /// What is said of an answer that cannot be read.
-pub(crate) const UNEXPECTED: &str =
-    "the host's answer is not what this command expects; are both of one version?";
+pub(crate) const UNEXPECTED: &str = "the host's answer is not what this command expects; are both of one version?";
 
 /// RFC 9457, as far as it matters here.
 #[derive(Debug, Default, Deserialize)]

@@ -30,9 +30,9 @@ pub(super) fn plan(app: &App, only: &[Name]) -> anyhow::Result<Vec<Step>> {
     for name in only {
         match app.component(name.as_str()) {
             None => bail!("{} has no component `{name}`: it has {}", app.name, known(app)),
-            Some(component) if component.build.is_none() => bail!(
-                "`{name}` has no build command: add command = \"…\" to [component.{name}.build] of the manifest"
-            ),
+            Some(component) if component.build.is_none() => {
+                bail!("`{name}` has no build command: add command = \"…\" to [component.{name}.build] of the manifest")
+            }
             Some(_) => {}
         }
     }

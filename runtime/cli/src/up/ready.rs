@@ -23,11 +23,8 @@ impl Ready<'_> {
     }
 
     fn print_json(&self) -> anyhow::Result<()> {
-        let routes: Vec<_> = self
-            .routes
-            .iter()
-            .map(|route| json!({ "route": route.route, "component": route.component }))
-            .collect();
+        let routes: Vec<_> =
+            self.routes.iter().map(|route| json!({ "route": route.route, "component": route.component })).collect();
         let line = json!({
             "event": "ready",
             "app": self.app,

@@ -81,8 +81,14 @@ fn first_line(request: &str) -> &str {
 fn without_a_host_every_command_says_how_to_start_one() {
     let folder = Folder::new();
     for line in [
-        "status", "logs", "invoke orders GET /", "publish a.b", "dead-letters list", "dead-letters show orders/1",
-        "dead-letters replay --all", "dead-letters purge orders/1",
+        "status",
+        "logs",
+        "invoke orders GET /",
+        "publish a.b",
+        "dead-letters list",
+        "dead-letters show orders/1",
+        "dead-letters replay --all",
+        "dead-letters purge orders/1",
     ] {
         folder.hull(line).failed_saying(&["no host is running for state directory .hull", "start one with `hull up`"]);
     }

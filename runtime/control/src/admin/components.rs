@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, json_ok};
 use crate::deploy::Served;
-use crate::public_routes::public_routes;
 use crate::node::Node;
+use crate::public_routes::public_routes;
 
 pub(super) async fn apps(node: &Node) -> Answer {
     let apps = node.apps.read().await;
@@ -52,13 +52,7 @@ pub(super) async fn components(node: &Node) -> Answer {
     json_ok(&json!({ "components": shown }))
 }
 
-async fn one(
-    node: &Node,
-    app: &App,
-    component: &Component,
-    served: &Served,
-    events: Option<ComponentEvents>,
-) -> Value {
+async fn one(node: &Node, app: &App, component: &Component, served: &Served, events: Option<ComponentEvents>) -> Value {
     let routes: Vec<Value> = routes(app)
         .into_iter()
         .filter(|route| route["component"] == component.name.as_str())

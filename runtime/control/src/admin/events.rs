@@ -1,8 +1,8 @@
 //! `hull publish`: an event from outside.
 
+use http::{HeaderValue, StatusCode};
 use hull_bus::BusError;
 use hull_invocation::{CORRELATION_HEADER, Event, EventKey, HOPS_HEADER, RequestId, TRACEPARENT_HEADER, TraceContext};
-use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::answer::{Answer, Problem, json_with};

@@ -94,13 +94,7 @@ async fn v1(node: &Arc<Node>, segments: &[&str], asked: Asked) -> Answer {
     }
 }
 
-async fn of_component(
-    node: &Arc<Node>,
-    id: &ComponentId,
-    method: &Method,
-    rest: &[&str],
-    asked: Asked,
-) -> Answer {
+async fn of_component(node: &Arc<Node>, id: &ComponentId, method: &Method, rest: &[&str], asked: Asked) -> Answer {
     match (method, rest) {
         (&Method::POST, ["invoke"]) => {
             let time = time_of(node, id).await;

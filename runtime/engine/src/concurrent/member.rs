@@ -69,7 +69,8 @@ impl Member {
         let (desk, jobs) = Desk::new();
         let desk = Arc::new(desk);
         let started = Arc::new(AtomicU32::new(0));
-        let work = work(Arc::clone(&shared), Arc::clone(&version), Arc::clone(&desk), jobs, first, Arc::clone(&started));
+        let work =
+            work(Arc::clone(&shared), Arc::clone(&version), Arc::clone(&desk), jobs, first, Arc::clone(&started));
         Self {
             work: Box::pin(work),
             desk,

@@ -17,13 +17,7 @@ use wasmtime_wasi_http::WasiBody;
 use crate::response;
 
 /// A body that is complete needs neither.
-pub(super) fn body_of(
-    component: ComponentId,
-    body: WasiBody,
-    slot: Slot,
-    began: Instant,
-    deadline: Instant,
-) -> Body {
+pub(super) fn body_of(component: ComponentId, body: WasiBody, slot: Slot, began: Instant, deadline: Instant) -> Body {
     let body = response::body_of(component.clone(), body);
     if body.size_hint().exact().is_some() {
         return body;
@@ -45,10 +39,7 @@ impl HttpBody for Streaming {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             return Poll::Ready(frame);
         }

@@ -183,10 +183,9 @@ async fn a_long_handler_keeps_its_event() {
 
 #[tokio::test]
 async fn an_ordered_subscription_holds_the_line() {
-    let world = World::new(|event, attempt| {
-        if event.key.id == "1" && attempt < 3 { Act::Retry(None) } else { Act::Accept }
-    })
-    .await;
+    let world =
+        World::new(|event, attempt| if event.key.id == "1" && attempt < 3 { Act::Retry(None) } else { Act::Accept })
+            .await;
     world.start_with(Delivery { ordered: true, ..quick() }).await;
     for id in ["1", "2", "3"] {
         world.publish(id).await;

@@ -80,10 +80,13 @@ async fn units_go_out_in_the_order_of_their_commits_and_only_when_committed() {
 
 #[tokio::test]
 async fn what_a_handler_publishes_goes_out_with_its_commit() {
-    let world = World::new(|_, attempt| {
-        if attempt == 1 { Act::Retry(Some(Duration::ZERO)) } else { Act::AcceptAndPublish("out.done") }
-    })
-    .await;
+    let world =
+        World::new(
+            |_, attempt| {
+                if attempt == 1 { Act::Retry(Some(Duration::ZERO)) } else { Act::AcceptAndPublish("out.done") }
+            },
+        )
+        .await;
     world.start().await;
     for id in ["1", "2", "3"] {
         world.publish(id).await;

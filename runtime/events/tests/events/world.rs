@@ -84,9 +84,7 @@ impl Door {
             Act::Reject(why) => return Ok(EventOutcome::Reject(why.into())),
             Act::Conflict => return Ok(EventOutcome::Conflict),
             Act::Fail(failure) => return Err(failure),
-            Act::Answer(text) => {
-                Some(Reply { headers: Vec::new(), payload: Bytes::from_static(text.as_bytes()) })
-            }
+            Act::Answer(text) => Some(Reply { headers: Vec::new(), payload: Bytes::from_static(text.as_bytes()) }),
             Act::AcceptAndPublish(subject) => {
                 let id = hull_clock::time_ordered_id().to_string();
                 session.publish(outgoing(&id, subject)).await.map_err(unavailable)?;

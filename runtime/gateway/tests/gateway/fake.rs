@@ -139,7 +139,9 @@ fn raw(path: &str) -> Response<Body> {
         response
     };
     match path {
-        "/raw/hop" => answer(200, &[("connection", "x-own"), ("x-own", "1"), ("keep-alive", "1"), ("x-kept", "1")], "a"),
+        "/raw/hop" => {
+            answer(200, &[("connection", "x-own"), ("x-own", "1"), ("keep-alive", "1"), ("x-kept", "1")], "a")
+        }
         "/raw/length" => answer(200, &[("content-length", "99")], "four"),
         "/raw/lengths" => answer(200, &[("content-length", "4"), ("content-length", "5")], "four"),
         "/raw/204" => answer(204, &[], "not to be sent"),
@@ -164,7 +166,8 @@ impl http_body::Body for Streamed {
         let this = self.get_mut();
         if this.chunks > 0 {
             this.chunks -= 1;
-            let chunk = if this.chunks == 0 { Bytes::from_static(b"first ") } else { Bytes::from_static(&[b'x'; 16_000]) };
+            let chunk =
+                if this.chunks == 0 { Bytes::from_static(b"first ") } else { Bytes::from_static(&[b'x'; 16_000]) };
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match this.release.as_mut().poll(cx) {

@@ -109,8 +109,7 @@ async fn an_idle_connection_is_closed_whatever_else_it_sends() {
     let stream = TcpStream::connect(running.address).await.expect("a connection");
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(20)).keep_alive_while_idle(true);
-    let (mut client, connection) =
-        builder.handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.expect("HTTP/2");
+    let (mut client, connection) = builder.handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.expect("HTTP/2");
     let closed = tokio::spawn(connection);
     let answer = client.send_request(get(&running, "/hello")).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::OK);

@@ -46,7 +46,11 @@ async fn malformed_requests_are_told_what_is_wrong() {
     for (request, status, word) in cases {
         let answer = ask(running.address, request).await;
         let sent = String::from_utf8_lossy(request);
-        assert_eq!((answer.status, &answer.problem()["type"]), (*status, &format!("urn:hull:problem:{word}").into()), "{sent}");
+        assert_eq!(
+            (answer.status, &answer.problem()["type"]),
+            (*status, &format!("urn:hull:problem:{word}").into()),
+            "{sent}"
+        );
     }
     assert_eq!(running.fake.started.load(Ordering::SeqCst), 0, "no component was asked");
 }
@@ -84,7 +88,9 @@ async fn a_refusal_waits_for_the_answers_before_it_and_ends_the_connection() {
 async fn heads_may_come_in_pieces_and_after_an_empty_line() {
     let running = Running::start(|_| {});
     let mut wire = Wire::to(running.address).await;
-    for byte in b"\r\nPOST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n" {
+    for byte in
+        b"\r\nPOST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"
+    {
         wire.send([*byte]).await;
     }
     assert_eq!(wire.answer().await.text(), "abc");

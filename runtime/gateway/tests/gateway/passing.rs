@@ -32,11 +32,9 @@ async fn a_guest_sees_the_request_with_ids_and_route() {
         assert_eq!(header(gone), None, "{gone}");
     }
     let trace = invocation.trace.to_string();
-    for (name, id) in [
-        ("x-request-id", invocation.request_id.as_str()),
-        ("x-correlation-id", "order-7"),
-        ("traceparent", &trace),
-    ] {
+    for (name, id) in
+        [("x-request-id", invocation.request_id.as_str()), ("x-correlation-id", "order-7"), ("traceparent", &trace)]
+    {
         assert_eq!((header(name), answer.header(name)), (Some(id), Some(id)), "{name}");
     }
     assert_eq!(invocation.correlation_id.as_str(), "order-7");
@@ -46,9 +44,8 @@ async fn a_guest_sees_the_request_with_ids_and_route() {
 async fn ids_from_the_client_are_kept_if_they_are_valid() {
     let running = Running::start(|_| {});
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let request = |id: &str| {
-        format!("GET / HTTP/1.1\r\nhost: x\r\nx-request-id: {id}\r\ntraceparent: {traceparent}\r\n\r\n")
-    };
+    let request =
+        |id: &str| format!("GET / HTTP/1.1\r\nhost: x\r\nx-request-id: {id}\r\ntraceparent: {traceparent}\r\n\r\n");
     let answer = ask(running.address, request("r-1")).await;
     assert_eq!((answer.header("x-request-id"), answer.header("x-correlation-id")), (Some("r-1"), Some("r-1")));
     let echoed = answer.header("traceparent").expect("a trace");

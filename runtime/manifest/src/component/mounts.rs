@@ -48,10 +48,9 @@ impl Setting for FileMount {
     fn show(&self) -> Shown {
         match self {
             Self::Glob(glob) => glob.show(),
-            Self::Placed { source, destination } => Shown::Table(vec![
-                Entry::new("source", source.show()),
-                Entry::new("destination", destination.show()),
-            ]),
+            Self::Placed { source, destination } => {
+                Shown::Table(vec![Entry::new("source", source.show()), Entry::new("destination", destination.show())])
+            }
         }
     }
 }

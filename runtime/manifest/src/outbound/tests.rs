@@ -89,10 +89,29 @@ fn grants_are_written_as_they_are_read() {
 #[test]
 fn what_grants_nothing_clear_is_refused() {
     for bad in [
-        "", "*", "example.com", "http://", "http://a/path", "http://a:0", "http://a:80-90", "http://a:9..3",
-        "http://a:x", "*://a", "redis://a:6379", "ftp://a", "http://a*b", "http://*.*.com", "http://{a,b}",
-        "http://user@a", "http://a b", "https://payments.internal", "http://payments.internal:8080",
-        "http://Pay_ments.internal", "insecure:allow-all", "http://.example.com", "http://a?b",
+        "",
+        "*",
+        "example.com",
+        "http://",
+        "http://a/path",
+        "http://a:0",
+        "http://a:80-90",
+        "http://a:9..3",
+        "http://a:x",
+        "*://a",
+        "redis://a:6379",
+        "ftp://a",
+        "http://a*b",
+        "http://*.*.com",
+        "http://{a,b}",
+        "http://user@a",
+        "http://a b",
+        "https://payments.internal",
+        "http://payments.internal:8080",
+        "http://Pay_ments.internal",
+        "insecure:allow-all",
+        "http://.example.com",
+        "http://a?b",
     ] {
         assert!(bad.parse::<OutboundHost>().is_err(), "{bad}");
     }

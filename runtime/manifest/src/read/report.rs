@@ -65,9 +65,9 @@ impl Report {
         let mut found = self.found.into_inner();
         if !syntax.is_empty() {
             let broken_lines: Vec<usize> = syntax.iter().map(|broken| line_start(text, broken.offset)).collect();
-            let header_broken = broken_lines.iter().any(|start| {
-                text.get(*start..).is_some_and(|line| line.trim_start().starts_with('['))
-            });
+            let header_broken = broken_lines
+                .iter()
+                .any(|start| text.get(*start..).is_some_and(|line| line.trim_start().starts_with('[')));
             found.retain(|other| {
                 !header_broken
                     && other.certainty == Certainty::Certain

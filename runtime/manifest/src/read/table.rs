@@ -106,11 +106,7 @@ impl<'a> Table<'a> {
         entries.into_iter().map(|(key, value)| self.entry(key, value)).collect()
     }
 
-    fn entry(
-        &self,
-        key: &'a Spanned<DeString<'a>>,
-        value: &'a Spanned<DeValue<'a>>,
-    ) -> (At<&'a str>, Item<'a>) {
+    fn entry(&self, key: &'a Spanned<DeString<'a>>, value: &'a Spanned<DeValue<'a>>) -> (At<&'a str>, Item<'a>) {
         let item = Item::new(value, self.path_of(key.get_ref()), self.report);
         (At { value: key.get_ref().as_ref(), span: key.span() }, item)
     }

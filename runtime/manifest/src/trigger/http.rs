@@ -51,10 +51,7 @@ pub struct StaticResponse {
 const ROUTE: &str = "a route such as \"/api/orders/...\", or { private = true }";
 
 /// Read one trigger, and the component that may be written in it.
-pub(crate) fn read_http_trigger(
-    item: &Item<'_>,
-    components: &mut Components<'_>,
-) -> Option<TriggerDraft<HttpTrigger>> {
+pub(crate) fn read_http_trigger(item: &Item<'_>, components: &mut Components<'_>) -> Option<TriggerDraft<HttpTrigger>> {
     let table = item.table("a trigger")?;
     let id = read_id(&table);
     let route_item = table.required_item("route", ROUTE);
@@ -77,9 +74,7 @@ pub(crate) fn read_http_trigger(
             None
         }
     };
-    if let (Some(TriggerRoute::Private), Some(HttpTarget::Static(_)), Some(item)) =
-        (&route, &target, &route_item)
-    {
+    if let (Some(TriggerRoute::Private), Some(HttpTarget::Static(_)), Some(item)) = (&route, &target, &route_item) {
         item.wrong("nobody can ask for a private static_response", "give it a route");
     }
     let matches_at = route_item.map(|item| vec![item.span]).unwrap_or_default();

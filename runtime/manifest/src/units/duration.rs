@@ -13,14 +13,8 @@ pub const DURATION_MAX: Duration = Duration::from_hours(100 * 365 * 24);
 const WANTED: &str = "a duration such as \"250ms\", \"5s\", \"1m\" or \"7d\"";
 
 /// Units in microseconds, the largest first.
-const UNITS: [(&str, u64); 6] = [
-    ("d", 86_400_000_000),
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1000),
-    ("us", 1),
-];
+const UNITS: [(&str, u64); 6] =
+    [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1)];
 
 /// Parse `250ms`, `5s`, `1m`, `2h`, `7d` or `500us`.
 pub fn parse_duration(text: &str) -> Result<Duration, Invalid> {

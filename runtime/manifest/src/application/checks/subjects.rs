@@ -10,8 +10,7 @@ pub(super) fn check_subjects(draft: &Draft<'_>, report: &Report) {
     for component in &draft.components.drafts {
         let name = &component.component.name;
         let own = draft.triggers.messaging.iter().filter(|draft| draft.trigger.component == *name);
-        let patterns: Vec<_> =
-            own.flat_map(|draft| draft.trigger.subjects.iter().zip(&draft.matches_at)).collect();
+        let patterns: Vec<_> = own.flat_map(|draft| draft.trigger.subjects.iter().zip(&draft.matches_at)).collect();
         for (index, (pattern, at)) in patterns.iter().enumerate() {
             let before = patterns.iter().take(index).find(|(other, _)| pattern.overlaps(other));
             if let Some((other, _)) = before {
