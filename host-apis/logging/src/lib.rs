@@ -9,6 +9,7 @@ pub use record::{Level, LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX, Source}
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use wasmtime::component::{HasData, Linker};
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic)]
@@ -23,21 +24,37 @@ mod bindings {
 use bindings::wasi::logging::logging;
 
 /// Where one instance's records go, and which invocation they belong to at the moment.
-#[derive(Clone)]
 pub struct LoggingCtx {
     sink: Arc<dyn LogSink>,
-    scope: Arc<LogScope>,
+    scope: Arc<CurrentScope>,
+    outputs: Vec<OutputLines>,
 }
+
+/// The invocation that an instance serves now: what it prints belongs to that one.
+pub(crate) type CurrentScope = Mutex<Arc<LogScope>>;
 
 impl LoggingCtx {
     /// For one invocation.
-    pub fn new(sink: Arc<dyn LogSink>, scope: Arc<LogScope>) -> Self {
-        Self { sink, scope }
+    pub fn new(sink: Arc<dyn LogSink>, scope: LogScope) -> Self {
+        Self { sink, scope: Arc::new(Mutex::new(Arc::new(scope))), outputs: Vec::new() }
+    }
+
+    /// The instance serves another invocation: what is left of the last one's line is not glued to its first.
+    pub fn serve_next(&mut self, scope: LogScope) {
+        self.flush();
+        *self.scope.lock() = Arc::new(scope);
+    }
+
+    /// Log lines that have no end yet.
+    pub fn flush(&self) {
+        self.outputs.iter().for_each(OutputLines::flush_line);
     }
 
     /// Lines written to the standard output or error of the same invocation.
-    pub fn lines(&self, source: Source) -> OutputLines {
-        OutputLines::new(Arc::clone(&self.sink), Arc::clone(&self.scope), source)
+    pub fn lines(&mut self, source: Source) -> OutputLines {
+        let lines = OutputLines::new(Arc::clone(&self.sink), Arc::clone(&self.scope), source);
+        self.outputs.push(lines.clone());
+        lines
     }
 }
 
@@ -62,7 +79,8 @@ impl logging::Host for LoggingCtx {
             logging::Level::Error => Level::Error,
             logging::Level::Critical => Level::Critical,
         };
-        self.sink.log(&LogRecord::new(&self.scope, level, Source::Logging, &context, &message));
+        let scope = Arc::clone(&self.scope.lock());
+        self.sink.log(&LogRecord::new(&scope, level, Source::Logging, &context, &message));
         Ok(())
     }
 }

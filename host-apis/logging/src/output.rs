@@ -11,7 +11,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use crate::record::{LogRecord, LogScope, LogSink, MESSAGE_BYTES_MAX, Source};
+use crate::CurrentScope;
+use crate::record::{LogRecord, LogSink, MESSAGE_BYTES_MAX, Source};
 
 /// A guest's standard output or error. Clones write to the same line.
 #[derive(Clone)]
@@ -21,14 +22,20 @@ pub struct OutputLines {
 
 struct Shared {
     sink: Arc<dyn LogSink>,
-    scope: Arc<LogScope>,
+    scope: Arc<CurrentScope>,
     source: Source,
     line: Mutex<Vec<u8>>,
 }
 
 impl OutputLines {
-    pub(crate) fn new(sink: Arc<dyn LogSink>, scope: Arc<LogScope>, source: Source) -> Self {
+    pub(crate) fn new(sink: Arc<dyn LogSink>, scope: Arc<CurrentScope>, source: Source) -> Self {
         Self { shared: Arc::new(Shared { sink, scope, source, line: Mutex::default() }) }
+    }
+}
+
+impl OutputLines {
+    pub(crate) fn flush_line(&self) {
+        self.shared.emit(&mut self.shared.line.lock());
     }
 }
 
@@ -52,7 +59,8 @@ impl Shared {
     fn emit(&self, line: &mut Vec<u8>) {
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line);
-            self.sink.log(&LogRecord::new(&self.scope, self.source.level(), self.source, "", &text));
+            let scope = Arc::clone(&self.scope.lock());
+            self.sink.log(&LogRecord::new(&scope, self.source.level(), self.source, "", &text));
             line.clear();
         }
     }
@@ -143,7 +151,7 @@ mod tests {
             correlation_id: RequestId::from_bytes([2; 16]),
             trace: TraceContext::root([3; 16], 4),
         };
-        let output = OutputLines::new(Arc::clone(&kept) as Arc<dyn LogSink>, Arc::new(scope), Source::Stdout);
+        let output = OutputLines::new(Arc::clone(&kept) as Arc<dyn LogSink>, Arc::new(Mutex::new(Arc::new(scope))), Source::Stdout);
         writes.iter().for_each(|bytes| output.shared.write(bytes));
         drop(output);
         std::mem::take(&mut *kept.0.lock())

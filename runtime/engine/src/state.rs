@@ -28,13 +28,13 @@ pub(crate) struct HostState {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
+    logging: LoggingCtx,
     services: Services,
 }
 
 /// What belongs to an invocation and not to the instance: replaced when an instance is used again.
 struct Services {
     outgoing: OutgoingHttp,
-    logging: LoggingCtx,
     config: ConfigCtx,
     keyvalue: KeyValueCtx,
     sql: SqlCtx,
@@ -51,12 +51,6 @@ pub(crate) struct Handling {
 
 impl Services {
     fn new(version: &Version, invocation: &Invocation, handling: Option<&Handling>) -> Self {
-        let scope = LogScope {
-            component: invocation.target.clone(),
-            request_id: invocation.request_id.clone(),
-            correlation_id: invocation.correlation_id.clone(),
-            trace: invocation.trace,
-        };
         let session = version.database.session(SessionOptions {
             frame: Arc::clone(invocation.lineage.frame()),
             deadline: invocation.deadline,
@@ -70,7 +64,6 @@ impl Services {
         let grants = version.grants;
         Self {
             outgoing: OutgoingHttp::new(Arc::clone(&version.egress), Arc::clone(&caller)),
-            logging: LoggingCtx::new(Arc::clone(&version.log_sink), Arc::new(scope)),
             config: version.config.clone(),
             keyvalue: KeyValueCtx::new(component(), granted(grants.keyvalue)),
             sql: SqlCtx::new(component(), granted(grants.sql)),
@@ -87,6 +80,15 @@ impl Services {
     }
 }
 
+fn log_scope(invocation: &Invocation) -> LogScope {
+    LogScope {
+        component: invocation.target.clone(),
+        request_id: invocation.request_id.clone(),
+        correlation_id: invocation.correlation_id.clone(),
+        trace: invocation.trace,
+    }
+}
+
 impl HostState {
     pub(crate) fn new(
         version: &Version,
@@ -98,19 +100,22 @@ impl HostState {
         table.set_max_capacity(RESOURCES_MAX);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
-        let wasi = wasi_ctx(version, &services.logging)?;
+        let mut logging = LoggingCtx::new(Arc::clone(&version.log_sink), log_scope(invocation));
+        let wasi = wasi_ctx(version, &mut logging)?;
         let memory = MemoryLimiter::new(version.limits.memory_bytes);
-        Ok(Self { limits: version.limits, memory, table, wasi, http, services })
+        Ok(Self { limits: version.limits, memory, table, wasi, http, logging, services })
     }
 
     /// Serve another invocation with the same instance.
     pub(crate) fn serve_next(&mut self, version: &Version, invocation: &Invocation, handling: Option<&Handling>) {
+        self.logging.serve_next(log_scope(invocation));
         self.services = Services::new(version, invocation, handling);
     }
 
     /// The invocation is over: nothing of it stays open while the instance waits for the next one.
     pub(crate) fn rest(&mut self) {
         self.services.session.abandon();
+        self.logging.flush();
     }
 
     /// The invocation's storage.
@@ -124,7 +129,7 @@ impl HostState {
     }
 }
 
-fn wasi_ctx(version: &Version, logging: &LoggingCtx) -> wasmtime::Result<WasiCtx> {
+fn wasi_ctx(version: &Version, logging: &mut LoggingCtx) -> wasmtime::Result<WasiCtx> {
     let mut builder = WasiCtx::builder();
     builder
         .stdout(logging.lines(Source::Stdout))
@@ -163,7 +168,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
     hull_config::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.config)?;
-    hull_logging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.logging)?;
+    hull_logging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.logging)?;
     hull_keyvalue::add_to_linker(&mut linker, |state: &mut HostState| KeyValueView {
         ctx: &mut state.services.keyvalue,
         table: &mut state.table,
