@@ -151,7 +151,11 @@ mod tests {
             correlation_id: RequestId::from_bytes([2; 16]),
             trace: TraceContext::root([3; 16], 4),
         };
-        let output = OutputLines::new(Arc::clone(&kept) as Arc<dyn LogSink>, Arc::new(Mutex::new(Arc::new(scope))), Source::Stdout);
+        let output = OutputLines::new(
+            Arc::clone(&kept) as Arc<dyn LogSink>,
+            Arc::new(Mutex::new(Arc::new(scope))),
+            Source::Stdout,
+        );
         writes.iter().for_each(|bytes| output.shared.write(bytes));
         drop(output);
         std::mem::take(&mut *kept.0.lock())

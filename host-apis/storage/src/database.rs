@@ -73,13 +73,17 @@ impl Database {
     }
 
     /// Run what is missing of the migrations, in order; the numbers that ran. Reads go on meanwhile, writes wait. After
-    /// an error, those before the failing one have run and the failing one has not.
+    /// an error, those before the failing one have run and the failing one has not. Dropping the future interrupts the
+    /// one that runs, and undoes it.
     pub async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<u32>, StorageError> {
         let applied = self.applied_migrations().await?;
         let missing = to_run(migrations, &applied)?;
         let mut ran = Vec::with_capacity(missing.len());
         for migration in missing {
+            let (component, number, name) = (&self.backend.place().component, migration.number, &migration.name);
+            tracing::info!("migration {number}_{name} of {component} is running");
             self.backend.write(Migrate(migration.clone()), None).await?;
+            tracing::info!("migration {number}_{name} of {component} is done");
             ran.push(migration.number);
         }
         Ok(ran)

@@ -1,7 +1,10 @@
 //! One thing to do with a database. Operations are plain data with their parameters, so that they can wait in a
 //! queue, be run again when a shared commit is lost, and be given to another backend.
 
+use std::time::Duration;
+
 use crate::error::StorageError;
+use crate::options::StorageLimits;
 use crate::sqlite::Scope;
 
 /// By how much an operation may make the database grow.
@@ -24,6 +27,12 @@ pub(crate) trait Operation: Send + 'static {
 
     /// By how much it may make the database grow; [`Growth::None`] if it cannot write.
     fn growth(&self) -> Growth;
+
+    /// The bound of work that is the host's own but may be long, as its text is not: it ends as well when nobody waits
+    /// for it any more.
+    fn long_time(&self, _: &StorageLimits) -> Option<Duration> {
+        None
+    }
 
     /// Run it on SQLite. It may be run again if the transaction is lost after it has answered.
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError>;

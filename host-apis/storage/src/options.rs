@@ -33,6 +33,8 @@ pub struct StorageLimits {
     pub result_bytes_max: usize,
     /// How long a unit of work may hold the writer: `limits.transaction-time`.
     pub transaction_time: Duration,
+    /// How long one migration may run.
+    pub migration_time: Duration,
     /// How many units may wait for the writer.
     pub queue_length_max: usize,
     /// How many statements may read at once outside units.
@@ -55,6 +57,7 @@ impl Default for StorageLimits {
             rows_max: 10_000,
             result_bytes_max: 16 << 20,
             transaction_time: Duration::from_secs(1),
+            migration_time: Duration::from_mins(1),
             queue_length_max: 1024,
             readers_max: 4,
             batch_units_max: 64,

@@ -153,6 +153,17 @@ impl Client {
         Ok(format!("/v1/apps/{name}"))
     }
 
+    /// An error unless the host runs that app.
+    pub(crate) async fn require_app(&self, name: &Name) -> anyhow::Result<()> {
+        let Apps { apps } = self.get("/v1/apps").await?;
+        if apps.iter().any(|one| one.app == name.as_str()) {
+            return Ok(());
+        }
+        let names: Vec<&str> = apps.iter().map(|one| one.app.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        bail!("the host runs no app {name}; what it runs: {names}")
+    }
+
     /// The components of the app with that path.
     pub(crate) async fn components_of(&self, app_path: &str) -> anyhow::Result<Vec<Name>> {
         let Apps { apps } = self.get("/v1/apps").await?;

@@ -9,7 +9,7 @@ use crate::failure::AlreadyTold;
 use crate::inspection::{self, Finding, Severity};
 use crate::manifest_files::{self, Loaded, WrongFiles};
 use crate::options::CheckOptions;
-use crate::terminal;
+use crate::terminal::{self, harmless};
 
 /// Check, and print what is wrong or what is in effect.
 pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
         return terminal::print_json(&accepted(&loaded, &warnings));
     }
     for warning in &warnings {
-        eprintln!("warning: {}: {}", warning.file, warning.message);
+        eprintln!("warning: {}: {}", harmless(&warning.file), harmless(&warning.message));
     }
     terminal::print(&format!("{}\n", effective_toml(&loaded.app).trim_end()))?;
     eprintln!("{}", summary(&loaded, &options.file));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use crate::terminal::{OutputClosed, Paint};
+use crate::terminal::{OutputClosed, Paint, harmless};
 
 /// What a failed command exits with; a wrong use exits with 2.
 const FAILED: u8 = 1;
@@ -35,7 +35,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-/// The error and each of its causes that says something new.
+/// The error and each of its causes that says something new, without what names could do to the terminal.
 fn render(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -46,7 +46,7 @@ fn render(error: &anyhow::Error) -> String {
             text.push_str(&cause);
         }
     }
-    text
+    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -59,5 +59,7 @@ mod tests {
         assert_eq!(render(&error), "stopped\n  because: cannot read spin.toml\n  because: no such file");
         let error = anyhow::anyhow!("refused").context("connecting: refused");
         assert_eq!(render(&error), "connecting: refused");
+        let error = anyhow::anyhow!("no \u{1b}[31mred\nand \u{202e}der");
+        assert_eq!(render(&error), "no \u{fffd}[31mred\nand \u{fffd}der");
     }
 }

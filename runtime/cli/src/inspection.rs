@@ -1,20 +1,18 @@
 //! Looks into the files of an app's components without running them: whether they are components at all, export what
-//! their triggers need, and import only what the manifest grants.
+//! their triggers need, and import only what the manifest grants; and into their migrations.
 
 mod grants;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use hull_engine::{DeployError, Exports, inspect};
+use hull_control::{COMPONENT_BYTES_MAX, read_migrations};
+use hull_engine::{DeployError, Exports, inspect, validate};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, HostPattern, HttpTarget, Reuse};
 
 use self::grants::{Standing, standing};
-
-/// A component is not larger than this, in bytes.
-const COMPONENT_BYTES_MAX: u64 = 512 << 20;
+use crate::manifest_files::open_regular;
 
 /// What a finding means for the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,26 +37,39 @@ pub(crate) fn inspect_components(app: &App, base: &Path) -> Vec<Finding> {
     let inspect_one = |component: &Component| {
         let id = ComponentId::new(app.name.as_str(), component.name.as_str());
         let messages = match read(&base.join(&component.source)) {
-            Ok(bytes) => match inspect(&id, &bytes) {
+            Ok(bytes) => match inspect(&id, &bytes).and_then(|exports| validate(&id, &bytes).map(|()| exports)) {
                 Ok(exports) => judge(app, component, &id, &exports),
                 Err(error) => vec![(Severity::Error, error.to_string())],
             },
             Err(error) => vec![(Severity::Error, format!("{id}: its file cannot be read: {error}"))],
         };
         let file = component.source.clone();
-        messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message })
+        let source =
+            messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message });
+        source.chain(wrong_migrations(component, &id, base))
     };
     app.components.iter().flat_map(inspect_one).collect()
 }
 
+fn wrong_migrations(component: &Component, id: &ComponentId, base: &Path) -> Option<Finding> {
+    let problem = read_migrations(component, base).err()?;
+    let file = component.hull.migrations.clone().unwrap_or_default();
+    Some(Finding { severity: Severity::Error, file, message: format!("{id}: {}", problem.message) })
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+    let file = open_regular(path)?;
+    let too_large = || {
         let message = format!("it is larger than {} MiB", COMPONENT_BYTES_MAX >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    // What says that it is too large need not be read first.
+    if file.metadata()?.len() > COMPONENT_BYTES_MAX {
+        return Err(too_large());
     }
-    Ok(bytes)
+    let mut bytes = Vec::new();
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
 fn judge(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<(Severity, String)> {

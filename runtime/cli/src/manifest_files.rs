@@ -97,9 +97,17 @@ fn read_manifest(file: &Path) -> anyhow::Result<String> {
     })
 }
 
+/// Open a file that has an end: opening a pipe would wait for somebody who writes to it.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    File::open(path)
+}
+
 fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(MANIFEST_BYTES_MAX + 1).read_to_string(&mut text)?;
+    open_regular(path)?.take(MANIFEST_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MANIFEST_BYTES_MAX {
         let message = format!("the file is longer than {} MiB", MANIFEST_BYTES_MAX >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));

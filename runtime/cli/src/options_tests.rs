@@ -88,3 +88,13 @@ fn the_compile_worker_is_hidden() {
     assert!(help.contains("dead-letters") && !help.contains("compile-component"), "{help}");
     assert!(matches!(parse("hull compile-component sequential in out 60 1000"), Command::CompileComponent(_)));
 }
+
+#[test]
+fn an_admin_address_may_be_a_url() {
+    let Command::Status(status) = parse("hull status --admin http://127.0.0.1:4201/") else {
+        panic!("another command")
+    };
+    assert_eq!(status.host.admin.map(|admin| admin.to_string()).as_deref(), Some("127.0.0.1:4201"));
+    assert!(refused("hull status --admin https://127.0.0.1:4201").contains("127.0.0.1:3001"));
+    assert!(refused("hull status --admin http://nowhere").contains("127.0.0.1:3001"));
+}

@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
-/// Nothing longer is sent, in bytes: hosts take less.
-const PAYLOAD_BYTES_MAX: u64 = 64 << 20;
+/// Nothing longer is sent, in bytes: no host takes more.
+const PAYLOAD_BYTES_MAX: u64 = 16 << 20;
 
 /// The body that `--data` names: `@FILE`, `-`, or the text itself.
 pub(crate) fn of_argument(data: &str) -> anyhow::Result<Bytes> {

@@ -104,6 +104,9 @@ pub(crate) async fn run(options: &StatusOptions) -> anyhow::Result<()> {
     };
     if let Some(app) = &options.host.app {
         components.retain(|component| component.get("app").and_then(Value::as_str) == Some(app.as_str()));
+        if components.is_empty() {
+            client.require_app(app).await?;
+        }
     }
     if options.host.json {
         return terminal::print_json(&json!({ "ready": health, "components": components }));

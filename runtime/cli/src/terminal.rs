@@ -42,8 +42,13 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Text that came from elsewhere, without what would drive the terminal.
 pub(crate) fn harmless(text: &str) -> String {
-    let shown = |character: char| if character.is_control() && character != '\t' { '\u{fffd}' } else { character };
-    text.chars().map(shown).collect()
+    let drives = |character: char| match character {
+        '\t' => false,
+        // What turns the direction of text around, and what is not seen.
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
+        other => other.is_control(),
+    };
+    text.chars().map(|character| if drives(character) { '\u{fffd}' } else { character }).collect()
 }
 
 /// Whether there are colours.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod components;
+mod connections;
 mod dead_letters;
 mod events;
 mod health;
@@ -25,15 +26,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 
 use crate::node::Node;
+use connections::{Connections, Requests};
 use route::answer;
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 128;
 /// Until a request's head is there.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+const HEADER_TIME: Duration = Duration::from_secs(3);
 /// After a failed accept: the machine may be short of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -116,9 +117,8 @@ impl AdminServer {
 
     /// Serve until the future is dropped.
     pub async fn run(self, node: Arc<Node>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = Connections::new(CONNECTIONS_MAX);
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = match &self.listener {
                 Listener::Tcp(listener) => {
                     listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
@@ -130,10 +130,7 @@ impl AdminServer {
             match accepted {
                 Ok(stream) => {
                     let (node, token) = (Arc::clone(&node), self.token.clone());
-                    tokio::spawn(async move {
-                        serve(stream, node, token).await;
-                        drop(place);
-                    });
+                    connections.serve(|requests| serve(stream, node, token, requests)).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin interface could not accept a connection");
@@ -148,10 +145,13 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-async fn serve(stream: Box<dyn Stream>, node: Arc<Node>, token: Option<Arc<Token>>) {
+async fn serve(stream: Box<dyn Stream>, node: Arc<Node>, token: Option<Arc<Token>>, requests: Requests) {
     let service = service_fn(move |request| {
-        let (node, token) = (Arc::clone(&node), token.clone());
-        async move { answer(&node, token.as_deref(), request).await }
+        let (node, token, request_begun) = (Arc::clone(&node), token.clone(), requests.begin());
+        async move {
+            let answered = answer(&node, token.as_deref(), request).await;
+            answered.map(|response| response.map(|body| request_begun.until_sent(body)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -8,7 +8,7 @@ use hull_manifest::Component;
 use crate::error::ComponentProblem;
 
 /// The largest component that is taken, in bytes.
-const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
 /// The bytes of a component.
 pub(crate) async fn component_bytes(component: &Component, base: &Path) -> Result<Bytes, ComponentProblem> {

@@ -13,8 +13,10 @@ mod public_routes;
 mod unenforced;
 
 pub use admin::{AdminConfig, AdminError, AdminServer, Token};
+pub use bytes::COMPONENT_BYTES_MAX;
 pub use deploy::{Deployed, Served};
 pub use error::{ComponentProblem, DeployFailed};
+pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError};
 pub use public_routes::{PublicRoute, public_routes};
 pub use unenforced::{Unenforced, unenforced};

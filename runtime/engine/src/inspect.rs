@@ -2,7 +2,7 @@
 //! runs it, and refuses what could never run.
 
 use hull_invocation::ComponentId;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::config::Flavor;
 use crate::error::DeployError;
@@ -62,6 +62,15 @@ pub fn inspect(component: &ComponentId, bytes: &[u8]) -> Result<Exports, DeployE
     Ok(classify(names, imports))
 }
 
+/// Whether the compiler could take it: every section and every function is read, and nothing is compiled.
+pub fn validate(component: &ComponentId, bytes: &[u8]) -> Result<(), DeployError> {
+    // What the engines do not run is refused; what else they know is theirs to judge.
+    let refused = WasmFeatures::THREADS | WasmFeatures::SHARED_EVERYTHING_THREADS | WasmFeatures::MEMORY64;
+    let mut validator = Validator::new_with_features(WasmFeatures::all() - refused);
+    let not_wasm = |message: String| DeployError::NotWasm { component: component.clone(), message };
+    validator.validate_all(bytes).map(drop).map_err(|error| not_wasm(error.to_string()))
+}
+
 fn classify(names: Vec<String>, imports: Vec<String>) -> Exports {
     let exports = |interface: &str, minor: u64| names.iter().any(|name| is_version(name, interface, minor));
     let http = if exports("wasi:http/handler", 3) {
@@ -91,7 +100,7 @@ fn is_version(name: &str, interface: &str, minor: u64) -> bool {
 mod tests {
     use hull_invocation::ComponentId;
 
-    use super::{Exports, HttpHandler, classify, inspect};
+    use super::{Exports, HttpHandler, classify, inspect, validate};
     use crate::config::Flavor;
     use crate::error::DeployError;
 
@@ -124,5 +133,23 @@ mod tests {
         assert!(matches!(inspect(&id, b"#!/bin/sh"), Err(DeployError::NotWasm { .. })));
         assert!(matches!(inspect(&id, b""), Err(DeployError::NotWasm { .. })));
         assert!(inspect(&id, b"\0asm\x0d\0\x01\0").is_ok());
+    }
+
+    #[test]
+    fn what_would_not_compile_is_told() {
+        let id = ComponentId::new("app", "x");
+        // A component around a module with one function, whose body is these bytes.
+        let around = |body: &[u8]| {
+            let length = body.len() as u8;
+            let code = [[10, length + 3, 1, length + 1, 0].as_slice(), body].concat();
+            let module = [b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0".as_slice(), &code].concat();
+            [b"\0asm\x0d\0\x01\0\x01".as_slice(), &[module.len() as u8], module.as_slice()].concat()
+        };
+        assert!(validate(&id, &around(&[0x01, 0x0b])).is_ok());
+        for body in [[0xf0, 0x0b], [0x1a, 0x0b]] {
+            let bytes = around(&body);
+            assert!(inspect(&id, &bytes).is_ok());
+            assert!(matches!(validate(&id, &bytes), Err(DeployError::NotWasm { .. })), "{body:?}");
+        }
     }
 }

@@ -42,6 +42,8 @@ impl Sandbox {
         {
             let Idle { mut store, instance, served } = idle;
             store.data_mut().serve_next(version, invocation, handling);
+            // Its last slice is long over: without this the guest would be interrupted as soon as it begins.
+            store.set_epoch_deadline(1);
             return Ok(Self { store, instance, version: Arc::clone(version), served });
         }
         match Self::fresh(version, invocation, handling).await {

@@ -21,6 +21,6 @@ pub use compile::{CompileBounds, CompileJob, compile_worker};
 pub use config::{EngineConfig, Flavor};
 pub use deploy::{ComponentSpec, Grants, Mount, Reuse, Version};
 pub use error::{CompileError, DeployError};
-pub use inspect::{Exports, inspect};
+pub use inspect::{Exports, inspect, validate};
 pub use limits::InstanceLimits;
 pub use registry::Engine;

@@ -1,16 +1,14 @@
 //! The way of a request through the gateway: who sent it, whom it is for, what the guest gets, and what comes back.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hull_dispatch::{Body, BodyError};
 use hull_invocation::{Cause, Failure, Invocation, Lineage, Slot};
@@ -22,13 +20,13 @@ use crate::connection::ConnectionState;
 use crate::dress::dress;
 use crate::exchange::Exchange;
 use crate::guard::REFUSED_METHOD;
-use crate::inbound::inbound;
+use crate::inbound::{Unfit, inbound};
 use crate::path::normalised;
 use crate::problem::{self, About};
 use crate::refusal::Refusal;
 use crate::survey::{Ids, Survey, strip_hop_by_hop};
 use crate::target::{ComponentTarget, StaticAnswer, Target};
-use crate::watch::{answer_until, wake_by};
+use crate::watch::{Until, answer_until};
 
 /// Answer one request. Dropping the future, which happens when the client goes away, cancels the guest.
 pub(crate) async fn handle(
@@ -131,8 +129,11 @@ async fn ask(
     answer_until(Some(deadline));
     let path = parts.uri.clone();
     let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
-    let Some((body, overrun)) = inbound(incoming, target.body_in_bytes_max) else {
-        return failed(exchange, path.path(), ids, &too_large());
+    // The component's time counts from the start of the request, the wait for a body included.
+    let (body, overrun) = match inbound(incoming, target.body_in_bytes_max, deadline).await {
+        Ok(fit) => fit,
+        Err(Unfit::TooLarge) => return failed(exchange, path.path(), ids, &too_large()),
+        Err(Unfit::Unfinished(refusal)) => return unfinished(exchange, &parts, ids, refusal),
     };
     let invocation = Invocation {
         target: target.id.clone(),
@@ -227,31 +228,18 @@ fn refused(exchange: Exchange, parts: &Parts, ids: &Ids, refusal: Refusal) -> Re
     Answer::whole(exchange, problem::refused(refusal, &about))
 }
 
+/// After a body that is not whole nothing on an HTTP/1 connection can be told from the rest of it.
+fn unfinished(exchange: Exchange, parts: &Parts, ids: &Ids, refusal: Refusal) -> Response<Answer> {
+    let mut answer = refused(exchange, parts, ids, refusal);
+    if parts.version != Version::HTTP_2 {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
 fn failed(exchange: Exchange, path: &str, ids: &Ids, failure: &Failure) -> Response<Answer> {
     exchange.log(problem::log_level(failure), &failure.to_string());
     let component = exchange.component().map(|target| target.id.clone());
     let about = About { instance: Some(path), request_id: &ids.log.request_id, component: component.as_ref() };
     Answer::whole(exchange, problem::failed(failure, &about))
-}
-
-/// A future that ends at a deadline, with `None`. It costs nothing if it is ready at once.
-struct Until<F> {
-    future: F,
-    deadline: Instant,
-}
-
-impl<F: Future + Unpin> Future for Until<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        let this = self.get_mut();
-        if let Poll::Ready(output) = Pin::new(&mut this.future).poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        if hull_clock::now() >= this.deadline {
-            return Poll::Ready(None);
-        }
-        wake_by(this.deadline);
-        Poll::Pending
-    }
 }

@@ -32,6 +32,10 @@ pub(crate) enum Refusal {
     UnknownCoding,
     /// The head did not arrive in time.
     HeadTimeout,
+    /// A body that is read before the component is asked did not arrive in time.
+    BodyTimeout,
+    /// Such a body ended early, or is not what its length says.
+    BodyBroken,
     /// No `Host` (or `:authority`).
     HostMissing,
     /// More than one `Host`, or one that differs from `:authority`.
@@ -49,7 +53,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 22] = [
         Self::BareLineFeed,
         Self::RequestLine,
         Self::Target,
@@ -63,6 +67,8 @@ impl Refusal {
         Self::TransferEncoding,
         Self::UnknownCoding,
         Self::HeadTimeout,
+        Self::BodyTimeout,
+        Self::BodyBroken,
         Self::HostMissing,
         Self::HostAmbiguous,
         Self::HostInvalid,
@@ -80,7 +86,7 @@ impl Refusal {
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             // RFC 9112, 6.1: a transfer coding that is not understood.
             Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTimeout | Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoRoute => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
@@ -103,6 +109,8 @@ impl Refusal {
             Self::TransferEncoding => "transfer-encoding",
             Self::UnknownCoding => "transfer-coding",
             Self::HeadTimeout => "head-timeout",
+            Self::BodyTimeout => "body-timeout",
+            Self::BodyBroken => "body-broken",
             Self::HostMissing => "host-missing",
             Self::HostAmbiguous => "host-ambiguous",
             Self::HostInvalid => "host-invalid",
@@ -129,6 +137,8 @@ impl Refusal {
             Self::TransferEncoding => "Transfer-Encoding is there more than once, or in an HTTP/1.0 request",
             Self::UnknownCoding => "the only transfer coding understood here is chunked",
             Self::HeadTimeout => "the request's head did not arrive in time",
+            Self::BodyTimeout => "the request's body did not arrive in time",
+            Self::BodyBroken => "the request's body is not as long as its Content-Length says",
             Self::HostMissing => "the request names no host; send a Host header",
             Self::HostAmbiguous => "the request names more than one host",
             Self::HostInvalid => "the Host header is not a host name or address with an optional port",

@@ -111,3 +111,25 @@ impl<F: Future> Future for Watched<F> {
         Poll::Pending
     }
 }
+
+/// A future that ends at a deadline, with `None`. It costs nothing if it is ready at once.
+pub(crate) struct Until<F> {
+    pub(crate) future: F,
+    pub(crate) deadline: Instant,
+}
+
+impl<F: Future + Unpin> Future for Until<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let this = self.get_mut();
+        if let Poll::Ready(output) = Pin::new(&mut this.future).poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if hull_clock::now() >= this.deadline {
+            return Poll::Ready(None);
+        }
+        wake_by(this.deadline);
+        Poll::Pending
+    }
+}

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 /// A bulkhead that several components may share.
 pub struct Compartment {
     name: String,
+    opened: Instant,
     state: Mutex<State>,
 }
 
@@ -44,7 +45,7 @@ impl Compartment {
     /// An empty one.
     pub fn new(name: impl Into<String>, limits: BulkheadLimits) -> Arc<Self> {
         let state = State { bulkhead: Bulkhead::new(limits), waking: HashMap::new(), shed: 0 };
-        Arc::new(Self { name: name.into(), state: Mutex::new(state) })
+        Arc::new(Self { name: name.into(), opened: hull_clock::now(), state: Mutex::new(state) })
     }
 
     /// What it is used for at the moment.
@@ -89,8 +90,9 @@ impl Compartment {
     }
 
     fn leave(self: &Arc<Self>) {
-        let now = hull_clock::now();
         let mut state = self.state.lock();
+        // The time matters only to those who wait.
+        let now = if state.bulkhead.waiting() == 0 { self.opened } else { hull_clock::now() };
         let Some(ticket) = state.bulkhead.on_leave(now) else { return };
         let waker = state.waking.remove(&ticket);
         drop(state);

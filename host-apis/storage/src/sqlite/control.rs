@@ -16,7 +16,7 @@ use crate::options::StatementMeter;
 /// How many steps of SQLite's machine lie between two questions: some tens of microseconds.
 pub(super) const STEPS_BETWEEN_CHECKS: i32 = 2000;
 
-/// How long a statement of the host's own may run, migrations among them.
+/// How long a statement of the host's own may run.
 const HOST_TIME: Duration = Duration::from_mins(1);
 
 /// Says that nobody waits for the answer any more.
@@ -68,6 +68,7 @@ enum Bound {
     Statement(Duration),
     Unit(Duration),
     Deadline,
+    Migration(Duration),
     Host,
 }
 
@@ -89,6 +90,11 @@ impl Allowance {
         self
     }
 
+    /// A migration: the host runs it, but what it says is the app's.
+    pub(super) fn migration(now: Instant, limit: Duration, cancel: &Cancel) -> Self {
+        Self { until: now + limit, bound: Bound::Migration(limit), cancel: cancel.clone() }
+    }
+
     /// The host's own work, which is bounded by what it does.
     pub(super) fn host(now: Instant) -> Self {
         Self { until: now + HOST_TIME, bound: Bound::Host, cancel: Cancel::default() }
@@ -100,12 +106,18 @@ impl Allowance {
 
     fn error(&self) -> StorageError {
         match self.bound {
+            Bound::Migration(_) if self.cancel.is_cancelled() => {
+                StorageError::Timeout("the deployment was given up".to_owned())
+            }
             _ if self.cancel.is_cancelled() => StorageError::Timeout("the invocation was cancelled".to_owned()),
             Bound::Statement(limit) => StorageError::statement_time(limit),
             Bound::Unit(limit) => StorageError::Timeout(format!(
                 "the unit of work held the database longer than {limit:?} (limits.transaction-time)"
             )),
             Bound::Deadline => StorageError::deadline(),
+            Bound::Migration(limit) => StorageError::Timeout(format!(
+                "it ran longer than {limit:?} and was undone; split it into several migrations that each do less"
+            )),
             Bound::Host => StorageError::Timeout(format!("the statement ran longer than {HOST_TIME:?}")),
         }
     }

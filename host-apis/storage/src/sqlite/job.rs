@@ -103,9 +103,10 @@ impl<O: Operation> Job for JobOf<O> {
 
     fn allowance(&self, scope: &Scope<'_>) -> Allowance {
         let now = hull_clock::now();
-        match self.deadline {
-            Some(deadline) => Allowance::statement(now, scope.limits.statement_time, deadline, &self.cancel),
-            None => Allowance::host(now),
+        match (self.deadline, self.operation.long_time(scope.limits)) {
+            (Some(deadline), _) => Allowance::statement(now, scope.limits.statement_time, deadline, &self.cancel),
+            (None, Some(limit)) => Allowance::migration(now, limit, &self.cancel),
+            (None, None) => Allowance::host(now),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Migrations: run in order, each in a transaction of its own together with the line that says it was run.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use super::schema::check_schema;
@@ -8,6 +10,7 @@ use super::statement::run_script;
 use crate::error::StorageError;
 use crate::migrations::{Applied, Migration};
 use crate::operation::{Growth, Operation};
+use crate::options::StorageLimits;
 
 /// Which migrations have run.
 pub(crate) struct AppliedMigrations;
@@ -38,6 +41,10 @@ impl Operation for Migrate {
         Growth::Guest
     }
 
+    fn long_time(&self, limits: &StorageLimits) -> Option<Duration> {
+        Some(limits.migration_time)
+    }
+
     fn run(&self, scope: &Scope<'_>) -> Result<(), StorageError> {
         let migration = &self.0;
         let sql = "INSERT INTO hull_migrations (number, name, sha256, applied_ms) VALUES (?1, ?2, ?3, ?4) \
@@ -48,8 +55,8 @@ impl Operation for Migrate {
             return Ok(());
         }
         scope.schema_changed.set(true);
-        run_script(scope, &migration.sql).map_err(|error| in_migration(migration, error))?;
-        check_schema(scope)
+        let ran = run_script(scope, &migration.sql).and_then(|()| check_schema(scope));
+        ran.map_err(|error| in_migration(migration, error))
     }
 }
 

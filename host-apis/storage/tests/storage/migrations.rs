@@ -1,8 +1,13 @@
 //! Migrations: forward, in order, each whole or not at all, and never silently changed.
 
+use std::time::Duration;
+
 use hull_storage::{Dialect, StorageError, migration_files};
 
 use crate::fixture::{Fixture, migration};
+
+/// Never ends by itself.
+const ENDLESS: &str = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_run_once_and_in_order() {
@@ -79,6 +84,32 @@ async fn two_hosts_parts_that_migrate_at_once_run_each_once() {
         task.await.expect("a task").expect("migrate");
     }
     assert_eq!(fixture.number("SELECT count(*) FROM t").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_never_ends_is_interrupted_and_named() {
+    let fixture = Fixture::with_limits(|limits| limits.migration_time = Duration::from_millis(200));
+    let writing = format!("CREATE TABLE t (n INTEGER); INSERT INTO t {ENDLESS}");
+    for endless in [ENDLESS, &writing] {
+        let ended = fixture.database.migrate(&[migration(1, endless)]).await;
+        let told = |text: &str| text.contains("1_step1") && text.contains("longer than 200ms");
+        assert!(matches!(&ended, Err(StorageError::Timeout(text)) if told(text)), "{ended:?}");
+    }
+    let applied = fixture.database.applied_migrations().await.expect("list");
+    assert_eq!(applied, []);
+    assert_eq!(fixture.database.migrate(&[migration(1, "CREATE TABLE t (n INTEGER)")]).await, Ok(vec![1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_nobody_waits_for_is_interrupted() {
+    let fixture = Fixture::with_limits(|limits| limits.migration_time = Duration::from_hours(1));
+    let (database, all) = (fixture.database.clone(), [migration(1, ENDLESS)]);
+    let migrating = tokio::spawn(async move { database.migrate(&all).await });
+    crate::fixture::until(async || fixture.database.exists()).await;
+    migrating.abort();
+    // The writer has one thread: the file is closed only when the migration has ended.
+    let closing = tokio::time::timeout(Duration::from_secs(30), fixture.database.close());
+    closing.await.expect("the migration has ended");
 }
 
 #[test]

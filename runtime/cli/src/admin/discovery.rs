@@ -1,13 +1,12 @@
 //! How a command finds the running host: by what it is told, or by what the host has written into its state directory.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use hull_manifest::AdminAddress;
 
-use crate::manifest_files::state_dir_here;
+use crate::manifest_files::{open_regular, state_dir_here};
 use crate::options::HostOptions;
 
 /// The address that the running host listens on, one line.
@@ -85,7 +84,7 @@ fn token_of(file: Option<&Path>, token: Option<String>, state_dir: &Path) -> any
 
 fn read_line(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    open_regular(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text.trim().to_owned())
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct HostOptions {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) state_dir: Option<PathBuf>,
     /// The admin address of the running host [default: the one that its state directory names]
-    #[arg(long, value_name = "ADDRESS", env = "HULL_ADMIN")]
+    #[arg(long, value_name = "ADDRESS", env = "HULL_ADMIN", value_parser = parse_admin)]
     pub(crate) admin: Option<AdminAddress>,
     /// The file with the token to show, unless the environment has it in `HULL_TOKEN` [default: admin-token in the
     /// state directory]
@@ -174,6 +174,18 @@ impl std::fmt::Display for LetterId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.component, self.number)
     }
+}
+
+/// As an address, or as people copy it from elsewhere: `http://127.0.0.1:3001/`.
+pub(super) fn parse_admin(text: &str) -> Result<AdminAddress, String> {
+    if let Some(rest) = text.strip_prefix("http://") {
+        let address = rest.strip_suffix('/').unwrap_or(rest).parse();
+        return address.map(AdminAddress::Tcp).map_err(|_| "write an IP address and a port: 127.0.0.1:3001".to_owned());
+    }
+    if text.contains("://") {
+        return Err("write an address such as 127.0.0.1:3001, or a socket's path".to_owned());
+    }
+    text.parse().map_err(|invalid: hull_manifest::Invalid| invalid.to_string())
 }
 
 fn parse_path(text: &str) -> Result<String, String> {

@@ -92,3 +92,23 @@ fn components_are_looked_into() {
         assert!(json["problems"][0]["message"].as_str().expect("a text").contains(said), "{json}");
     }
 }
+
+#[test]
+fn migrations_are_read_as_a_deployment_would() {
+    let granted = "sqlite_databases = [\"default\"]\n[component.greeter.tool.hull]\nmigrations = \"m\"";
+    let folder = Folder::new().with("spin.toml", static_app(granted)).with("greeter.wasm", EMPTY_COMPONENT);
+    let folder = folder.with("m/1_a.sql", "CREATE TABLE t (n INTEGER)");
+    folder.hull("check").succeeded();
+    let folder = folder.with("m/3_b.sql", "SELECT 1");
+    folder.hull("check").failed_saying(&["m: hello/greeter: `migrations` of [component.greeter.tool.hull]", "3_b"]);
+}
+
+#[test]
+fn pipes_are_not_waited_for() {
+    let folder = Folder::new().with("spin.toml", static_app("")).with("greeter.wasm", EMPTY_COMPONENT);
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    folder.hull("check -f pipe").failed_saying(&["cannot read the manifest pipe", "not a regular file"]);
+    folder.hull("check --config pipe").failed_saying(&["configuration pipe", "not a regular file"]);
+    folder.hull("status --admin 127.0.0.1:9 --token-file pipe").failed_saying(&["not a regular file"]);
+}

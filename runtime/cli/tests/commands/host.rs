@@ -203,3 +203,12 @@ fn dead_letters_are_listed_over_pages_and_replayed_one_by_one() {
     assert_eq!(ended.succeeded(), "orders/4 purged\n");
     assert_eq!(first_line(&requests[0]), "DELETE /v1/apps/shop/components/orders/dead-letters/4 HTTP/1.1");
 }
+
+#[test]
+fn the_status_of_an_app_that_is_not_there_is_an_error() {
+    let answers = || vec![ok(r#"{"status":"ok","parts":{}}"#), ok(r#"{"components":[]}"#), ok(APPS)];
+    let (ended, _) = run("status --app nope", answers());
+    ended.failed_saying(&["the host runs no app nope; what it runs: shop"]);
+    let (ended, _) = run("status --app shop", answers());
+    ended.succeeded();
+}

@@ -14,7 +14,7 @@ use hull_invocation::ComponentId;
 use hull_telemetry::LogLine;
 
 use super::answer::{Answer, Problem, with_body};
-use super::route::{Asked, known};
+use super::route::{Asked, known, known_app};
 use crate::node::Node;
 
 /// Lines that are shown unless another number is asked for.
@@ -24,6 +24,7 @@ const LINES_MAX: usize = 10_000;
 const NDJSON: &str = "application/x-ndjson";
 
 pub(super) async fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
+    known_app(node, app).await?;
     let lines = match asked.query.get("lines") {
         None => LINES,
         Some(text) => text.parse().map_err(|_| Problem::bad_request("`lines` is not a number"))?,
@@ -34,7 +35,12 @@ pub(super) async fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
         None => None,
     };
     let app: Arc<str> = app.into();
-    if asked.query.get("follow").is_some_and(|value| value == "true") {
+    let follow = match asked.query.get("follow").map(String::as_str) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad_request("`follow` is true or false")),
+    };
+    if follow {
         // They never end by themselves, and others need connections as well.
         let place = Arc::clone(node.log_followers()).try_acquire_owned();
         let place = place.map_err(|_| Problem::unavailable("too many follow the logs already; end one of them"))?;

@@ -107,6 +107,11 @@ async fn of_component(node: &Arc<Node>, id: &ComponentId, method: &Method, rest:
     }
 }
 
+pub(super) async fn known_app(node: &Node, app: &str) -> Result<(), Problem> {
+    let is_known = node.apps.read().await.contains_key(app);
+    if is_known { Ok(()) } else { Err(Problem::not_found(format!("there is no app {app:?}"))) }
+}
+
 pub(super) async fn known(node: &Node, app: &str, component: &str) -> Result<ComponentId, Problem> {
     let apps = node.apps.read().await;
     let deployed = apps.get(app).ok_or_else(|| Problem::not_found(format!("there is no app {app:?}")))?;

@@ -18,14 +18,17 @@ impl Token {
     /// The token in that file, made if the file is not there. A file that others can read is refused.
     pub fn in_file(path: &Path) -> Result<Self, AdminError> {
         let failed = |source| AdminError::Token { path: path.to_owned(), source };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
+        let text = match std::fs::metadata(path) {
+            Ok(metadata) => {
+                if !metadata.is_file() {
+                    return Err(failed(io::Error::other("it is not a regular file")));
+                }
+                let mode = metadata.permissions().mode();
                 if mode & 0o077 != 0 {
                     let message = format!("others can read it (mode {:o}); make it 0600", mode & 0o777);
                     return Err(failed(io::Error::other(message)));
                 }
-                text
+                std::fs::read_to_string(path).map_err(failed)?
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(failed)?,
             Err(error) => return Err(failed(error)),

@@ -11,6 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use hull_invocation::Invocation;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
+use wasmtime::AsContextMut;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::Service;
 
@@ -150,7 +151,11 @@ impl<'a> Scopes<'a> {
         }
         let started = self.started.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let cpu = self.version.limits.cpu.saturating_mul(started);
-        self.accessor.with(|mut store| store.data_mut().limits.cpu = cpu);
+        self.accessor.with(|mut store| {
+            store.data_mut().limits.cpu = cpu;
+            // After an idle time the last slice is long over: the guest would be interrupted as soon as it begins.
+            store.as_context_mut().set_epoch_deadline(1);
+        });
         self.active.insert(number, invocation.clone());
     }
 

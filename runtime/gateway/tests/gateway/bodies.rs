@@ -47,9 +47,10 @@ async fn a_large_upload_that_is_refused_still_gets_its_answer() {
 #[tokio::test]
 async fn a_body_that_ends_early_is_an_error_to_the_guest() {
     let running = Running::start(|_| {});
-    for request in
-        [post(10) + "only", "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab".to_owned()]
-    {
+    for request in [
+        post(90_000) + "only",
+        "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab".to_owned(),
+    ] {
         let mut wire = Wire::to(running.address).await;
         wire.send(request).await;
         wait_until(|| running.fake.last.lock().is_some()).await;

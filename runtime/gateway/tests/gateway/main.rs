@@ -10,4 +10,5 @@ mod http2;
 mod malformed;
 mod passing;
 mod shutdown;
+mod slow_bodies;
 mod wire;
