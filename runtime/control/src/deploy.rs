@@ -152,7 +152,12 @@ impl Node {
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
         let database = self.database(&id, component, &directory);
         let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone());
+        let began = hull_clock::now();
         let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
+        if version.compiled() {
+            let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
+            tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
+        }
         Ok(Prepared { served: Served { id, version, database, files }, migrations })
     }
 
