@@ -61,6 +61,9 @@ const FIBER_STACK_BYTES: usize = 1 << 20;
 const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 const STACK_KEEP_RESIDENT_BYTES: usize = 128 << 10;
+/// Regions that are handed back in one system call; an instance has about three, mostly of no length. A pool that runs
+/// short hands all of them back at once.
+const DECOMMIT_BATCH: usize = 48;
 
 /// The settings that decide what compiled code looks like. The worker that compiles uses the same.
 pub(crate) fn code_config(flavor: Flavor) -> Config {
@@ -100,7 +103,7 @@ pub(crate) fn host_config(flavor: Flavor, instances_max: u32) -> Config {
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_unused_warm_slots(instances_max)
-        .decommit_batch_size(16)
+        .decommit_batch_size(DECOMMIT_BATCH)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
         .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
