@@ -40,7 +40,7 @@ pub(crate) fn component_spec(
         id: id.clone(),
         bytes,
         reuse: reuse(component),
-        limits: InstanceLimits { memory_bytes: limits.memory.get(), cpu: limits.cpu_per_invocation, time: limits.time },
+        limits: InstanceLimits { memory_bytes: limits.memory.get(), cpu: limits.cpu_per_invocation },
         environment: component.environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         variables: Arc::new(variables(app, component)),
         mounts,

@@ -14,8 +14,6 @@ pub struct InstanceLimits {
     pub memory_bytes: u64,
     /// CPU time of one invocation.
     pub cpu: Duration,
-    /// Wall time of one invocation that comes from an event; requests bring a deadline of their own.
-    pub time: Duration,
 }
 
 /// What a table element costs the host, in bytes.
