@@ -8,6 +8,7 @@ mod calls;
 mod cancel;
 mod egress;
 mod failing;
+mod fairness;
 mod preview1;
 mod reuse;
 mod streaming;

@@ -97,6 +97,15 @@ impl Host {
         Ok(values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value)))
     }
 
+    /// How many are inside that component's bulkhead: guests that have answered and go on are among them.
+    pub fn inside(&self, component: &str) -> anyhow::Result<u64> {
+        let told = self.asked("GET", "/v1/components")?.send()?.expect(200)?.json()?;
+        let components = told["components"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let one = components.iter().find(|one| one["component"] == component);
+        let inside = one.and_then(|one| one["bulkhead"]["inside"].as_u64());
+        inside.with_context(|| format!("no bulkhead of {component} in {told}"))
+    }
+
     /// Wait until nothing runs in that component.
     pub fn until_idle(&self, component: &str) -> anyhow::Result<()> {
         wait::until(&format!("{component} to be idle"), || {

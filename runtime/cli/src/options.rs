@@ -71,6 +71,9 @@ pub(crate) struct UpOptions {
     /// Run the build commands first
     #[arg(long)]
     pub(crate) build: bool,
+    /// Let guests keep the serving threads for as long as they run. Only for measuring what the fair queue gives
+    #[arg(long, hide = true)]
+    pub(crate) unfair_cpu: bool,
     /// Print JSON lines
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hull_control::{AdminConfig, AdminServer, Node, NodeConfig, Token, unenforced};
+use hull_dispatch::RunOrder;
 use hull_gateway::{Gateway, GatewayConfig};
 use hull_storage::StateDir;
 use hull_telemetry::{LogWriter, Logs, Metrics};
@@ -158,6 +159,7 @@ async fn start(options: &UpOptions, mut host: hull_manifest::Host, log: &LogWrit
     let node = Node::start(NodeConfig {
         host,
         state_dir,
+        run_order: if options.unfair_cpu { RunOrder::Unfair } else { RunOrder::Fair },
         compile_program: std::env::current_exe().context("this program's own path is not known")?,
         routes: gateway.routes(),
         metrics,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hull_dispatch::BulkheadLimits;
+use hull_dispatch::{Account, BulkheadLimits};
 use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
 use hull_invocation::ComponentId;
@@ -26,6 +26,7 @@ pub(crate) fn component_spec(
     bytes: Bytes,
     mounts: Vec<Mount>,
     database: Database,
+    account: Arc<Account>,
 ) -> ComponentSpec {
     let limits = &component.hull.limits;
     let grants = component.outbound_hosts().cloned().collect();
@@ -41,6 +42,7 @@ pub(crate) fn component_spec(
         bytes,
         reuse: reuse(component),
         limits: InstanceLimits { memory_bytes: limits.memory.get(), cpu: limits.cpu_per_invocation },
+        account,
         environment: component.environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         variables: Arc::new(variables(app, component)),
         mounts,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hull_dispatch::{Admission, Compartment};
+use hull_dispatch::{Admission, Compartment, Share};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
 use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
@@ -115,7 +115,13 @@ impl Node {
     }
 
     async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
-        let preparing = app.components.iter().map(|component| self.prepare(app, component, base));
+        let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
+        let preparing = app.components.iter().map(|component| {
+            let (name, bulkhead) = app.bulkhead_of(component);
+            let share = shares.entry(name.clone()).or_insert_with(|| Share::new(bulkhead.cpu_weight.get()));
+            self.prepare(app, component, base, Arc::clone(share))
+        });
+        let preparing: Vec<_> = preparing.collect();
         let results: Vec<_> = stream::iter(preparing).buffered(PREPARING_MAX).collect().await;
         let mut prepared = Vec::with_capacity(results.len());
         let mut problems = Vec::new();
@@ -133,6 +139,7 @@ impl Node {
         app: &App,
         component: &Component,
         base: &Path,
+        share: Arc<Share>,
     ) -> Result<Prepared, ComponentProblem> {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
@@ -151,7 +158,8 @@ impl Node {
         let read = tokio::task::spawn_blocking(read).await;
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
         let database = self.database(&id, component, &directory);
-        let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone());
+        let account = self.run_queue.account(&share, component.hull.limits.cpu_rate.map(hull_manifest::Percent::get));
+        let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone(), account);
         let began = hull_clock::now();
         let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
         if version.compiled() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
-use hull_dispatch::{Dispatch, Invoke};
+use hull_dispatch::{Dispatch, Invoke, RunOrder, RunQueue};
 use hull_engine::{CompileBounds, Engine, EngineConfig};
 use hull_events::Events;
 use hull_gateway::GatewayRoutes;
@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub host: Host,
     /// Where everything is kept; this process owns it.
     pub state_dir: StateDir,
+    /// How guests that are not quick take turns.
+    pub run_order: RunOrder,
     /// The program that compiles components.
     pub compile_program: PathBuf,
     /// Where the gateway's routes are set.
@@ -60,6 +62,7 @@ pub enum NodeError {
 pub struct Node {
     pub(crate) state_dir: StateDir,
     pub(crate) engine: Engine,
+    pub(crate) run_queue: RunQueue,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) events: Arc<Events>,
     pub(crate) routes: GatewayRoutes,
@@ -76,10 +79,14 @@ pub struct Node {
     log_followers: Arc<Semaphore>,
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Node {
     /// Join the parts. Nothing is served before [`Node::deploy`].
     pub async fn start(config: NodeConfig) -> Result<Arc<Self>, NodeError> {
-        let NodeConfig { host, state_dir, compile_program, routes, metrics, logs } = config;
+        let NodeConfig { host, state_dir, run_order, compile_program, routes, metrics, logs } = config;
         let (_, bus_dir) = state_dir.folder("bus")?;
         let (_, cache_dir) = state_dir.folder("cache")?;
         let retain = host.bus.retain;
@@ -93,12 +100,17 @@ impl Node {
             tick: host.limits.cpu_tick,
         })
         .map_err(|error| NodeError::Engine(format!("{error:#}")))?;
+        let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
+        let handle = tokio::runtime::Handle::current();
+        let run_queue =
+            RunQueue::start(threads, run_order, &handle).map_err(|error| NodeError::Engine(error.to_string()))?;
         let dispatch = Arc::new(Dispatch::new(Arc::new(engine.clone())));
         let door: Arc<dyn Invoke> = Arc::clone(&dispatch) as Arc<dyn Invoke>;
         let events = Arc::new(Events::new(Arc::clone(&bus), door, retain));
         Ok(Arc::new(Self {
             state_dir,
             engine,
+            run_queue,
             dispatch,
             events,
             routes,

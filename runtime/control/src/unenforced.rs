@@ -1,9 +1,7 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{
-    App, Auth, Bulkhead, BusBackend, Host, HostLimits, MessageLimits, RoutePolicy, Secrets, Storage, Telemetry,
-};
+use hull_manifest::{App, Auth, BusBackend, Host, HostLimits, MessageLimits, RoutePolicy, Secrets, Storage, Telemetry};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,15 +37,10 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
         }
     }
     look_at_host(host, &mut found);
-    let weight = Bulkhead::default().cpu_weight;
-    for (name, _) in app.bulkheads.iter().filter(|(_, bulkhead)| bulkhead.cpu_weight != weight) {
-        found.ignored.push(format!("bulkheads.{name}.cpu-weight"));
-    }
     let rate = MessageLimits::default().rate;
     for component in &app.components {
         let hull = &component.hull;
         let settings = [
-            ("limits.cpu-rate", hull.limits.cpu_rate.is_some()),
             ("limits.messages.rate", hull.limits.messages.rate != rate),
             ("reserve", hull.reserve != hull_manifest::Reserve::default()),
             ("calls", !hull.calls.is_empty()),
@@ -111,11 +104,10 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_told() {
-        let app = "[component.a.tool.hull.limits]\ncpu-rate = \"50%\"\nmessages = { rate = \"1/s\" }\n\
-                   [application.tool.hull.bulkheads.b]\ncpu-weight = 300\n";
+        let app = "[component.a.tool.hull.limits]\nmessages = { rate = \"1/s\" }\n";
         let told = found(app, "[telemetry]\nsample = \"5%\"\n");
         assert!(told.refused.is_empty(), "{told:?}");
-        let keys = ["[telemetry] sample", "bulkheads.b.cpu-weight", "limits.cpu-rate", "limits.messages.rate"];
+        let keys = ["[telemetry] sample", "limits.messages.rate"];
         assert_eq!(told.ignored.len(), keys.len(), "{told:?}");
         for (key, line) in keys.iter().zip(&told.ignored) {
             assert!(line.contains(key), "{key} in {line}");

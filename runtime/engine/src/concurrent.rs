@@ -8,6 +8,7 @@ mod member;
 mod streaming;
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hull_dispatch::Body;
@@ -129,8 +130,10 @@ pub(crate) async fn serve(
         resource: Resource::Host,
         retry_after: RETRY_AFTER,
     })?;
-    if let Some(member) = member {
-        poll_in_place(&version, member);
+    match member {
+        Some(member) if version.account.may_run_in_place(began) => poll_in_place(&version, member),
+        Some(member) => queue(&version, member),
+        None => {}
     }
     let head = match head.try_recv() {
         Ok(head) => head,
@@ -169,12 +172,18 @@ async fn why_ended(desk: &Desk, component: ComponentId) -> Failure {
 fn poll_in_place(version: &Arc<Version>, mut member: Member) {
     let place = Place::of(version, &member);
     for _ in 0..POLLS_IN_PLACE_MAX {
-        match member.poll_once() {
+        let polled = member.poll_once();
+        version.account.charge(member.took());
+        if member.ticked() && version.account.must_leave() && polled == Polled::Progressing {
+            place.keep();
+            return queue(version, member);
+        }
+        match polled {
             Polled::Ended => return,
             Polled::Idle => {
                 place.keep();
                 if let Some(member) = version.crew.rest(member) {
-                    tokio::spawn(go_on(Arc::clone(version), member));
+                    tokio::spawn(attend(Arc::clone(version), member));
                 }
                 return;
             }
@@ -183,9 +192,43 @@ fn poll_in_place(version: &Arc<Version>, mut member: Member) {
         }
     }
     place.keep();
-    tokio::spawn(go_on(Arc::clone(version), member));
+    tokio::spawn(attend(Arc::clone(version), member));
 }
 
+/// Have it go on in the run queue.
+fn queue(version: &Arc<Version>, member: Member) {
+    version.account.run(go_on(Arc::clone(version), member)).detach();
+}
+
+/// Until it is idle. On a serving thread it stays until the tick shows that it is not quick.
+async fn attend(version: Arc<Version>, mut member: Member) {
+    let place = Place::of(&version, &member);
+    loop {
+        let polled = std::future::poll_fn(|cx| {
+            let polled = member.poll(cx);
+            version.account.charge(member.took());
+            match polled {
+                Poll::Ready(polled) => Poll::Ready(polled),
+                Poll::Pending if member.ticked() && version.account.must_leave() => Poll::Ready(Polled::Progressing),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        match polled.await {
+            Polled::Idle => match version.crew.rest(member) {
+                Some(returned) => member = returned,
+                None => return place.keep(),
+            },
+            Polled::Progressing => {
+                place.keep();
+                return queue(&version, member);
+            }
+            Polled::Waiting | Polled::Ended => return,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Until it is idle, in the run queue.
 async fn go_on(version: Arc<Version>, mut member: Member) {
     let place = Place::of(&version, &member);
     loop {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hull_bus::Bus;
 use hull_config::ConfigCtx;
+use hull_dispatch::Account;
 use hull_http::Egress;
 use hull_invocation::{ComponentId, VersionId};
 use hull_logging::LogSink;
@@ -77,6 +78,8 @@ pub struct ComponentSpec {
     pub reuse: Reuse,
     /// What an instance may use.
     pub limits: InstanceLimits,
+    /// What it uses of the CPU is charged here, and where its guests wait for their turn.
+    pub account: Arc<Account>,
     /// `environment`.
     pub environment: Vec<(String, String)>,
     /// `variables`, resolved.
@@ -108,6 +111,7 @@ pub struct Version {
     pub(crate) exports: Exports,
     pub(crate) reuse: Reuse,
     pub(crate) limits: InstanceLimits,
+    pub(crate) account: Arc<Account>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) config: ConfigCtx,
     pub(crate) mounts: Vec<Mount>,
@@ -194,6 +198,7 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         exports,
         reuse: spec.reuse,
         limits: spec.limits,
+        account: spec.account,
         environment: spec.environment,
         config: ConfigCtx::new(spec.variables),
         mounts: spec.mounts,

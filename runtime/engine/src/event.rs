@@ -40,6 +40,7 @@ pub(crate) async fn serve(
 ) -> Result<EventOutcome, Failure> {
     let component = invocation.target.clone();
     let deadline = invocation.deadline;
+    let account = Arc::clone(&version.account);
     let (sender, outcome) = tokio::sync::oneshot::channel();
     let serving = Arc::clone(shared);
     let guest: GuestFuture = Box::pin(async move {
@@ -48,7 +49,7 @@ pub(crate) async fn serve(
         let _ = sender.send(outcome);
         Ok(())
     });
-    Driver::new(shared, guest, component, deadline).await?;
+    Driver::new(shared, guest, component, &account, deadline).await?;
     outcome.await.map_err(|_| Failure::Cancelled)
 }
 

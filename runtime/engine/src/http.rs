@@ -29,6 +29,7 @@ pub(crate) async fn serve(
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Failure> {
     let component = invocation.target.clone();
+    let account = Arc::clone(&version.account);
     let deadline = invocation.deadline;
     let request = request.map(|body| body.map_err(wasi_error).boxed_unsync());
     if matches!(version.reuse, Reuse::Concurrent { .. }) {
@@ -47,7 +48,8 @@ pub(crate) async fn serve(
             }
         }
     });
-    answer(component.clone(), Driver::new(shared, guest, component, deadline), head).await
+    let driver = Driver::new(shared, guest, component.clone(), &account, deadline);
+    answer(component, driver, head).await
 }
 
 fn wasi_error(error: BodyError) -> WasiError {

@@ -108,7 +108,8 @@ pub(crate) fn bound(store: &mut Store<HostState>) {
         if crate::drive::slice_cpu() > limit {
             return Err(CpuExhausted { limit }.into());
         }
-        Ok(UpdateDeadline::Yield(1))
+        // The tick came while a slice had hardly begun: it is the next one's.
+        Ok(if crate::drive::slice_is_fresh() { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
     });
 }
 

@@ -23,19 +23,26 @@ pub(crate) type Head = Result<http::Response<WasiBody>, String>;
 pub(crate) async fn answer(
     component: ComponentId,
     mut driver: Driver,
-    mut head: oneshot::Receiver<Head>,
+    head: oneshot::Receiver<Head>,
 ) -> Result<http::Response<Body>, Failure> {
     let mut ended = None;
+    let mut head = Some(head);
     let head = std::future::poll_fn(|cx| {
         if let Poll::Ready(end) = Pin::new(&mut driver).poll(cx) {
             ended = Some(end);
         }
-        match Pin::new(&mut head).poll(cx) {
-            Poll::Ready(head) => Poll::Ready(head.ok()),
-            // A sender that the guest still holds after its end will never be used.
-            Poll::Pending if ended.is_some() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        let given = match &mut head {
+            Some(receiver) => Pin::new(receiver).poll(cx),
+            None => Poll::Pending,
+        };
+        match given {
+            Poll::Ready(Ok(given)) => return Poll::Ready(Some(given)),
+            // It will never be given; why, the guest's end tells.
+            Poll::Ready(Err(_)) => head = None,
+            Poll::Pending => {}
         }
+        // A sender that the guest still holds after its end will never be used.
+        if ended.is_some() { Poll::Ready(None) } else { Poll::Pending }
     })
     .await;
     if let Some(Err(failure)) = ended {

@@ -1,6 +1,6 @@
 //! Event handlers: once per key, with everything they did or with nothing.
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,8 +40,8 @@ async fn a_handler_that_is_given_up_lets_go_of_the_writer_at_once() {
     // And a call that nobody polls any more, as of a guest that was stopped in the middle of it.
     let stopped = kept.get("undone".into());
     let mut stopped = std::pin::pin!(stopped);
-    let polled = stopped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert_eq!(polled, Poll::Pending);
+    // The writer may even have answered already: then nobody takes the answer.
+    let _ = stopped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     handler.abandon();
     handler.abandon();
     let write = fixture.session();

@@ -44,6 +44,7 @@ fn failing(detail: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use hull_dispatch::RunOrder;
     use std::sync::Arc;
 
     use http::StatusCode;
@@ -74,6 +75,7 @@ mod tests {
         let node = Node::start(NodeConfig {
             host: Host::default(),
             state_dir: StateDir::open(folder.path()).expect("a state directory"),
+            run_order: RunOrder::default(),
             compile_program: "/nowhere".into(),
             routes: gateway.routes(),
             logs: Logs::new(Arc::clone(&metrics)),

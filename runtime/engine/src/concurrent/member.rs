@@ -44,6 +44,9 @@ pub(super) struct Member {
     cpu_used: Duration,
     started: Arc<AtomicU32>,
     polls: u32,
+    /// What the last poll took, and whether the tick ended it.
+    took: Duration,
+    ticked: bool,
 }
 
 /// Polls after which CPU time is measured: reading the thread's clock costs more than a quick guest uses.
@@ -80,11 +83,23 @@ impl Member {
             cpu_used: Duration::ZERO,
             started,
             polls: 0,
+            took: Duration::ZERO,
+            ticked: false,
         }
     }
 
     pub(super) fn desk(&self) -> &Arc<Desk> {
         &self.desk
+    }
+
+    /// Whether its last poll was ended by the tick; it has more to run at once.
+    pub(super) fn ticked(&self) -> bool {
+        self.ticked
+    }
+
+    /// What its last poll took.
+    pub(super) fn took(&self) -> Duration {
+        self.took
     }
 
     /// In place, without a task that could be woken: whoever waits for something must be polled by one afterwards.
@@ -105,7 +120,10 @@ impl Member {
         self.polls = self.polls.saturating_add(1);
         let measured = self.polls > POLLS_UNMEASURED;
         let pulse = self.shared.ticker.pulse();
-        match poll_counted(pulse, &mut self.cpu_used, measured, || work.poll(cx)) {
+        let counted = poll_counted(pulse, &mut self.cpu_used, measured, || work.poll(cx));
+        self.ticked = counted.ticked;
+        self.took = counted.took;
+        match counted.result {
             Poll::Ready(end) => {
                 self.desk.end(end.err());
                 Poll::Ready(Polled::Ended)

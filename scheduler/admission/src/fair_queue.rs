@@ -1,0 +1,239 @@
+//! Whose guest runs next: shares of the CPU, and the queue in which the one that has used least for its weight goes
+//! first (start-time fair queueing). It conserves work: a share that nobody uses is everybody's.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The weight of a share that has none of its own.
+const WEIGHT_DEFAULT: u64 = 100;
+/// How far a share may be ahead of the one that has used least before it counts as over its share.
+const LEAD_MAX: Duration = Duration::from_millis(5);
+
+/// What one bulkhead has used of the CPU, for its weight. Counted by many threads at once, so it is atomic.
+#[derive(Debug)]
+pub struct Share {
+    weight: u64,
+    /// CPU time in nanoseconds, as it would be at the default weight.
+    used: AtomicU64,
+}
+
+impl Share {
+    /// One of this weight; zero counts as one.
+    pub fn new(weight: u32) -> Arc<Self> {
+        Arc::new(Self { weight: u64::from(weight.max(1)), used: AtomicU64::new(0) })
+    }
+
+    /// It has run for so long. `floor` is what the share that is served has used: who has not run for a while starts
+    /// there, because time that was not used is not saved up.
+    pub fn charge(&self, floor: Floor, cpu: Duration) {
+        let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX / WEIGHT_DEFAULT);
+        let weighted = nanos.saturating_mul(WEIGHT_DEFAULT) / self.weight;
+        let add = |used: u64| Some(used.max(floor.0).saturating_add(weighted));
+        // The closure always gives a value, so there is no failure to look at.
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Whether it is well ahead of the one that is served.
+    pub fn is_over(&self, floor: Floor) -> bool {
+        self.used.load(Ordering::Relaxed) > floor.0.saturating_add(LEAD_MAX.as_nanos() as u64)
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// How much the share that was served last had used: the queue's virtual time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Floor(u64);
+
+impl Floor {
+    /// As a number, to keep it in an atomic.
+    pub fn to_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// From [`Floor::to_nanos`].
+    pub fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+}
+
+/// Items that wait for their turn, in a line for each share that has any.
+#[derive(Debug)]
+pub struct FairQueue<T> {
+    lines: Vec<Line<T>>,
+    /// Those that may not run before a moment, in the order of it and of their coming.
+    held: BTreeMap<(Instant, u64), (Arc<Share>, T)>,
+    held_count: u64,
+    floor: Floor,
+    length: usize,
+}
+
+#[derive(Debug)]
+struct Line<T> {
+    share: Arc<Share>,
+    items: VecDeque<T>,
+}
+
+impl<T> Default for FairQueue<T> {
+    fn default() -> Self {
+        Self { lines: Vec::new(), held: BTreeMap::new(), held_count: 0, floor: Floor::default(), length: 0 }
+    }
+}
+
+impl<T> FairQueue<T> {
+    /// Put it at the end of its share's line.
+    pub fn push(&mut self, share: &Arc<Share>, item: T) {
+        self.length += 1;
+        if let Some(line) = self.lines.iter_mut().find(|line| Arc::ptr_eq(&line.share, share)) {
+            return line.items.push_back(item);
+        }
+        share.charge(self.floor, Duration::ZERO);
+        self.lines.push(Line { share: Arc::clone(share), items: VecDeque::from([item]) });
+    }
+
+    /// The same, but not before `until`.
+    pub fn push_held(&mut self, until: Instant, share: &Arc<Share>, item: T) {
+        self.held_count += 1;
+        self.held.insert((until, self.held_count), (Arc::clone(share), item));
+    }
+
+    /// The first in the line of the share that has used least for its weight.
+    pub fn pop(&mut self, now: Instant) -> Option<T> {
+        while let Some(entry) = self.held.first_entry()
+            && entry.key().0 <= now
+        {
+            let (share, item) = entry.remove();
+            self.push(&share, item);
+        }
+        let (index, line) = self.lines.iter_mut().enumerate().min_by_key(|(_, line)| line.share.used())?;
+        self.floor = self.floor.max(Floor(line.share.used()));
+        let item = line.items.pop_front()?;
+        if line.items.is_empty() {
+            // The line that takes its place keeps its own order.
+            self.lines.swap_remove(index);
+        }
+        self.length -= 1;
+        Some(item)
+    }
+
+    /// Where a share starts that has not run for a while.
+    pub fn floor(&self) -> Floor {
+        self.floor
+    }
+
+    /// How many could run now; those that are held are not among them.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// When the next of those that are held may run.
+    pub fn next_release(&self) -> Option<Instant> {
+        self.held.keys().next().map(|(until, _)| *until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::{Duration, Instant};
+
+    use super::{FairQueue, Share};
+
+    const SLICE: Duration = Duration::from_millis(1);
+
+    #[allow(clippy::disallowed_methods, reason = "any time will do to start from")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn service_is_by_weight() {
+        let (heavy, light) = (Share::new(300), Share::new(100));
+        let mut queue = FairQueue::default();
+        let mut served = [0_u32; 2];
+        queue.push(&heavy, 0);
+        queue.push(&light, 1);
+        for _ in 0..4000 {
+            let who = queue.pop(start()).expect("both always have one");
+            let share = if who == 0 { &heavy } else { &light };
+            served[who] += 1;
+            share.charge(queue.floor(), SLICE);
+            queue.push(share, who);
+        }
+        assert!(served[0].abs_diff(3000) <= 1, "{served:?}");
+    }
+
+    #[test]
+    fn time_that_was_not_used_is_not_saved_up() {
+        let (busy, idle) = (Share::new(100), Share::new(100));
+        let mut queue = FairQueue::default();
+        queue.push(&busy, 'b');
+        for _ in 0..1000 {
+            let item = queue.pop(start()).expect("it is there");
+            busy.charge(queue.floor(), SLICE);
+            queue.push(&busy, item);
+        }
+        queue.push(&idle, 'i');
+        let mut in_a_row = 0;
+        while let Some('i') = queue.pop(start()) {
+            in_a_row += 1;
+            idle.charge(queue.floor(), SLICE);
+            queue.push(&idle, 'i');
+        }
+        assert!((1..=2).contains(&in_a_row), "{in_a_row}");
+    }
+
+    #[test]
+    fn who_is_held_waits_and_holds_nobody() {
+        let (capped, free) = (Share::new(100), Share::new(100));
+        let now = start();
+        let mut queue = FairQueue::default();
+        queue.push_held(now + SLICE, &capped, 'c');
+        queue.push(&free, 'f');
+        assert_eq!((queue.length(), queue.next_release()), (1, Some(now + SLICE)));
+        assert_eq!((queue.pop(now), queue.pop(now)), (Some('f'), None));
+        assert_eq!(queue.pop(now + SLICE), Some('c'));
+        assert_eq!((queue.length(), queue.next_release()), (0, None));
+    }
+
+    /// The model: every line in the order of coming, and the one served is one of least use. Weights, lengths of slices
+    /// and arrivals from a seed.
+    #[test]
+    fn ten_million_steps_keep_order_and_starve_nobody() {
+        let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut random = move |below: u64| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed % below
+        };
+        let now = start();
+        let shares: Vec<_> = (1..=5).map(|weight| Share::new(weight * 50)).collect();
+        let mut queue = FairQueue::default();
+        let mut model: Vec<VecDeque<u64>> = vec![VecDeque::new(); shares.len()];
+        let mut passed_over = vec![0_u32; shares.len()];
+        for step in 0..10_000_000_u64 {
+            if random(2) == 0 && queue.length() < 64 {
+                let who = random(5) as usize;
+                queue.push(&shares[who], (who, step));
+                model[who].push_back(step);
+                continue;
+            }
+            let Some((who, number)) = queue.pop(now) else {
+                assert!(model.iter().all(VecDeque::is_empty));
+                continue;
+            };
+            assert_eq!(model[who].pop_front(), Some(number), "a line keeps its order");
+            for (other, count) in passed_over.iter_mut().enumerate() {
+                *count = if other == who || model[other].is_empty() { 0 } else { *count + 1 };
+                // The longest slice over the shortest, for the heaviest over the lightest, four times at most.
+                assert!(*count < 4 * 1000 * 5, "share {other} starves");
+            }
+            shares[who].charge(queue.floor(), Duration::from_micros(1 + random(1000)));
+        }
+    }
+}

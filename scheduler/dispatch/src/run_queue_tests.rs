@@ -1,0 +1,146 @@
+//! The shell around the fair queue, with real threads and guests that use real CPU time.
+
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use hull_admission::Share;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::{RunOrder, RunQueue, SLICE_LONG};
+
+fn queue(threads: usize) -> RunQueue {
+    RunQueue::start(threads, RunOrder::Fair, &Handle::current()).expect("threads")
+}
+
+fn burn(cpu: Duration) {
+    let until = hull_clock::thread_cpu() + cpu;
+    while hull_clock::thread_cpu() < until {
+        std::hint::spin_loop();
+    }
+}
+
+/// Uses a slice at each poll and has always more to do, until told to stop.
+fn spin(stop: &Arc<AtomicBool>, slices: &Arc<AtomicU32>) -> impl Future<Output = ()> + Send + 'static {
+    let (stop, slices) = (Arc::clone(stop), Arc::clone(slices));
+    poll_fn(move |cx| {
+        if stop.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        burn(Duration::from_micros(200));
+        slices.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cpu_goes_by_weight_and_is_charged() {
+    let queue = queue(1);
+    let accounts = [300, 100].map(|weight| queue.account(&Share::new(weight), None));
+    let stop = Arc::new(AtomicBool::new(false));
+    let slices = [Arc::default(), Arc::default()];
+    // Many guests of the light share get no more than few would.
+    let crowd = (0..40).map(|_| accounts[1].run(spin(&stop, &slices[1])));
+    let mut guests: Vec<_> = crowd.collect();
+    guests.push(accounts[0].run(spin(&stop, &slices[0])));
+    let used = || accounts.each_ref().map(|account| account.used().as_secs_f64());
+    while used().iter().sum::<f64>() < 0.4 {
+        tokio::task::yield_now().await;
+    }
+    let [heavy, light] = used();
+    stop.store(true, Ordering::Relaxed);
+    for guest in guests {
+        assert!(guest.await.is_some());
+    }
+    assert!((2.5..3.5).contains(&(heavy / light)), "{heavy} to {light}");
+    assert!(slices[0].load(Ordering::Relaxed) > slices[1].load(Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_quick_loses_the_privilege() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), None);
+    let began = hull_clock::now();
+    assert!(account.may_run_in_place(began), "nothing is known against it");
+    account.run(async { burn(SLICE_LONG * 2) }).await.expect("it ends");
+    // The charge follows the end by a moment.
+    while account.used() < SLICE_LONG {
+        tokio::task::yield_now().await;
+    }
+    while account.may_run_in_place(began) {
+        tokio::task::yield_now().await;
+    }
+    assert!(account.may_run_in_place(hull_clock::now() + Duration::from_secs(5)), "it gets it back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cap_delays_and_does_not_end() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), Some(1));
+    account.charge(Duration::from_millis(11));
+    let now = hull_clock::now();
+    assert!(!account.may_run_in_place(now));
+    account.run(async {}).await.expect("it runs when the debt is paid");
+    assert!(hull_clock::now() - now >= Duration::from_millis(50), "a millisecond at 1 % takes a hundred");
+}
+
+struct Dropped(Option<oneshot::Sender<()>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let told = self.0.take().map(|sender| sender.send(()));
+        assert_eq!(told, Some(Ok(())));
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_nobody_waits_for_is_dropped() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), None);
+    let (sender, dropped) = oneshot::channel();
+    let (started_sender, started) = oneshot::channel();
+    let guest = Dropped(Some(sender));
+    let running = account.run(async move {
+        let _guest = guest;
+        started_sender.send(()).expect("the test waits");
+        pending::<()>().await;
+    });
+    started.await.expect("it runs");
+    drop(running);
+    dropped.await.expect("it is dropped");
+}
+
+#[tokio::test]
+async fn a_panic_is_its_waiters_and_the_thread_goes_on() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), None);
+    let guest = account.run(async { panic!("a guest's own") });
+    assert!(tokio::spawn(async move { guest.await.map(|()| ()) }).await.is_err_and(|error| error.is_panic()));
+    assert_eq!(account.run(async { 7 }).await, Some(7));
+}
+
+#[tokio::test]
+async fn what_is_left_ends_with_the_queue() {
+    let queue = queue(2);
+    let account = queue.account(&Share::new(100), None);
+    let stop = Arc::new(AtomicBool::new(false));
+    let spinning = account.run(spin(&stop, &Arc::default()));
+    drop(queue);
+    assert_eq!(spinning.await, None);
+    assert_eq!(account.run(async { 7 }).await, None, "and nothing begins after it");
+}
+
+#[tokio::test]
+async fn guests_find_the_runtime() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), None);
+    let slept = account.run(async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::spawn(async { 7 }).await.ok()
+    });
+    assert_eq!(slept.await, Some(Some(7)));
+}
