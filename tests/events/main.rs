@@ -26,6 +26,11 @@ fn app() -> anyhow::Result<App> {
             "subjects = [\"none\"]",
             &format!("{PUBLISHES}\n[component.sender.tool.hull.limits.messages]\nsize-max = \"64KiB\""),
         ),
+        mail::handler(
+            "frugal",
+            "subjects = [\"nothing\"]",
+            &format!("{PUBLISHES}\n[component.frugal.tool.hull.limits.messages]\nrate = \"2/h\""),
+        ),
         mail::handler("worker", &format!("subjects = [\"work.*\"]\n{quick}"), ""),
         mail::handler("witness", &format!("subjects = [\"work.>\"]\n{quick}"), ""),
         mail::handler("queue", &format!("subjects = [\"line.*\"]\nordered = true\n{quick}"), ""),

@@ -34,6 +34,24 @@ fn a_unit_of_work_publishes_when_it_commits() -> anyhow::Result<()> {
 }
 
 #[test]
+fn more_than_the_rate_is_an_error_that_the_guest_sees() -> anyhow::Result<()> {
+    let mail = mail()?;
+    let client = mail.client();
+    let event =
+        |number: u32| json!({"do": "publish", "subject": format!("work.rate-{number}"), "payload": seen_and_ok()});
+    for number in 1..=2 {
+        probe::must(&client, "/frugal/run", &json!([event(number)]))?;
+    }
+    let limited = probe::one(&client, "/frugal/run", &event(3))?;
+    assert_eq!(limited["error"], "rate-limited", "{limited}");
+    for number in 1..=2 {
+        until_seen(&client, "worker", &format!("work.rate-{number}"), 1)?;
+    }
+    assert!(seen(&client, "worker", "work.rate-3")?.is_empty());
+    Ok(())
+}
+
+#[test]
 fn what_is_not_granted_or_too_large_is_an_error_that_the_guest_sees() -> anyhow::Result<()> {
     let mail = mail()?;
     let client = mail.client();

@@ -58,6 +58,8 @@ fn a_cap_delays_what_goes_beyond_it() -> anyhow::Result<()> {
     client.post("/capped/run", &json!([{"do": "loop"}]))?.expect_json(500, &told)?;
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(450), "{took:?} is less than the cap allows");
+    let cpu = running.host().metric("hull_cpu_seconds_total{app=\"fair\",component=\"capped\"}")?;
+    assert!(cpu.is_some_and(|seconds| (0.25..0.6).contains(&seconds)), "{cpu:?} of 0.3 s");
     // Its neighbour is not delayed by it, and it is well again when its debt is paid.
     client.get("/victim/hello")?.expect(200)?;
     client.get("/capped/hello")?.expect(200)?;

@@ -3,7 +3,7 @@
 mod outgoing;
 mod policy;
 
-pub use policy::MessagingPolicy;
+pub use policy::{MessageRate, MessagingPolicy};
 
 use std::sync::Arc;
 use std::time::Duration;

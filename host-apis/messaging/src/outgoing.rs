@@ -31,6 +31,7 @@ pub(crate) fn event_of(
         Some(id) => checked_id(id)?,
         None => hull_clock::time_ordered_id().to_string(),
     };
+    policy.check_rate()?;
     Ok(OutgoingEvent {
         id,
         subject: message.subject,
@@ -99,19 +100,22 @@ pub(crate) fn publish_failure(error: &StorageError) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use hull_invocation::{Cause, ComponentId, HOPS_MAX, Invocation, Lineage, RequestId, Slot, TraceContext};
 
     use super::event_of;
     use crate::bindings::hull::messaging::types::{Error, Message};
-    use crate::policy::MessagingPolicy;
+    use crate::policy::{MessageRate, MessagingPolicy};
 
     fn policy() -> MessagingPolicy {
+        let rate = "3/h".parse().expect("a rate");
         MessagingPolicy {
             component: ComponentId::new("shop", "orders"),
             publishes: vec!["orders.*".parse().expect("a pattern")],
             payload_bytes_max: 10,
+            rate: Arc::new(MessageRate::new(rate)),
         }
     }
 
@@ -145,6 +149,20 @@ mod tests {
             let refused = event_of(&policy(), &caller(0), message(subject));
             assert!(matches!(refused, Err(Error::Invalid(_))), "{subject:?}");
         }
+    }
+
+    #[test]
+    fn the_rate_counts_what_could_go_out() {
+        let policy = policy();
+        let publish = |subject: &str| event_of(&policy, &caller(0), message(subject));
+        for _ in 0..10 {
+            assert!(matches!(publish("payments.charged"), Err(Error::Denied(_))));
+        }
+        for _ in 0..3 {
+            assert!(publish("orders.created").is_ok());
+        }
+        let limited = publish("orders.created");
+        assert!(matches!(limited, Err(Error::RateLimited(1_000_000..=1_200_001))), "{limited:?}");
     }
 
     #[test]

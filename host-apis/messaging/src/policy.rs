@@ -1,7 +1,11 @@
 //! What one component may publish.
 
+use std::sync::Arc;
+
+use hull_admission::TokenBucket;
 use hull_invocation::ComponentId;
-use hull_manifest::SubjectPattern;
+use hull_manifest::{Rate, SubjectPattern};
+use parking_lot::Mutex;
 
 use crate::bindings::hull::messaging::types::Error;
 
@@ -14,6 +18,19 @@ pub struct MessagingPolicy {
     pub publishes: Vec<SubjectPattern>,
     /// The largest payload, in bytes.
     pub payload_bytes_max: u64,
+    /// How often it may publish or ask.
+    pub rate: Arc<MessageRate>,
+}
+
+/// `limits.messages.rate`, and what is left of it.
+#[derive(Debug)]
+pub struct MessageRate(Mutex<TokenBucket>);
+
+impl MessageRate {
+    /// All of it is left.
+    pub fn new(rate: Rate) -> Self {
+        Self(Mutex::new(TokenBucket::with_period(rate.count.get().into(), rate.per, hull_clock::now())))
+    }
 }
 
 impl MessagingPolicy {
@@ -34,6 +51,12 @@ impl MessagingPolicy {
             self.component,
             self.component.component()
         )))
+    }
+
+    /// One more message; the last check, so that only those count that could go out.
+    pub(crate) fn check_rate(&self) -> Result<(), Error> {
+        let taken = self.rate.0.lock().on_take_one(hull_clock::now());
+        taken.map_err(|wait| Error::RateLimited(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
     pub(crate) fn check_size(&self, payload_bytes: usize) -> Result<(), Error> {

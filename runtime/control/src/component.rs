@@ -11,7 +11,7 @@ use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
-use hull_messaging::MessagingPolicy;
+use hull_messaging::{MessageRate, MessagingPolicy};
 use hull_storage::{Database, DatabaseOptions, StorageLimits};
 
 use crate::node::Node;
@@ -35,6 +35,7 @@ pub(crate) fn component_spec(
         component: id.clone(),
         publishes: component.hull.publishes.clone(),
         payload_bytes_max: limits.messages.size_max.get(),
+        rate: Arc::new(MessageRate::new(limits.messages.rate)),
     };
     let is_component = |target: &HttpTarget| matches!(target, HttpTarget::Component(name) if *name == component.name);
     ComponentSpec {

@@ -158,6 +158,13 @@ impl Node {
         databases.keys().map(|id| self.metrics.component(id).invocations_in_flight()).sum()
     }
 
+    /// Bring the counts of CPU time up to now: guests only add to their accounts.
+    pub(crate) async fn note_cpu(&self) {
+        for served in self.apps.read().await.values().flat_map(|deployed| &deployed.components) {
+            self.metrics.component(&served.id).cpu_used(served.version.cpu_used());
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
     }

@@ -1,7 +1,7 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{App, Auth, BusBackend, Host, HostLimits, MessageLimits, RoutePolicy, Secrets, Storage, Telemetry};
+use hull_manifest::{App, Auth, BusBackend, Host, HostLimits, RoutePolicy, Secrets, Storage, Telemetry};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,11 +37,9 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
         }
     }
     look_at_host(host, &mut found);
-    let rate = MessageLimits::default().rate;
     for component in &app.components {
         let hull = &component.hull;
         let settings = [
-            ("limits.messages.rate", hull.limits.messages.rate != rate),
             ("reserve", hull.reserve != hull_manifest::Reserve::default()),
             ("calls", !hull.calls.is_empty()),
             ("health", hull.health.is_some()),
@@ -104,10 +102,10 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_told() {
-        let app = "[component.a.tool.hull.limits]\nmessages = { rate = \"1/s\" }\n";
+        let app = "[component.a.tool.hull]\nhealth = { path = \"/health\" }\n";
         let told = found(app, "[telemetry]\nsample = \"5%\"\n");
         assert!(told.refused.is_empty(), "{told:?}");
-        let keys = ["[telemetry] sample", "limits.messages.rate"];
+        let keys = ["[telemetry] sample", "health"];
         assert_eq!(told.ignored.len(), keys.len(), "{told:?}");
         for (key, line) in keys.iter().zip(&told.ignored) {
             assert!(line.contains(key), "{key} in {line}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hull_bus::Bus;
@@ -165,6 +166,11 @@ impl Version {
     pub(crate) fn discard_idle(&self) -> usize {
         let idle = std::mem::take(&mut *self.idle.lock());
         idle.len()
+    }
+
+    /// The CPU time that its guests have used so far.
+    pub fn cpu_used(&self) -> Duration {
+        self.account.used()
     }
 
     /// Whether it had to be compiled; the cache held it otherwise.

@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hull_invocation::{Cause, ComponentId, EventOutcome, Failure};
+use parking_lot::Mutex;
 use prometheus::core::{MetricVec, MetricVecBuilder};
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use crate::metrics::Families;
 
@@ -43,6 +44,9 @@ pub struct ComponentMetrics {
     in_flight: IntGauge,
     events: [OnceLock<IntCounter>; EVENT_OUTCOMES.len()],
     events_published: IntCounter,
+    cpu_seconds: Counter,
+    /// What the account of the version that serves had counted when it was looked at last.
+    cpu_seen: Mutex<Duration>,
     log_bytes: IntCounter,
     log_bytes_dropped: IntCounter,
 }
@@ -60,6 +64,8 @@ impl ComponentMetrics {
             in_flight: families.in_flight.with_label_values(&labels),
             events: Default::default(),
             events_published: families.events_published.with_label_values(&labels),
+            cpu_seconds: families.cpu_seconds.with_label_values(&labels),
+            cpu_seen: Mutex::default(),
             log_bytes: families.log_bytes.with_label_values(&labels),
             log_bytes_dropped: families.log_bytes_dropped.with_label_values(&labels),
         }
@@ -142,6 +148,13 @@ impl ComponentMetrics {
         self.events_published.inc();
     }
 
+    /// The version that serves has used so much CPU time since it began. Less than before means another version.
+    pub fn cpu_used(&self, total: Duration) {
+        let mut seen = self.cpu_seen.lock();
+        self.cpu_seconds.inc_by(total.checked_sub(*seen).unwrap_or(total).as_secs_f64());
+        *seen = total;
+    }
+
     pub(crate) fn log_written(&self, kept_bytes: usize, dropped_bytes: usize) {
         self.log_bytes.inc_by(kept_bytes as u64);
         self.log_bytes_dropped.inc_by(dropped_bytes as u64);
@@ -175,6 +188,7 @@ impl ComponentMetrics {
         self.remove(&families.http_in_flight, &[]);
         self.remove(&families.in_flight, &[]);
         self.remove(&families.events_published, &[]);
+        self.remove(&families.cpu_seconds, &[]);
         self.remove(&families.log_bytes, &[]);
         self.remove(&families.log_bytes_dropped, &[]);
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use hull_invocation::ComponentId;
 use parking_lot::RwLock;
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    CounterVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use crate::component::ComponentMetrics;
 use crate::process::ProcessCollector;
@@ -48,6 +50,7 @@ pub(crate) struct Families {
     pub(crate) in_flight: IntGaugeVec,
     pub(crate) events: IntCounterVec,
     pub(crate) events_published: IntCounterVec,
+    pub(crate) cpu_seconds: CounterVec,
     pub(crate) log_bytes: IntCounterVec,
     pub(crate) log_bytes_dropped: IntCounterVec,
 }
@@ -153,7 +156,11 @@ impl Families {
         );
         let http_duration = must(HistogramVec::new(duration.buckets(DURATION_BUCKETS.to_vec()), &COMPONENT));
         register(registry, Box::new(http_duration.clone()));
+        let cpu = Opts::new("hull_cpu_seconds_total", "CPU time that guests used.");
+        let cpu_seconds = must(CounterVec::new(cpu, &COMPONENT));
+        register(registry, Box::new(cpu_seconds.clone()));
         Self {
+            cpu_seconds,
             http_requests: counters("hull_http_requests_total", "Requests answered, by status class.", &["status"]),
             http_duration,
             http_in_flight: gauges("hull_http_requests_in_flight", "Requests that are being answered."),
@@ -192,6 +199,10 @@ mod tests {
         let orders = metrics.component(&id);
         assert!(!metrics.render().contains("hull_http_requests_total{"));
 
+        orders.cpu_used(Duration::from_millis(500));
+        orders.cpu_used(Duration::from_millis(750));
+        // Another version begins anew.
+        orders.cpu_used(Duration::from_millis(250));
         orders.http_ended(404, Duration::from_millis(3));
         orders.invocation_started();
         orders.invocation_ended(Cause::Event, Err(&Failure::Cancelled));
@@ -201,6 +212,7 @@ mod tests {
         assert_eq!((orders.invocations_ended(), orders.invocations_in_flight()), ((2, 1), 0));
         let text = metrics.render();
         for line in [
+            r#"hull_cpu_seconds_total{app="shop",component="orders"} 1"#,
             r#"hull_http_requests_total{app="shop",component="orders",status="4xx"} 1"#,
             r#"hull_http_request_duration_seconds_bucket{app="shop",component="orders",le="0.005"} 1"#,
             r#"hull_invocations_total{app="shop",cause="event",component="orders",outcome="cancelled"} 1"#,

@@ -1,4 +1,4 @@
-//! So much in a second, and no more than a second's worth at once: a bucket that fills with time. What bounds a rate
+//! So much in a time, and no more than that at once: a bucket that fills with time. What bounds a rate
 //! asks it; it never waits.
 
 use std::time::{Duration, Instant};
@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 /// A bucket of tokens. It is full at first.
 #[derive(Debug)]
 pub struct TokenBucket {
-    per_second: u64,
+    capacity: u64,
+    /// In which it fills from empty.
+    period_nanos: u128,
     tokens: u64,
     /// The time up to which tokens have been filled in.
     filled_at: Instant,
@@ -15,7 +17,22 @@ pub struct TokenBucket {
 impl TokenBucket {
     /// A bucket that fills with `per_second` tokens in a second and holds as many.
     pub fn new(per_second: u64, now: Instant) -> Self {
-        Self { per_second, tokens: per_second, filled_at: now }
+        Self::with_period(per_second, Duration::from_secs(1), now)
+    }
+
+    /// A bucket that holds `capacity` tokens and fills with as many in `period`.
+    pub fn with_period(capacity: u64, period: Duration, now: Instant) -> Self {
+        Self { capacity, period_nanos: period.as_nanos().max(1), tokens: capacity, filled_at: now }
+    }
+
+    /// Take one, or say how long it is until there is one.
+    pub fn on_take_one(&mut self, now: Instant) -> Result<(), Duration> {
+        if self.on_take(now, 1) == 1 {
+            return Ok(());
+        }
+        let each = self.period_nanos.div_ceil(u128::from(self.capacity.max(1)));
+        let next = self.filled_at + Duration::from_nanos(u64::try_from(each).unwrap_or(u64::MAX));
+        Err(next.saturating_duration_since(now))
     }
 
     /// Take up to `wanted` tokens; how many there were.
@@ -28,21 +45,19 @@ impl TokenBucket {
 
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled_at);
-        let fresh = u128::from(self.per_second) * passed.as_nanos() / NANOS_PER_SECOND;
-        let room = u128::from(self.per_second - self.tokens);
+        let fresh = u128::from(self.capacity) * passed.as_nanos() / self.period_nanos;
+        let room = u128::from(self.capacity - self.tokens);
         if fresh >= room {
-            self.tokens = self.per_second;
+            self.tokens = self.capacity;
             self.filled_at = self.filled_at.max(now);
         } else if fresh > 0 {
             self.tokens += u64::try_from(fresh).unwrap_or(u64::MAX);
             // The time that gave whole tokens: the rest counts for the next one.
-            let used = (fresh * NANOS_PER_SECOND).div_ceil(u128::from(self.per_second));
+            let used = (fresh * self.period_nanos).div_ceil(u128::from(self.capacity));
             self.filled_at += Duration::from_nanos(u64::try_from(used).unwrap_or(u64::MAX));
         }
     }
 }
-
-const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -81,6 +96,17 @@ mod tests {
             let due = 700 + (700.0 * (now - start).as_secs_f64()) as u64;
             assert!(due.abs_diff(taken) <= 1, "seed {seed}: {taken} of {due}");
         }
+    }
+
+    #[test]
+    fn who_comes_too_early_is_told_when_to_come() {
+        let start = start();
+        let mut bucket = TokenBucket::with_period(2, Duration::from_mins(1), start);
+        assert_eq!((bucket.on_take_one(start), bucket.on_take_one(start)), (Ok(()), Ok(())));
+        let later = start + Duration::from_secs(10);
+        let wait = bucket.on_take_one(later).expect_err("there is none left");
+        assert_eq!(wait, Duration::from_secs(20));
+        assert_eq!(bucket.on_take_one(later + wait), Ok(()));
     }
 
     #[test]

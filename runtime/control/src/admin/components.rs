@@ -71,9 +71,12 @@ async fn one(node: &Node, app: &App, component: &Component, served: &Served, eve
         "invocations": invocations(node, &served.id),
         "storage": storage(served).await,
         "bulkhead": bulkhead(node, &served.id),
+        "cpu_used_ms": served.version.cpu_used().as_millis() as u64,
         "limits": {
             "memory_bytes": limits.memory.get(),
             "cpu_per_invocation_ms": limits.cpu_per_invocation.as_millis() as u64,
+            "cpu_rate_percent": limits.cpu_rate.map(hull_manifest::Percent::get),
+            "messages_rate": limits.messages.rate.to_string(),
             "time_ms": limits.time.as_millis() as u64,
             "concurrency": limits.concurrency.get(),
             "consumers": limits.consumers.get(),

@@ -44,6 +44,7 @@ async fn route(node: &Arc<Node>, token: Option<&Token>, request: Request<Incomin
             "/healthz/live" => return health::live(),
             "/healthz/ready" => return health::ready(node).await,
             "/metrics" => {
+                node.note_cpu().await;
                 let text = node.metrics().render();
                 return Ok(with_body(StatusCode::OK, "text/plain; version=0.0.4", text));
             }
