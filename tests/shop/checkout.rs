@@ -1,9 +1,14 @@
 //! The checkout: a saga by events over orders, inventory and payments, with its compensations.
 
+use hull_tests::events::publish_as;
+use hull_tests::host::Host;
 use hull_tests::subset::difference;
+use hull_tests::wait;
 use serde_json::{Value, json};
 
-use crate::customer::{ledger, notifications, order_of, payments, place, product, settled, statuses, stock, user};
+use crate::customer::{
+    key, ledger, look, notifications, order_of, payments, place, product, settled, statuses, stock, user,
+};
 use crate::shop;
 
 fn facts(order: &Value) -> Vec<&str> {
@@ -96,4 +101,44 @@ fn the_last_piece_is_sold_once() -> anyhow::Result<()> {
     assert_eq!(difference(&json!({"available": 0, "reserved": 0, "sold": 3}), &stock(&client, &lamp)?), None);
     assert_eq!(notifications(&client, &user, 8)?.len(), 8, "one for each order");
     Ok(())
+}
+
+#[test]
+fn goods_that_are_reserved_twice_over_are_paid_once() -> anyhow::Result<()> {
+    let shop = shop()?;
+    let client = shop.client();
+    let (user, lamp) = (user(&client)?, product(&client, 750, 5)?);
+    let id = place(&client, &order_of(&user, &lamp, 2, "tok_slow"))?;
+    let reserved = json!({"orderId": id, "userId": user, "amountCents": 1_500, "currency": "EUR"});
+    let once_more = || publish_as(shop.host(), "shop", "inventory.reserved", &key(), &reserved);
+    wait::until("the goods to be reserved", || Ok((stock(&client, &lamp)?["reserved"] == json!(2)).then_some(())))?;
+    // While the first is being charged, and when it has been.
+    once_more()?;
+    settled(&client, &id, "confirmed", &lamp)?;
+    until_heard(shop.host(), "inventory.reserved")?;
+    let order = look(&client, &id)?;
+    once_more()?;
+    until_heard(shop.host(), "inventory.reserved")?;
+
+    assert_eq!(look(&client, &id)?, order, "nothing has happened to the order");
+    assert_eq!(facts(&order).iter().filter(|fact| **fact == "charged").count(), 1, "{order}");
+    assert_eq!(statuses(&ledger(&client, &id)?), ["charged"]);
+    assert_eq!(statuses(&payments(&client, &id)?), ["charged"]);
+    assert_eq!(difference(&json!({"available": 3, "reserved": 0, "sold": 2}), &stock(&client, &lamp)?), None);
+    assert_eq!(notifications(&client, &user, 1)?.len(), 1);
+    Ok(())
+}
+
+/// Wait until everyone has handled what was published under that subject.
+fn until_heard(host: &Host, subject: &str) -> anyhow::Result<()> {
+    wait::until(&format!("{subject} to be handled"), || {
+        let told = host.asked("GET", "/v1/components")?.send()?.expect(200)?.json()?;
+        let components = told["components"].as_array().into_iter().flatten();
+        let mut consumers = components
+            .flat_map(|component| component["subscriptions"].as_array().into_iter().flatten())
+            .filter(|consumer| consumer["pattern"] == subject)
+            .peekable();
+        anyhow::ensure!(consumers.peek().is_some(), "nobody listens to {subject}: {told}");
+        Ok(consumers.all(|one| one["backlog"] == 0 && one["in_flight"] == 0).then_some(()))
+    })
 }

@@ -80,6 +80,12 @@ pub(crate) fn handle(unit: &Unit, event: &Event) -> Result<Outcome> {
     let Some(mut order) = store::load(&said.order_id, None)? else {
         return Ok(Outcome::Reject(format!("there is no order {}", said.order_id)));
     };
+    // The same thing said again, in an event of its own, is nothing new.
+    if let Some(fact) = &fact
+        && store::has_happened(&order.order_id, fact)?
+    {
+        return Ok(Outcome::Ok);
+    }
     let facts = fact.map_or_else(|| order.overdue(), |fact| order.heard(fact));
     if !facts.is_empty() {
         store::append(unit, &mut order, &facts)?;

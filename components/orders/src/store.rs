@@ -49,6 +49,15 @@ fn history_after(order_id: &str, version: i64, until: i64) -> Result<Vec<Recorde
     rows.iter().map(recorded).collect()
 }
 
+/// Whether this very fact is among what happened to an order.
+pub(crate) fn has_happened(order_id: &str, fact: &Fact) -> Result<bool> {
+    let found = sql::query_one(
+        "SELECT version FROM order_events WHERE order_id = $1 AND fact = $2 LIMIT 1",
+        params![order_id, written(fact)?],
+    )?;
+    Ok(found.is_some())
+}
+
 /// Read a row of the event table.
 pub(crate) fn recorded(row: &Row) -> Result<Recorded> {
     Ok(Recorded { version: row.get("version")?, at: row.get("at")?, fact: parsed(&row.get::<String>("fact")?)? })

@@ -40,11 +40,6 @@ pub(crate) struct Line {
     status: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Refusal {
-    detail: String,
-}
-
 #[derive(Debug, Serialize)]
 struct Empty {}
 
@@ -99,10 +94,8 @@ fn verdict(answer: Result<Response, NoAnswer>) -> Verdict {
             Ok(line) if line.status == "voided" => Verdict::Declined("the payment was called off".to_owned()),
             _ => Verdict::Declined("the card was declined".to_owned()),
         },
-        StatusCode::UNPROCESSABLE_ENTITY => {
-            let refusal = client::read::<Refusal>("the provider", &answer);
-            Verdict::Declined(refusal.map_or_else(|_| "the card cannot be charged".to_owned(), |r| r.detail))
-        }
+        // Not in the provider's words: they may repeat the token, and the reason goes into events.
+        StatusCode::UNPROCESSABLE_ENTITY => Verdict::Declined("the card cannot be charged".to_owned()),
         status => Verdict::Unclear(format!("the provider answered {status}")),
     }
 }
@@ -125,7 +118,7 @@ mod tests {
         };
         assert_eq!(declined(402, "{}"), "the card was declined");
         assert_eq!(declined(402, r#"{"id":"c1","status":"voided"}"#), "the payment was called off");
-        assert_eq!(declined(422, r#"{"detail":"no such token"}"#), "no such token");
+        assert_eq!(declined(422, r#"{"detail":"no such token: tok"}"#), "the card cannot be charged");
         assert!(matches!(answered(503, ""), Verdict::Unclear(_)));
         assert!(matches!(answered(201, "gibberish"), Verdict::Unclear(_)));
         let lost = NoAnswer { target: "psp".into(), why: "time".into() };
