@@ -103,11 +103,19 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use hull_invocation::{Cause, ComponentId, HOPS_MAX, Invocation, Lineage, RequestId, Slot, TraceContext};
+    use hull_invocation::{
+        Cause, ComponentId, CountRejected, HOPS_MAX, Invocation, Lineage, RequestId, Resource, Slot, TraceContext,
+    };
 
     use super::event_of;
     use crate::bindings::hull::messaging::types::{Error, Message};
     use crate::policy::{MessageRate, MessagingPolicy};
+
+    struct Unheard;
+
+    impl CountRejected for Unheard {
+        fn rejected(&self, _: Resource) {}
+    }
 
     fn policy() -> MessagingPolicy {
         let rate = "3/h".parse().expect("a rate");
@@ -116,6 +124,7 @@ mod tests {
             publishes: vec!["orders.*".parse().expect("a pattern")],
             payload_bytes_max: 10,
             rate: Arc::new(MessageRate::new(rate)),
+            rejected: Arc::new(Unheard),
         }
     }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use hull_admission::TokenBucket;
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, CountRejected, Resource};
 use hull_manifest::{Rate, SubjectPattern};
 use parking_lot::Mutex;
 
 use crate::bindings::hull::messaging::types::Error;
 
 /// `publishes` and `limits.messages` of one component.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MessagingPolicy {
     /// Whose it is.
     pub component: ComponentId,
@@ -20,6 +20,8 @@ pub struct MessagingPolicy {
     pub payload_bytes_max: u64,
     /// How often it may publish or ask.
     pub rate: Arc<MessageRate>,
+    /// Who counts what is refused for a bound.
+    pub rejected: Arc<dyn CountRejected>,
 }
 
 /// `limits.messages.rate`, and what is left of it.
@@ -56,11 +58,15 @@ impl MessagingPolicy {
     /// One more message; the last check, so that only those count that could go out.
     pub(crate) fn check_rate(&self) -> Result<(), Error> {
         let taken = self.rate.0.lock().on_take_one(hull_clock::now());
-        taken.map_err(|wait| Error::RateLimited(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1)))
+        taken.map_err(|wait| {
+            self.rejected.rejected(Resource::MessageRate);
+            Error::RateLimited(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+        })
     }
 
     pub(crate) fn check_size(&self, payload_bytes: usize) -> Result<(), Error> {
         if payload_bytes as u64 > self.payload_bytes_max {
+            self.rejected.rejected(Resource::MessageSize);
             return Err(Error::TooLarge(self.payload_bytes_max));
         }
         Ok(())

@@ -41,9 +41,9 @@ pub struct Statistics {
 impl Database {
     /// A handle. There must be one per component and process: clones of it share the writer.
     pub fn new(directory: &ComponentDir, options: DatabaseOptions) -> Self {
-        let DatabaseOptions { component, limits, meter } = options;
+        let DatabaseOptions { component, limits, meter, rejected } = options;
         let file = directory.path().join(FILE_NAME);
-        let place = Place { component, file, _directory: directory.clone(), meter };
+        let place = Place { component, file, _directory: directory.clone(), meter, rejected };
         Self { backend: Backend::new(place, limits) }
     }
 
@@ -55,6 +55,12 @@ impl Database {
     /// Whether the file has been made. Without it there are no events to relay and nothing to prune.
     pub fn exists(&self) -> bool {
         self.backend.is_open() || self.backend.place().file.exists()
+    }
+
+    /// Whether the file is open at the moment: it is closed after a while without use, and asking for its statistics
+    /// opens it again.
+    pub fn is_open(&self) -> bool {
+        self.backend.is_open()
     }
 
     /// What one invocation holds. Costs one allocation and does no I/O.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, CountRejected};
 
 /// The longest key of the key-value store, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -72,6 +72,9 @@ impl Default for StorageLimits {
 pub trait StatementMeter: Send + Sync + 'static {
     /// `false` ends the statement with a timeout.
     fn step(&self) -> bool;
+
+    /// The component's work took so much CPU time since it was last told. Called with each step, and at the end.
+    fn used(&self, _cpu: Duration) {}
 }
 
 /// What a database is opened with.
@@ -83,11 +86,13 @@ pub struct DatabaseOptions {
     pub limits: StorageLimits,
     /// Who is told of running statements.
     pub meter: Option<Arc<dyn StatementMeter>>,
+    /// Who counts what was refused for a bound.
+    pub rejected: Option<Arc<dyn CountRejected>>,
 }
 
 impl DatabaseOptions {
-    /// The default bounds and no meter.
+    /// The default bounds, no meter, and nobody who counts.
     pub fn new(component: ComponentId) -> Self {
-        Self { component, limits: StorageLimits::default(), meter: None }
+        Self { component, limits: StorageLimits::default(), meter: None, rejected: None }
     }
 }

@@ -32,6 +32,17 @@ struct ComponentStatus {
     invocations: Invocations,
     /// None for a component that has to do with no events.
     events: Option<Events>,
+    resources: Vec<Resource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resource {
+    resource: String,
+    unit: String,
+    used: Option<f64>,
+    limit: Option<f64>,
+    rejected: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,6 +149,11 @@ fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> Stri
     ];
     let rows: Vec<_> = components.iter().map(row).collect();
     let mut text = table::render(heads, &rows);
+    let used: Vec<_> = components.iter().flat_map(resource_rows).collect();
+    if !used.is_empty() {
+        text.push('\n');
+        text.push_str(&table::render(["COMPONENT", "RESOURCE", "USED", "LIMIT", "REJECTED"], &used));
+    }
     let colour = |colour: AnsiColor| Style::new().bold().fg_color(Some(colour.into()));
     let failing = health.parts.iter().filter(|(_, part)| part.status != "ok");
     let word = match health.status.as_str() {
@@ -183,6 +199,32 @@ fn row(status: &ComponentStatus) -> [String; 17] {
     ]
 }
 
+/// Use and bound side by side, of what can be measured or was refused; `--json` has all.
+fn resource_rows(status: &ComponentStatus) -> impl Iterator<Item = [String; 5]> {
+    let told = status.resources.iter().filter(|resource| resource.used.is_some() || resource.rejected > 0);
+    told.map(|Resource { resource, unit, used, limit, rejected }| {
+        let amount = |amount: Option<f64>| amount.map_or_else(|| "-".to_owned(), |amount| in_unit(amount, unit));
+        [
+            harmless(&format!("{}/{}", status.app, status.component)),
+            harmless(resource),
+            amount(*used),
+            amount(*limit),
+            rejected.to_string(),
+        ]
+    })
+}
+
+fn in_unit(amount: f64, unit: &str) -> String {
+    match unit {
+        "bytes" => table::bytes(amount as u64),
+        "bytes-per-second" => format!("{}/s", table::bytes(amount as u64)),
+        "seconds" => format!("{amount} s"),
+        "per-second" => format!("{amount}/s"),
+        "cores" => format!("{amount} cores"),
+        _ => amount.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -214,6 +256,11 @@ mod tests {
             "invocations": { "ok": 90, "failed": 9, "running": 6 },
             "bulkhead": { "name": "checkout", "inside": 6, "waiting": 7, "shed": 8, "concurrency_max": 64 },
             "events": { "handled": 10, "retried": 1, "published": 2 },
+            "resources": [
+                { "resource": "storage", "unit": "bytes", "used": 2048.0, "limit": 1_048_576.0, "rejected": 3 },
+                { "resource": "time", "unit": "seconds", "used": null, "limit": 0.5, "rejected": 1 },
+                { "resource": "value", "unit": "bytes", "used": null, "limit": 9.0, "rejected": 0 },
+            ],
         });
         let components: Vec<ComponentStatus> = vec![serde_json::from_value(component).expect("a component")];
         let health = json!({ "status": "failing", "parts": {
@@ -225,6 +272,9 @@ mod tests {
         let cells: Vec<&str> = line.split_whitespace().collect();
         let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 90 9 5 1 10 1 2 4 5 2.0 KiB of 1.0 MiB";
         assert_eq!(cells.join(" "), expected);
+        let told: Vec<String> =
+            text.lines().skip(4).take(3).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(told, ["shop/orders storage 2.0 KiB 1.0 MiB 3", "shop/orders time - 0.5 s 1", ""]);
         assert!(text.ends_with("\nnot ready\n  storage: the disk is full\n"), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 //! last, so that whoever watches sees a host that starts or stops, not one that is dead.
 
 mod log;
+mod preparing;
 mod ready;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use hull_storage::StateDir;
 use hull_telemetry::{LogWriter, Logs, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::preparing::Screen;
 use crate::manifest_files::{self, Loaded};
 use crate::options::UpOptions;
 
@@ -32,8 +34,9 @@ pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
     }
     let began = hull_clock::now();
     let loaded = manifest_files::load(&options.file, options.config.as_deref())?;
+    let screen = Screen::new();
     // Until the end of this function: what was logged last is written before the process ends.
-    let log = log::init(&loaded.host)?;
+    let log = log::init(&loaded.host, screen.log_output())?;
     let unenforced = unenforced(&loaded.app, &loaded.host);
     if !unenforced.refused.is_empty() {
         anyhow::bail!("this version cannot do what is asked for:\n  {}", unenforced.refused.join("\n  "));
@@ -46,7 +49,7 @@ pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
         runtime.worker_threads(threads.get() as usize);
     }
     let runtime = runtime.enable_all().thread_name("hull").build().context("the runtime cannot be started")?;
-    let ended = runtime.block_on(serve(options, loaded, began, &log));
+    let ended = runtime.block_on(serve(options, loaded, began, &log, &screen));
     // What blocks by now (a name that is being looked up) has nobody waiting for it.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
@@ -60,7 +63,13 @@ struct Host {
     state_dir: PathBuf,
 }
 
-async fn serve(options: UpOptions, loaded: Loaded, began: Instant, log: &LogWriter) -> anyhow::Result<()> {
+async fn serve(
+    options: UpOptions,
+    loaded: Loaded,
+    began: Instant,
+    log: &LogWriter,
+    screen: &Screen,
+) -> anyhow::Result<()> {
     let Loaded { app, host, base } = loaded;
     let routes = hull_control::public_routes(&app);
     let (name, drain, json) = (app.name.to_string(), options.drain, options.json);
@@ -70,7 +79,7 @@ async fn serve(options: UpOptions, loaded: Loaded, began: Instant, log: &LogWrit
     let address_file = AddressFile::write(&state_dir, &admin_address)?;
     let admin = Watched(tokio::spawn(admin.run(Arc::clone(&node))));
     let deployed = tokio::select! {
-        deployed = node.deploy(app, &base) => Some(deployed),
+        deployed = screen.during(node.preparing(), node.deploy(app, &base)) => Some(deployed),
         () = stop.asked() => None,
     };
     match deployed {

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use hull_dispatch::{Account, BulkheadLimits};
 use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, CountRejected};
 use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
 use hull_messaging::{MessageRate, MessagingPolicy};
-use hull_storage::{Database, DatabaseOptions, StorageLimits};
+use hull_storage::{Database, DatabaseOptions, StatementMeter, StorageLimits};
 
 use crate::node::Node;
 use crate::observe::Keeping;
+use crate::resources::DatabaseWatch;
 
 /// Everything the engine wants to know.
 pub(crate) fn component_spec(
@@ -36,6 +37,7 @@ pub(crate) fn component_spec(
         publishes: component.hull.publishes.clone(),
         payload_bytes_max: limits.messages.size_max.get(),
         rate: Arc::new(MessageRate::new(limits.messages.rate)),
+        rejected: node.metrics().component(id),
     };
     let is_component = |target: &HttpTarget| matches!(target, HttpTarget::Component(name) if *name == component.name);
     ComponentSpec {
@@ -85,9 +87,11 @@ fn egress_limits(limits: &Limits) -> EgressLimits {
 }
 
 /// What a component's database is opened with.
-pub(crate) fn database_options(id: &ComponentId, limits: &Limits) -> DatabaseOptions {
+pub(crate) fn database_options(id: &ComponentId, limits: &Limits, watch: &Arc<DatabaseWatch>) -> DatabaseOptions {
     let mut options = DatabaseOptions::new(id.clone());
     options.limits = storage_limits(&options.limits, limits);
+    options.meter = Some(Arc::clone(watch) as Arc<dyn StatementMeter>);
+    options.rejected = Some(Arc::clone(watch) as Arc<dyn CountRejected>);
     options
 }
 

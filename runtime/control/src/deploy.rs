@@ -5,32 +5,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hull_dispatch::{Admission, Compartment, Share};
+use hull_dispatch::{Account, Admission, Compartment};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
-use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
+use hull_gateway::{RouteTable, Target};
 use hull_invocation::ComponentId;
-use hull_manifest::{App, Component, HttpTarget, Name, Route, StaticResponse, TriggerRoute};
-use hull_storage::{Database, Migration};
+use hull_manifest::{App, Name};
+use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::bytes::component_bytes;
-use crate::component::{bulkhead_limits, component_spec, database_options, own_limits, storage_limits};
+use crate::component::{bulkhead_limits, own_limits, storage_limits};
 use crate::error::{ComponentProblem, DeployFailed};
-use crate::files::{FilePlaces, copy_files};
-use crate::migrations::read_migrations;
 use crate::node::Node;
 use crate::observe::Counting;
+use crate::prepare::{migrate, sweep_files};
+use crate::reserve;
+use crate::resources::{DatabaseWatch, set_limits};
 
-/// Components that are prepared at once: compiling uses all cores by itself.
-const PREPARING_MAX: usize = 2;
 /// How long handlers of the version before may go on.
 const HANDOVER: Duration = Duration::from_secs(30);
-
-/// What the folders with a component's copied files begin with.
-const FILES: &str = "files-";
 
 /// An app that serves.
 #[derive(Clone)]
@@ -50,14 +43,12 @@ pub struct Served {
     pub version: Arc<Version>,
     /// Its storage.
     pub database: Database,
+    /// What its guests and statements are charged to.
+    pub(crate) account: Arc<Account>,
+    /// Who is told of its storage's work.
+    pub(crate) watch: Arc<DatabaseWatch>,
     /// The folder with its copy of `files`, whether there are any or not.
-    files: PathBuf,
-}
-
-/// A component that is ready to be switched on.
-struct Prepared {
-    served: Served,
-    migrations: Vec<Migration>,
+    pub(crate) files: PathBuf,
 }
 
 /// What [`Node::switch`] needs; it goes on by itself once it has begun.
@@ -77,6 +68,7 @@ impl Node {
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let deploying = Arc::clone(&self.deploying).lock_owned().await;
         self.check_stream(&app).await?;
+        self.check_reservations(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
         let (table, gone) = {
             let apps = self.apps.read().await;
@@ -114,70 +106,12 @@ impl Node {
         }
     }
 
-    async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
-        let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
-        let preparing = app.components.iter().map(|component| {
-            let (name, bulkhead) = app.bulkhead_of(component);
-            let share = shares.entry(name.clone()).or_insert_with(|| Share::new(bulkhead.cpu_weight.get()));
-            self.prepare(app, component, base, Arc::clone(share))
-        });
-        let preparing: Vec<_> = preparing.collect();
-        let results: Vec<_> = stream::iter(preparing).buffered(PREPARING_MAX).collect().await;
-        let mut prepared = Vec::with_capacity(results.len());
-        let mut problems = Vec::new();
-        for result in results {
-            match result {
-                Ok(component) => prepared.push(component),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        if problems.is_empty() { Ok(prepared) } else { Err(failed(app, problems, Vec::new())) }
-    }
-
-    async fn prepare(
-        self: &Arc<Self>,
-        app: &App,
-        component: &Component,
-        base: &Path,
-        share: Arc<Share>,
-    ) -> Result<Prepared, ComponentProblem> {
-        let problem = |message: String| ComponentProblem::new(&component.name, message);
-        let id = ComponentId::new(&app.name, &component.name);
-        let bytes = component_bytes(component, base).await?;
-        let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
-        // What serves keeps its own copy until the switch.
-        let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
-        let read = {
-            let (component, base, target) = (component.clone(), base.to_owned(), files.clone());
-            let state_dir = self.state_dir.path().to_owned();
-            move || {
-                let places = FilePlaces { base: &base, state_dir: &state_dir, target: &target };
-                Ok((read_migrations(&component, &base)?, copy_files(&component, &places)?))
-            }
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
-        let database = self.database(&id, component, &directory);
-        let account = self.run_queue.account(&share, component.hull.limits.cpu_rate.map(hull_manifest::Percent::get));
-        let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone(), account);
-        let began = hull_clock::now();
-        let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
-        if version.compiled() {
-            let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
-            tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
-        }
-        Ok(Prepared { served: Served { id, version, database, files }, migrations })
-    }
-
-    fn database(&self, id: &ComponentId, component: &Component, directory: &hull_storage::ComponentDir) -> Database {
-        let limits = &component.hull.limits;
-        let mut databases = self.databases.lock();
-        if let Some(database) = databases.get(id) {
-            return database.clone();
-        }
-        let database = Database::new(directory, database_options(id, limits));
-        databases.insert(id.clone(), database.clone());
-        database
+    /// What is set aside for all apps together must be there.
+    async fn check_reservations(&self, app: &App) -> Result<(), DeployFailed> {
+        let apps = self.apps.read().await;
+        let others = apps.values().map(|deployed| &*deployed.app).filter(|other| other.name != app.name);
+        let problems = reserve::check(others.chain([app]), &self.totals);
+        if problems.is_empty() { Ok(()) } else { Err(failed(app, problems, Vec::new())) }
     }
 
     /// Everything is ready: let it serve. New routes and new code come at once; events follow, each component's as
@@ -199,6 +133,8 @@ impl Node {
             let limits = storage_limits(&served.database.limits(), &component.hull.limits);
             served.database.set_limits(limits);
             let metrics = self.metrics().component(&served.id);
+            served.watch.set(Arc::clone(&served.account), Arc::clone(&metrics));
+            set_limits(&metrics, app, component);
             let config = ComponentConfig::from_manifest(app, component, served.database.clone(), metrics);
             Some(self.events.start(config, HANDOVER))
         });
@@ -229,105 +165,8 @@ impl Node {
         }
         admissions
     }
-
-    /// The routes of every app, with this one in place of what it was.
-    fn route_table(
-        &self,
-        app: &App,
-        apps: &BTreeMap<String, Deployed>,
-    ) -> Result<RouteTable<Target>, ComponentProblem> {
-        let others = apps.values().map(|deployed| &*deployed.app).filter(|other| other.name != app.name);
-        let mut routes = Vec::new();
-        for app in others.chain([app]) {
-            for trigger in &app.http_triggers {
-                let TriggerRoute::Public(route) = &trigger.route else { continue };
-                let target = match &trigger.target {
-                    HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
-                    HttpTarget::Component(name) => self.component_target(app, name.as_str(), route),
-                };
-                routes.extend(target.map(|target| (route.clone(), target)));
-            }
-        }
-        RouteTable::new(routes).map_err(|duplicate| ComponentProblem {
-            component: app.name.to_string(),
-            message: format!("{duplicate}; it is served already, by this app or another"),
-        })
-    }
-
-    fn component_target(&self, app: &App, name: &str, route: &Route) -> Option<Target> {
-        let component = app.component(name)?;
-        let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
-        let limits = &component.hull.limits;
-        let id = ComponentId::new(&app.name, &component.name);
-        let time = policy.and_then(|policy| policy.timeout).map_or(limits.time, |time| time.min(limits.time));
-        let body_max = policy.and_then(|policy| policy.body_max);
-        let body_in_max = body_max.map_or(limits.body_in_max, |most| most.min(limits.body_in_max));
-        Some(Target::Component(ComponentTarget {
-            time,
-            body_in_bytes_max: body_in_max.get(),
-            metrics: self.metrics().component(&id),
-            log: self.logs().component(&id),
-            id,
-        }))
-    }
 }
 
-/// Migrate every component's database, or tell which have been when one cannot be.
-async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), DeployFailed> {
-    let mut migrated = Vec::new();
-    for component in prepared {
-        let served = &component.served;
-        match served.database.migrate(&component.migrations).await {
-            Ok(numbers) => {
-                let name = |number| format!("migration {number} of {}", served.id.component());
-                migrated.extend(numbers.into_iter().map(name));
-            }
-            Err(error) => {
-                let problem =
-                    ComponentProblem { component: served.id.component().to_owned(), message: error.to_string() };
-                return Err(failed(app, vec![problem], migrated));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Remove the copies of `files` that nobody serves any more. Those of the version before stay until the next
-/// deployment: its last invocations may read them.
-fn sweep_files(deployed: &Deployed, before: Option<&Deployed>) {
-    let kept: Vec<&Path> = [Some(deployed), before]
-        .into_iter()
-        .flatten()
-        .flat_map(|deployed| &deployed.components)
-        .map(|served| served.files.as_path())
-        .collect();
-    for served in &deployed.components {
-        let Some(Ok(entries)) = served.files.parent().map(std::fs::read_dir) else { continue };
-        for entry in entries.flatten() {
-            let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILES));
-            let path = entry.path();
-            if is_copy
-                && !kept.contains(&path.as_path())
-                && let Err(error) = std::fs::remove_dir_all(&path)
-            {
-                tracing::warn!(%error, path = %path.display(), "an old copy of files could not be removed");
-            }
-        }
-    }
-}
-
-fn failed(app: &App, problems: Vec<ComponentProblem>, migrated: Vec<String>) -> DeployFailed {
+pub(crate) fn failed(app: &App, problems: Vec<ComponentProblem>, migrated: Vec<String>) -> DeployFailed {
     DeployFailed { app: app.name.to_string(), problems, migrated }
-}
-
-fn static_answer(response: &StaticResponse) -> StaticAnswer {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &response.headers {
-        // The manifest has checked both.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
-            headers.append(name, value);
-        }
-    }
-    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
-    StaticAnswer { status, headers, body: response.body.clone().into() }
 }

@@ -16,9 +16,11 @@ use hull_manifest::Host;
 use hull_storage::{Database, StateDir, StateDirError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{RwLock, Semaphore, watch};
 
 use crate::deploy::Deployed;
+use crate::reserve::Totals;
+use crate::resources::DatabaseWatch;
 
 /// Instances of both engines at once, where `[host] memory` does not say otherwise.
 const INSTANCES_MAX: u32 = 512;
@@ -42,6 +44,15 @@ pub struct NodeConfig {
     pub metrics: Arc<Metrics>,
     /// Where guests' words are kept.
     pub logs: Arc<Logs>,
+}
+
+/// How far a deployment is: components are compiled, where they are not known yet, before any of them is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Preparing {
+    /// So many are ready.
+    pub ready: usize,
+    /// Of so many.
+    pub total: usize,
 }
 
 /// Why a host does not start.
@@ -72,7 +83,11 @@ pub struct Node {
     /// One deployment at a time.
     pub(crate) deploying: Arc<tokio::sync::Mutex<()>>,
     /// One handle per component for as long as the host runs.
-    pub(crate) databases: Mutex<BTreeMap<ComponentId, Database>>,
+    pub(crate) databases: Mutex<BTreeMap<ComponentId, (Database, Arc<DatabaseWatch>)>>,
+    /// What reservations must fit into.
+    pub(crate) totals: Totals,
+    /// Of the deployment that is going on, or of the last one.
+    pub(crate) preparing: watch::Sender<Preparing>,
     logs: Arc<Logs>,
     bus: Arc<dyn Bus>,
     is_stopping: AtomicBool,
@@ -118,6 +133,8 @@ impl Node {
             apps: RwLock::default(),
             deploying: Arc::default(),
             databases: Mutex::default(),
+            totals: Totals::of(host.limits.memory, threads),
+            preparing: watch::Sender::default(),
             logs,
             bus,
             is_stopping: AtomicBool::new(false),
@@ -128,6 +145,11 @@ impl Node {
     /// The door to every guest.
     pub fn door(&self) -> Arc<dyn Invoke> {
         Arc::clone(&self.dispatch) as Arc<dyn Invoke>
+    }
+
+    /// How far the deployment is that is going on.
+    pub fn preparing(&self) -> watch::Receiver<Preparing> {
+        self.preparing.subscribe()
     }
 
     /// Not ready from now on: whoever sends requests here is to send them elsewhere. What runs goes on.
@@ -146,7 +168,7 @@ impl Node {
             tracing::warn!(abandoned = running, "invocations were still running after the drain time");
         }
         let databases = std::mem::take(&mut *self.databases.lock());
-        for database in databases.into_values() {
+        for (database, _) in databases.into_values() {
             database.close().await;
         }
         self.bus.shutdown().await;

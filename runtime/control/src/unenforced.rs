@@ -1,7 +1,9 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{App, Auth, BusBackend, Host, HostLimits, RoutePolicy, Secrets, Storage, Telemetry};
+use hull_manifest::{
+    App, Auth, BusBackend, ComponentSettings, Host, HostLimits, RoutePolicy, Secrets, Storage, Telemetry,
+};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,18 +39,27 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
         }
     }
     look_at_host(host, &mut found);
-    for component in &app.components {
-        let hull = &component.hull;
-        let settings = [
-            ("reserve", hull.reserve != hull_manifest::Reserve::default()),
-            ("calls", !hull.calls.is_empty()),
-            ("health", hull.health.is_some()),
-        ];
-        for (key, _) in settings.into_iter().filter(|(_, is_set)| *is_set) {
-            found.ignored.push(format!("[component.{}.tool.hull] {key}", component.name));
+    look_at_components(app, &mut found);
+    found
+}
+
+/// One line per key, however many components have it.
+fn look_at_components(app: &App, found: &mut Unenforced) {
+    type Is = fn(&ComponentSettings) -> bool;
+    let keys: [(&str, Is); 3] = [
+        ("reserve, beyond what the host checks when it is deployed,", |hull| {
+            hull.reserve != hull_manifest::Reserve::default()
+        }),
+        ("calls", |hull| !hull.calls.is_empty()),
+        ("health", |hull| hull.health.is_some()),
+    ];
+    for (key, is_set) in keys {
+        let with = app.components.iter().filter(|component| is_set(&component.hull));
+        let names: Vec<_> = with.map(|component| component.name.as_str()).collect();
+        if !names.is_empty() {
+            found.ignored.push(format!("[component.*.tool.hull] {key} (of {})", names.join(", ")));
         }
     }
-    found
 }
 
 fn look_at_host(host: &Host, found: &mut Unenforced) {

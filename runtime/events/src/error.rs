@@ -10,6 +10,9 @@ pub enum EventsError {
     /// Its events are not being handled here.
     #[error("no component {0} is running here")]
     UnknownComponent(ComponentId),
+    /// It is between two configurations, or the host ends.
+    #[error("{0} is being stopped or replaced, and handles no events at this moment: try again")]
+    Changing(ComponentId),
     /// There is no such dead letter; it may have been replayed or purged.
     #[error("{component} has no dead letter {letter} (any more)")]
     UnknownLetter {

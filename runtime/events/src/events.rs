@@ -229,8 +229,9 @@ impl Events {
     }
 
     fn handler(&self, component: &ComponentId) -> Result<Arc<Handler>, EventsError> {
-        let running = self.components.lock().get(component).and_then(|place| place.running());
-        let running = running.ok_or_else(|| EventsError::UnknownComponent(component.clone()))?;
+        let place = self.components.lock().get(component).cloned();
+        let place = place.ok_or_else(|| EventsError::UnknownComponent(component.clone()))?;
+        let running = place.running().ok_or_else(|| EventsError::Changing(component.clone()))?;
         Ok(Arc::clone(&running.handler))
     }
 }

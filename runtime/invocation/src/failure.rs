@@ -3,32 +3,7 @@
 
 use std::time::Duration;
 
-use crate::ComponentId;
-
-/// What ran out when an invocation was shed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
-    /// The bulkhead's slots and its queue.
-    Bulkhead,
-    /// The component's own bound on invocations at once.
-    Concurrency,
-    /// A rate over time.
-    Rate,
-    /// The host's instances or memory.
-    Host,
-}
-
-impl Resource {
-    /// The word used in metrics and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bulkhead => "bulkhead",
-            Self::Concurrency => "concurrency",
-            Self::Rate => "rate",
-            Self::Host => "host",
-        }
-    }
-}
+use crate::{ComponentId, Resource};
 
 /// Why an invocation did not come to its own end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +122,26 @@ impl Failure {
             Self::Cancelled => "cancelled",
             Self::Unavailable { .. } => "unavailable",
             Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The resource whose bound was met, if that is why.
+    pub fn resource(&self) -> Option<Resource> {
+        match self {
+            Self::Shed { resource, .. } => Some(*resource),
+            Self::DeadlineExceeded { .. } => Some(Resource::Time),
+            Self::CpuExceeded { .. } => Some(Resource::CpuPerInvocation),
+            Self::MemoryExceeded { .. } => Some(Resource::Memory),
+            Self::BodyTooLarge { .. } => Some(Resource::BodyIn),
+            Self::ChainTooLong { .. } => Some(Resource::CallDepth),
+            Self::UnknownComponent(_)
+            | Self::NoHandler { .. }
+            | Self::Trapped { .. }
+            | Self::NoResponse { .. }
+            | Self::BadRequest(_)
+            | Self::Cancelled
+            | Self::Unavailable { .. }
+            | Self::Internal(_) => None,
         }
     }
 }

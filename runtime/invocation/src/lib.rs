@@ -5,13 +5,15 @@ mod event;
 mod failure;
 mod id;
 mod lineage;
+mod resource;
 mod slot;
 mod trace;
 
 pub use event::{CORRELATION_HEADER, Event, EventKey, EventOutcome, HOPS_HEADER, HOPS_MAX, Reply, TRACEPARENT_HEADER};
-pub use failure::{Failure, Resource};
+pub use failure::Failure;
 pub use id::{ComponentId, InvalidHeaderId, RequestId, VersionId};
 pub use lineage::{CALL_DEPTH_MAX, CALL_TREE_MAX, CallFrame, Lineage, LineageError};
+pub use resource::{CountRejected, Resource};
 pub use slot::Slot;
 pub use trace::TraceContext;
 

@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hull_invocation::{Cause, ComponentId, EventOutcome, Failure};
+use hull_invocation::{Cause, ComponentId, CountRejected, EventOutcome, Failure, Resource};
 use parking_lot::Mutex;
 use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use crate::metrics::Families;
+use crate::resources::{ResourceUsage, Resources};
 
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const CAUSES: [Cause; 3] = [Cause::Http, Cause::Event, Cause::Call];
@@ -49,6 +50,7 @@ pub struct ComponentMetrics {
     cpu_seen: Mutex<Duration>,
     log_bytes: IntCounter,
     log_bytes_dropped: IntCounter,
+    resources: Resources,
 }
 
 impl ComponentMetrics {
@@ -68,6 +70,7 @@ impl ComponentMetrics {
             cpu_seen: Mutex::default(),
             log_bytes: families.log_bytes.with_label_values(&labels),
             log_bytes_dropped: families.log_bytes_dropped.with_label_values(&labels),
+            resources: Resources::default(),
         }
     }
 
@@ -103,6 +106,9 @@ impl ComponentMetrics {
 
     /// An invocation has ended that was never admitted: shed, or refused for another reason.
     pub fn invocation_counted(&self, cause: Cause, outcome: Result<(), &Failure>) {
+        if let Some(resource) = outcome.err().and_then(Failure::resource) {
+            self.rejected(resource);
+        }
         let word = outcome.map_or_else(Failure::kind, |()| "ok");
         let row = CAUSES.iter().position(|known| *known == cause);
         let column = OUTCOMES.iter().position(|known| *known == word);
@@ -157,12 +163,30 @@ impl ComponentMetrics {
 
     pub(crate) fn log_written(&self, kept_bytes: usize, dropped_bytes: usize) {
         self.log_bytes.inc_by(kept_bytes as u64);
-        self.log_bytes_dropped.inc_by(dropped_bytes as u64);
+        self.log_dropped(dropped_bytes as u64);
+    }
+
+    /// How much of a resource is in use now, in its base unit.
+    pub fn set_used(&self, resource: Resource, used: f64) {
+        self.resources.set_used(&self.families.resources, &self.component, resource, used);
+    }
+
+    /// The bound of a resource, in its base unit; `None` if it has none.
+    pub fn set_limit(&self, resource: Resource, limit: Option<f64>) {
+        self.resources.set_limit(&self.families.resources, &self.component, resource, limit);
+    }
+
+    /// What is known of its resources.
+    pub fn resources(&self) -> Vec<ResourceUsage> {
+        self.resources.usage()
     }
 
     /// Lines that were cut before they came to the log.
     pub fn log_dropped(&self, bytes: u64) {
-        self.log_bytes_dropped.inc_by(bytes);
+        if bytes > 0 {
+            self.log_bytes_dropped.inc_by(bytes);
+            self.rejected(Resource::Logs);
+        }
     }
 
     fn counter(&self, family: &prometheus::IntCounterVec, labels: &[&str]) -> IntCounter {
@@ -191,11 +215,18 @@ impl ComponentMetrics {
         self.remove(&families.cpu_seconds, &[]);
         self.remove(&families.log_bytes, &[]);
         self.remove(&families.log_bytes_dropped, &[]);
+        Resources::unregister(&families.resources, &self.component);
     }
 
     fn remove<B: MetricVecBuilder>(&self, family: &MetricVec<B>, labels: &[&str]) {
         let labels = [&[self.component.app(), self.component.component()], labels].concat();
         drop(family.remove_label_values(&labels));
+    }
+}
+
+impl CountRejected for ComponentMetrics {
+    fn rejected(&self, resource: Resource) {
+        self.resources.rejected(&self.families.resources, &self.component, resource);
     }
 }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use hull_invocation::ComponentId;
 use parking_lot::RwLock;
 use prometheus::{
-    CounterVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::component::ComponentMetrics;
 use crate::process::ProcessCollector;
+use crate::resources::ResourceFamilies;
 
 /// Seconds: from what a warm guest takes to the longest `limits.time` that is usual.
 const DURATION_BUCKETS: [f64; 14] =
@@ -53,6 +54,7 @@ pub(crate) struct Families {
     pub(crate) cpu_seconds: CounterVec,
     pub(crate) log_bytes: IntCounterVec,
     pub(crate) log_bytes_dropped: IntCounterVec,
+    pub(crate) resources: ResourceFamilies,
 }
 
 impl Metrics {
@@ -150,6 +152,18 @@ impl Families {
             register(registry, Box::new(family.clone()));
             family
         };
+        let measures = |name: &str, help: &str| {
+            let labels = [&COMPONENT[..], &["resource", "unit"]].concat();
+            let family = must(GaugeVec::new(Opts::new(name, help), &labels));
+            register(registry, Box::new(family.clone()));
+            family
+        };
+        let rejected = "Times that something was refused, ended or cut because a resource was at its bound.";
+        let resources = ResourceFamilies {
+            used: measures("hull_resource_used", "What is in use of a bounded resource."),
+            limit: measures("hull_resource_limit", "The bound of a resource."),
+            rejected: counters("hull_resource_rejected_total", rejected, &["resource"]),
+        };
         let duration = prometheus::HistogramOpts::new(
             "hull_http_request_duration_seconds",
             "From the request's head to the last byte of its answer.",
@@ -170,6 +184,7 @@ impl Families {
             events_published: counters("hull_events_published_total", "Events that the bus holds.", &[]),
             log_bytes: counters("hull_log_bytes_total", "Bytes logged.", &[]),
             log_bytes_dropped: counters("hull_log_bytes_dropped_total", "Bytes cut from the log.", &[]),
+            resources,
         }
     }
 }

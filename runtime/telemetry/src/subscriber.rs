@@ -1,7 +1,7 @@
 //! The host's log: where `tracing` goes, as JSON for machines or in colour for people. Guests' lines go the same
 //! way under the target `guest`, so that one stream holds everything.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -61,12 +61,12 @@ pub enum TelemetryError {
     AlreadySet,
 }
 
-/// Send everything that is logged in this process to standard error, for as long as what is returned lives. Once per
-/// process. Whoever logs never waits for the output.
-pub fn init(config: &TelemetryConfig) -> Result<LogWriter, TelemetryError> {
+/// Send everything that is logged in this process to `output`, in the end standard error, for as long as what is
+/// returned lives. Once per process. Whoever logs never waits for the output.
+pub fn init(config: &TelemetryConfig, output: impl Write + Send + 'static) -> Result<LogWriter, TelemetryError> {
     let filter = EnvFilter::try_new(&config.log_filter)
         .map_err(|error| TelemetryError::Filter { filter: config.log_filter.clone(), reason: error.to_string() })?;
-    let (queue, writer) = writer::start(std::io::stderr()).map_err(TelemetryError::Thread)?;
+    let (queue, writer) = writer::start(output).map_err(TelemetryError::Thread)?;
     let lines = lines(config.log_format, filter, queue);
     lines.try_init().map_err(|_| TelemetryError::AlreadySet)?;
     Ok(writer)
@@ -197,6 +197,6 @@ mod tests {
     #[test]
     fn a_filter_that_says_nothing_is_refused() {
         let config = TelemetryConfig { log_filter: "guest=loud=x".to_owned(), ..TelemetryConfig::default() };
-        assert!(matches!(init(&config), Err(TelemetryError::Filter { .. })));
+        assert!(matches!(init(&config, std::io::sink()), Err(TelemetryError::Filter { .. })));
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, CountRejected, Resource};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::AuthContext;
 use rusqlite::limits::Limit;
@@ -48,6 +48,16 @@ pub(crate) struct Place {
     /// The state directory stays ours for as long as anybody, or the writer's thread, works with the file.
     pub(crate) _directory: ComponentDir,
     pub(crate) meter: Option<Arc<dyn StatementMeter>>,
+    pub(crate) rejected: Option<Arc<dyn CountRejected>>,
+}
+
+impl Place {
+    /// Something was refused because that resource is at its bound.
+    pub(crate) fn reject(&self, resource: Resource) {
+        if let Some(rejected) = &self.rejected {
+            rejected.rejected(resource);
+        }
+    }
 }
 
 /// A connection with its guard and its control.
@@ -125,7 +135,7 @@ impl Connection {
 
     fn finish(mut raw: rusqlite::Connection, place: &Arc<Place>) -> Result<Self, StorageError> {
         let guard = Arc::new(Guard::new());
-        let control = Arc::new(Control::new(place.meter.clone(), raw.get_interrupt_handle()));
+        let control = Arc::new(Control::new(Arc::clone(place), raw.get_interrupt_handle()));
         let (asked, stopping) = (Arc::clone(&guard), Arc::clone(&control));
         let authorize = move |context: AuthContext<'_>| asked.authorize(context);
         configure(&raw)

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use hull_invocation::Resource;
 use parking_lot::Mutex;
 use rusqlite::InterruptHandle;
 
+use super::connection::Place;
 use super::watch::watch;
 use crate::error::StorageError;
-use crate::options::StatementMeter;
 
 /// How many steps of SQLite's machine lie between two questions: some tens of microseconds.
 pub(super) const STEPS_BETWEEN_CHECKS: i32 = 2000;
@@ -104,6 +105,17 @@ impl Allowance {
         self.cancel.is_cancelled() || hull_clock::now() >= self.until
     }
 
+    /// The component's bound that it meets when it is over.
+    fn resource(&self) -> Option<Resource> {
+        match self.bound {
+            _ if self.cancel.is_cancelled() => None,
+            Bound::Statement(_) => Some(Resource::StatementTime),
+            Bound::Unit(_) => Some(Resource::TransactionTime),
+            // The invocation ends with it, and is counted there.
+            Bound::Deadline | Bound::Migration(_) | Bound::Host => None,
+        }
+    }
+
     fn error(&self) -> StorageError {
         match self.bound {
             Bound::Migration(_) if self.cancel.is_cancelled() => {
@@ -126,7 +138,7 @@ impl Allowance {
 /// Shared by a connection, its progress handler, its functions and the watch.
 pub(super) struct Control {
     current: Mutex<Current>,
-    meter: Option<Arc<dyn StatementMeter>>,
+    place: Arc<Place>,
     interrupt: InterruptHandle,
     value_bytes_max: AtomicUsize,
 }
@@ -136,17 +148,22 @@ struct Current {
     allowance: Option<Allowance>,
     /// The watch looks at it.
     watched: bool,
+    /// The CPU time of the thread that works, up to which the meter was told.
+    metered: Duration,
 }
 
 impl Control {
-    pub(super) fn new(meter: Option<Arc<dyn StatementMeter>>, interrupt: InterruptHandle) -> Self {
-        Self { current: Mutex::default(), meter, interrupt, value_bytes_max: AtomicUsize::new(0) }
+    pub(super) fn new(place: Arc<Place>, interrupt: InterruptHandle) -> Self {
+        Self { current: Mutex::default(), place, interrupt, value_bytes_max: AtomicUsize::new(0) }
     }
 
     /// What the statements from here on are allowed.
     pub(super) fn allow(self: &Arc<Self>, allowance: Allowance) {
         let mut current = self.current.lock();
         current.allowance = Some(allowance);
+        if self.place.meter.is_some() {
+            current.metered = hull_clock::thread_cpu();
+        }
         let watched = std::mem::replace(&mut current.watched, true);
         drop(current);
         if !watched {
@@ -156,14 +173,26 @@ impl Control {
 
     /// Statements between two allowances are the host's savepoints and commits, which must not be ended half-way.
     pub(super) fn release(&self) {
-        self.current.lock().allowance = None;
+        let mut current = self.current.lock();
+        current.allowance = None;
+        self.tell_meter(&mut current);
     }
 
     /// The progress handler: `true` ends the statement.
     pub(super) fn must_stop(&self) -> bool {
-        let goes_on = self.meter.as_ref().is_none_or(|meter| meter.step());
-        let current = self.current.lock();
+        let goes_on = self.place.meter.as_ref().is_none_or(|meter| meter.step());
+        let mut current = self.current.lock();
+        if current.allowance.is_some() {
+            self.tell_meter(&mut current);
+        }
         current.allowance.as_ref().is_some_and(|allowance| !goes_on || allowance.is_over())
+    }
+
+    fn tell_meter(&self, current: &mut Current) {
+        if let Some(meter) = &self.place.meter {
+            let now = hull_clock::thread_cpu();
+            meter.used(now.saturating_sub(std::mem::replace(&mut current.metered, now)));
+        }
     }
 
     /// Interrupt what runs if it is over; whether to look again. The lock is held, so that nothing is interrupted
@@ -180,6 +209,9 @@ impl Control {
     /// Why a statement was ended.
     pub(super) fn interruption(&self) -> StorageError {
         let current = self.current.lock();
+        if let Some(resource) = current.allowance.as_ref().and_then(Allowance::resource) {
+            self.place.reject(resource);
+        }
         let interrupted = || StorageError::Timeout("interrupted".to_owned());
         current.allowance.as_ref().map_or_else(interrupted, Allowance::error)
     }

@@ -1,5 +1,6 @@
 //! What SQLite's errors mean to whoever ran the statement.
 
+use hull_invocation::Resource;
 use rusqlite::ffi::{self, ErrorCode};
 
 use super::connection::{Connection, Place};
@@ -57,7 +58,10 @@ fn of_sqlite(error: &rusqlite::Error, place: &Place) -> StorageError {
         ErrorCode::DiskFull => {
             StorageError::Other(format!("the database of {} cannot grow: the disk is full", place.component))
         }
-        ErrorCode::TooBig => StorageError::Invalid(format!("{} (limits.value-max)", text())),
+        ErrorCode::TooBig => {
+            place.reject(Resource::Value);
+            StorageError::Invalid(format!("{} (limits.value-max)", text()))
+        }
         ErrorCode::OperationInterrupted => StorageError::Timeout("the statement was interrupted".to_owned()),
         ErrorCode::AuthorizationForStatementDenied => StorageError::Denied(text()),
         ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ParameterOutOfRange => StorageError::Invalid(text()),

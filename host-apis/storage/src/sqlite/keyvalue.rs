@@ -3,7 +3,6 @@
 use rusqlite::OptionalExtension;
 
 use super::scope::Scope;
-use super::statement::too_large;
 use crate::error::StorageError;
 use crate::operation::{Growth, Operation};
 use crate::options::{BATCH_KEYS_MAX, KEY_BYTES_MAX, PAGE_KEYS_MAX};
@@ -195,7 +194,7 @@ fn get(scope: &Scope<'_>, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
 fn set(scope: &Scope<'_>, key: &str, value: &[u8]) -> Result<(), StorageError> {
     check_key(key)?;
     if value.len() > scope.limits.value_bytes_max {
-        return Err(too_large(scope.limits.value_bytes_max));
+        return Err(scope.value_too_large());
     }
     let sql = "INSERT INTO hull_kv (store, key, value) VALUES (?1, ?2, ?3) \
                ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";

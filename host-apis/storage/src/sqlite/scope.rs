@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use hull_invocation::Resource;
 use rusqlite::CachedStatement;
 
 use super::PAGE_BYTES;
@@ -174,7 +175,21 @@ impl<'a> Scope<'a> {
         bytes / PAGE_BYTES
     }
 
+    /// A value is larger than the component may store.
+    pub(super) fn value_too_large(&self) -> StorageError {
+        self.connection.place.reject(Resource::Value);
+        let limit_bytes = self.limits.value_bytes_max;
+        StorageError::Invalid(format!("a value may have {limit_bytes} bytes at most (limits.value-max)"))
+    }
+
+    /// A result has more rows than it may have.
+    pub(super) fn too_many_rows(&self) -> StorageError {
+        self.connection.place.reject(Resource::StatementRows);
+        StorageError::TooManyRows { limit: self.limits.rows_max }
+    }
+
     fn quota_exceeded(&self) -> StorageError {
+        self.connection.place.reject(Resource::Storage);
         StorageError::QuotaExceeded {
             component: self.connection.place.component.to_string(),
             limit_bytes: self.limits.storage_bytes,

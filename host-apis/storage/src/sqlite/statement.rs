@@ -133,7 +133,7 @@ fn bind(statement: &mut Statement<'_>, parameters: &[Value], scope: &Scope<'_>) 
             )));
         };
         if value.size() > scope.limits.value_bytes_max {
-            return Err(too_large(scope.limits.value_bytes_max));
+            return Err(scope.value_too_large());
         }
         statement.raw_bind_parameter(index, to_sqlite(value)).map_err(|error| scope.failure(&error))?;
     }
@@ -150,11 +150,6 @@ fn number_of(name: &str) -> Result<usize, StorageError> {
     number.filter(|number| (1..=PARAMETERS_MAX).contains(number)).ok_or_else(|| {
         StorageError::Invalid(format!("the parameter {name} is not a number: parameters are $1, $2 and so on"))
     })
-}
-
-/// A value is larger than the component may store.
-pub(crate) fn too_large(limit_bytes: usize) -> StorageError {
-    StorageError::Invalid(format!("a value may have {limit_bytes} bytes at most (limits.value-max)"))
 }
 
 fn to_sqlite(value: &Value) -> ToSqlOutput<'_> {
@@ -179,7 +174,7 @@ fn collect(statement: &mut Statement<'_>, scope: &Scope<'_>) -> Result<ResultSet
             result.columns = column_names(row.as_ref());
         }
         if result.rows.len() >= limits.rows_max as usize {
-            return Err(StorageError::TooManyRows { limit: limits.rows_max });
+            return Err(scope.too_many_rows());
         }
         let mut values = Vec::with_capacity(result.columns.len());
         for column in 0..result.columns.len() {

@@ -1,6 +1,6 @@
 //! How a running host logs: as `[telemetry]` says, in colour where a person watches.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use hull_manifest::{Host, LogFormat};
 use hull_telemetry::{LogWriter, TelemetryConfig};
@@ -8,7 +8,7 @@ use hull_telemetry::{LogWriter, TelemetryConfig};
 /// Directives as in `RUST_LOG`; the default tells what operators want to know.
 const FILTER_VARIABLE: &str = "HULL_LOG";
 
-pub(super) fn init(host: &Host) -> anyhow::Result<LogWriter> {
+pub(super) fn init(host: &Host, output: impl Write + Send + 'static) -> anyhow::Result<LogWriter> {
     let telemetry = &host.telemetry;
     let is_default = *telemetry == hull_manifest::Telemetry::default();
     let log_format = match telemetry.log_format {
@@ -20,5 +20,5 @@ pub(super) fn init(host: &Host) -> anyhow::Result<LogWriter> {
     if let Ok(filter) = std::env::var(FILTER_VARIABLE) {
         config.log_filter = filter;
     }
-    Ok(hull_telemetry::init(&config)?)
+    Ok(hull_telemetry::init(&config, output)?)
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use hull_events::ComponentEvents;
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, Resource};
 use hull_manifest::{App, Component};
+use hull_telemetry::ComponentMetrics;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, json_ok};
 use crate::deploy::Served;
 use crate::node::Node;
 use crate::public_routes::public_routes;
+use crate::resources;
 
 pub(super) async fn apps(node: &Node) -> Answer {
     let apps = node.apps.read().await;
@@ -59,6 +61,9 @@ async fn one(node: &Node, app: &App, component: &Component, served: &Served, eve
         .map(|route| route["route"].clone())
         .collect();
     let limits = &component.hull.limits;
+    let metrics = node.metrics().component(&served.id);
+    resources::measure(node, served, &metrics, events.as_ref());
+    let storage = storage(served, &metrics).await;
     json!({
         "app": served.id.app(),
         "component": served.id.component(),
@@ -69,9 +74,10 @@ async fn one(node: &Node, app: &App, component: &Component, served: &Served, eve
         "subscriptions": events.as_ref().map(subscriptions).unwrap_or_default(),
         "events": events.as_ref().map(counts),
         "invocations": invocations(node, &served.id),
-        "storage": storage(served).await,
+        "storage": storage,
         "bulkhead": bulkhead(node, &served.id),
         "cpu_used_ms": served.version.cpu_used().as_millis() as u64,
+        "resources": resources::shown(&metrics),
         "limits": {
             "memory_bytes": limits.memory.get(),
             "cpu_per_invocation_ms": limits.cpu_per_invocation.as_millis() as u64,
@@ -117,20 +123,24 @@ fn invocations(node: &Node, id: &ComponentId) -> Value {
     json!({ "ok": ok, "failed": failed, "running": metrics.invocations_in_flight() })
 }
 
-async fn storage(served: &Served) -> Value {
+async fn storage(served: &Served, metrics: &ComponentMetrics) -> Value {
     if !served.database.exists() {
         let limit = served.database.limits().storage_bytes;
+        metrics.set_used(Resource::Storage, 0.0);
         return json!({ "bytes_used": 0, "bytes_limit": limit, "outbox": 0, "dead_letters": 0, "units_waiting": 0 });
     }
     match served.database.statistics().await {
-        Ok(statistics) => json!({
-            "bytes_used": statistics.bytes_used,
-            "bytes_limit": statistics.bytes_limit,
-            "outbox": statistics.outbox_rows,
-            "dead_letters": statistics.dead_letters,
-            "units_waiting": statistics.units_waiting,
-            "commits": statistics.commits,
-        }),
+        Ok(statistics) => {
+            metrics.set_used(Resource::Storage, statistics.bytes_used as f64);
+            json!({
+                "bytes_used": statistics.bytes_used,
+                "bytes_limit": statistics.bytes_limit,
+                "outbox": statistics.outbox_rows,
+                "dead_letters": statistics.dead_letters,
+                "units_waiting": statistics.units_waiting,
+                "commits": statistics.commits,
+            })
+        }
         Err(error) => json!({ "problem": error.to_string() }),
     }
 }

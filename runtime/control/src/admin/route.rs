@@ -17,6 +17,7 @@ use super::answer::{Answer, Problem, json_ok, with_body};
 use super::token::Token;
 use super::{components, dead_letters, events, health, invoke, logs, openapi};
 use crate::node::Node;
+use crate::resources;
 
 /// The largest body that is taken, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -45,6 +46,7 @@ async fn route(node: &Arc<Node>, token: Option<&Token>, request: Request<Incomin
             "/healthz/ready" => return health::ready(node).await,
             "/metrics" => {
                 node.note_cpu().await;
+                resources::measure_all(node).await;
                 let text = node.metrics().render();
                 return Ok(with_body(StatusCode::OK, "text/plain; version=0.0.4", text));
             }

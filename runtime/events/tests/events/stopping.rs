@@ -65,6 +65,17 @@ async fn a_component_that_does_not_run_has_nothing_to_say() {
     assert!(world.events.status().await.is_empty());
 }
 
+/// It is not unknown: whoever asks about it while the host drains is to ask again.
+#[tokio::test]
+async fn a_component_that_was_stopped_says_so() {
+    let world = World::new(|_, _| Act::Accept).await;
+    world.start().await;
+    assert_eq!(world.events.dead_letters(&orders(), &DeadLetterFilter::default(), 0, 10).await, Ok(Vec::new()));
+    world.events.stop(&orders(), DRAIN).await;
+    let stopped = Err(EventsError::Changing(orders()));
+    assert_eq!(world.events.dead_letters(&orders(), &DeadLetterFilter::default(), 0, 10).await, stopped);
+}
+
 #[tokio::test]
 async fn a_bus_that_was_shut_down_ends_the_worker() {
     let world = World::new(|_, _| Act::Accept).await;

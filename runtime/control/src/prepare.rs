@@ -1,0 +1,155 @@
+//! Preparing a deployment: read, check, copy, compile and migrate, while what serves goes on untouched.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use hull_dispatch::Share;
+use hull_invocation::ComponentId;
+use hull_manifest::{App, Component, Name};
+use hull_storage::{Database, Migration};
+
+use crate::bytes::component_bytes;
+use crate::component::{component_spec, database_options};
+use crate::deploy::{Deployed, Served, failed};
+use crate::error::{ComponentProblem, DeployFailed};
+use crate::files::{FilePlaces, copy_files};
+use crate::migrations::read_migrations;
+use crate::node::{Node, Preparing};
+use crate::resources::DatabaseWatch;
+
+/// Components that are prepared at once: compiling uses all cores by itself.
+const PREPARING_MAX: usize = 2;
+
+/// What the folders with a component's copied files begin with.
+const FILES: &str = "files-";
+
+/// A component that is ready to be switched on.
+pub(crate) struct Prepared {
+    pub(crate) served: Served,
+    migrations: Vec<Migration>,
+}
+
+impl Node {
+    pub(crate) async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
+        let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
+        let preparing = app.components.iter().map(|component| {
+            let (name, bulkhead) = app.bulkhead_of(component);
+            let share = shares.entry(name.clone()).or_insert_with(|| Share::new(bulkhead.cpu_weight.get()));
+            let preparing = self.prepare(app, component, base, Arc::clone(share));
+            async {
+                let prepared = preparing.await;
+                self.preparing.send_modify(|preparing| preparing.ready += 1);
+                prepared
+            }
+        });
+        let preparing: Vec<_> = preparing.collect();
+        self.preparing.send_replace(Preparing { ready: 0, total: preparing.len() });
+        let results: Vec<_> = stream::iter(preparing).buffered(PREPARING_MAX).collect().await;
+        let mut prepared = Vec::with_capacity(results.len());
+        let mut problems = Vec::new();
+        for result in results {
+            match result {
+                Ok(component) => prepared.push(component),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(prepared) } else { Err(failed(app, problems, Vec::new())) }
+    }
+
+    async fn prepare(
+        self: &Arc<Self>,
+        app: &App,
+        component: &Component,
+        base: &Path,
+        share: Arc<Share>,
+    ) -> Result<Prepared, ComponentProblem> {
+        let problem = |message: String| ComponentProblem::new(&component.name, message);
+        let id = ComponentId::new(&app.name, &component.name);
+        let bytes = component_bytes(component, base).await?;
+        let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
+        // What serves keeps its own copy until the switch.
+        let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
+        let read = {
+            let (component, base, target) = (component.clone(), base.to_owned(), files.clone());
+            let state_dir = self.state_dir.path().to_owned();
+            move || {
+                let places = FilePlaces { base: &base, state_dir: &state_dir, target: &target };
+                Ok((read_migrations(&component, &base)?, copy_files(&component, &places)?))
+            }
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
+        let (database, watch) = self.database(&id, component, &directory);
+        let account = self.run_queue.account(&share, component.hull.limits.cpu_rate.map(hull_manifest::Percent::get));
+        let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone(), Arc::clone(&account));
+        let began = hull_clock::now();
+        let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
+        if version.compiled() {
+            let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
+            tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
+        }
+        Ok(Prepared { served: Served { id, version, database, account, watch, files }, migrations })
+    }
+
+    fn database(
+        &self,
+        id: &ComponentId,
+        component: &Component,
+        directory: &hull_storage::ComponentDir,
+    ) -> (Database, Arc<DatabaseWatch>) {
+        let limits = &component.hull.limits;
+        let mut databases = self.databases.lock();
+        let opened = databases.entry(id.clone()).or_insert_with(|| {
+            let watch = Arc::default();
+            let options = database_options(id, limits, &watch);
+            (Database::new(directory, options), watch)
+        });
+        opened.clone()
+    }
+}
+
+/// Migrate every component's database, or tell which have been when one cannot be.
+pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), DeployFailed> {
+    let mut migrated = Vec::new();
+    for component in prepared {
+        let served = &component.served;
+        match served.database.migrate(&component.migrations).await {
+            Ok(numbers) => {
+                let name = |number| format!("migration {number} of {}", served.id.component());
+                migrated.extend(numbers.into_iter().map(name));
+            }
+            Err(error) => {
+                let problem =
+                    ComponentProblem { component: served.id.component().to_owned(), message: error.to_string() };
+                return Err(failed(app, vec![problem], migrated));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Remove the copies of `files` that nobody serves any more. Those of the version before stay until the next
+/// deployment: its last invocations may read them.
+pub(crate) fn sweep_files(deployed: &Deployed, before: Option<&Deployed>) {
+    let kept: Vec<&Path> = [Some(deployed), before]
+        .into_iter()
+        .flatten()
+        .flat_map(|deployed| &deployed.components)
+        .map(|served| served.files.as_path())
+        .collect();
+    for served in &deployed.components {
+        let Some(Ok(entries)) = served.files.parent().map(std::fs::read_dir) else { continue };
+        for entry in entries.flatten() {
+            let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILES));
+            let path = entry.path();
+            if is_copy
+                && !kept.contains(&path.as_path())
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
+                tracing::warn!(%error, path = %path.display(), "an old copy of files could not be removed");
+            }
+        }
+    }
+}

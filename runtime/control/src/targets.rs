@@ -1,0 +1,67 @@
+//! Where each route leads: to a component with what holds on that route, or to an answer of the manifest.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
+use hull_invocation::ComponentId;
+use hull_manifest::{App, HttpTarget, Route, StaticResponse, TriggerRoute};
+
+use crate::deploy::Deployed;
+use crate::error::ComponentProblem;
+use crate::node::Node;
+
+impl Node {
+    /// The routes of every app, with this one in place of what it was.
+    pub(crate) fn route_table(
+        &self,
+        app: &App,
+        apps: &BTreeMap<String, Deployed>,
+    ) -> Result<RouteTable<Target>, ComponentProblem> {
+        let others = apps.values().map(|deployed| &*deployed.app).filter(|other| other.name != app.name);
+        let mut routes = Vec::new();
+        for app in others.chain([app]) {
+            for trigger in &app.http_triggers {
+                let TriggerRoute::Public(route) = &trigger.route else { continue };
+                let target = match &trigger.target {
+                    HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
+                    HttpTarget::Component(name) => self.component_target(app, name.as_str(), route),
+                };
+                routes.extend(target.map(|target| (route.clone(), target)));
+            }
+        }
+        RouteTable::new(routes).map_err(|duplicate| ComponentProblem {
+            component: app.name.to_string(),
+            message: format!("{duplicate}; it is served already, by this app or another"),
+        })
+    }
+
+    fn component_target(&self, app: &App, name: &str, route: &Route) -> Option<Target> {
+        let component = app.component(name)?;
+        let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
+        let limits = &component.hull.limits;
+        let id = ComponentId::new(&app.name, &component.name);
+        let time = policy.and_then(|policy| policy.timeout).map_or(limits.time, |time| time.min(limits.time));
+        let body_max = policy.and_then(|policy| policy.body_max);
+        let body_in_max = body_max.map_or(limits.body_in_max, |most| most.min(limits.body_in_max));
+        Some(Target::Component(ComponentTarget {
+            time,
+            body_in_bytes_max: body_in_max.get(),
+            metrics: self.metrics().component(&id),
+            log: self.logs().component(&id),
+            id,
+        }))
+    }
+}
+
+fn static_answer(response: &StaticResponse) -> StaticAnswer {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &response.headers {
+        // The manifest has checked both.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+            headers.append(name, value);
+        }
+    }
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
+    StaticAnswer { status, headers, body: response.body.clone().into() }
+}
