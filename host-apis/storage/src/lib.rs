@@ -30,8 +30,8 @@ pub use migrations::{
     Applied, Dialect, MIGRATION_BYTES_MAX, MIGRATIONS_MAX, Migration, MigrationFile, migration_files,
 };
 pub use options::{
-    BATCH_KEYS_MAX, DatabaseOptions, KEY_BYTES_MAX, PAGE_KEYS_MAX, PARAMETERS_MAX, SQL_BYTES_MAX, StatementMeter,
-    StorageLimits,
+    BATCH_KEYS_MAX, DatabaseOptions, KEY_BYTES_MAX, MeteredWork, PAGE_KEYS_MAX, PARAMETERS_MAX, SQL_BYTES_MAX,
+    StatementMeter, StorageLimits,
 };
 pub use outbox::Outbox;
 pub use session::{Session, SessionOptions};

@@ -67,14 +67,18 @@ impl Default for StorageLimits {
     }
 }
 
-/// Called while a statement runs, every few thousand steps of the database's machine, on the thread that runs it.
-/// It may charge the component for the time used, and may hold the thread until it is the component's turn again.
+/// Is told of a component's work on its database.
 pub trait StatementMeter: Send + Sync + 'static {
-    /// `false` ends the statement with a timeout.
-    fn step(&self) -> bool;
+    /// Work begins on this thread. What is returned is dropped when it is over, on the same thread.
+    fn begin(&self) -> Box<dyn MeteredWork>;
+}
 
-    /// The component's work took so much CPU time since it was last told. Called with each step, and at the end.
-    fn used(&self, _cpu: Duration) {}
+/// Work that goes on.
+pub trait MeteredWork: Send {
+    /// Called every few thousand steps of the database's machine, on the thread that works. It may charge the component
+    /// for the time used, and may hold the thread until it is the component's turn again, for some milliseconds at a
+    /// time: between two calls the work's own bounds are looked at.
+    fn step(&mut self);
 }
 
 /// What a database is opened with.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::Account;
+use hull_dispatch::{Account, Stint};
 use hull_events::ComponentEvents;
 use hull_invocation::{CALL_DEPTH_MAX, CountRejected, Resource};
 use hull_manifest::{App, Component};
-use hull_storage::StatementMeter;
+use hull_storage::{MeteredWork, StatementMeter};
 use hull_telemetry::{ComponentMetrics, ResourceUsage};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -111,13 +111,18 @@ impl DatabaseWatch {
 }
 
 impl StatementMeter for DatabaseWatch {
-    fn step(&self) -> bool {
-        true
+    fn begin(&self) -> Box<dyn MeteredWork> {
+        Box::new(Statement(self.told().map(|told| told.account.stint())))
     }
+}
 
-    fn used(&self, cpu: Duration) {
-        if let Some(told) = self.told() {
-            told.account.charge(cpu);
+/// Before the component serves, its migrations run on nobody's account.
+struct Statement(Option<Stint>);
+
+impl MeteredWork for Statement {
+    fn step(&mut self) {
+        if let Some(stint) = &mut self.0 {
+            stint.step();
         }
     }
 }

@@ -4,9 +4,11 @@ mod compartment;
 mod door;
 mod invoke;
 mod run_queue;
+mod turn;
 
 pub use compartment::{Compartment, CompartmentStatus};
 pub use door::{Admission, Dispatch, Observer};
 pub use hull_admission::{BulkheadLimits, Share};
 pub use invoke::{Body, BodyError, Invoke};
 pub use run_queue::{Account, RunOrder, RunQueue, Running};
+pub use turn::Stint;

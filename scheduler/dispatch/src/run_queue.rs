@@ -14,6 +14,8 @@ use hull_admission::{CpuRate, FairQueue, Floor, Share};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
+use crate::turn::{Lender, Stint};
+
 /// What guest threads give way by: serving threads and other programs come first.
 const NICENESS: i32 = 10;
 /// A slice of so much CPU time shows that a guest is not quick.
@@ -58,9 +60,16 @@ struct State {
     is_stopping: bool,
 }
 
-struct Job {
-    account: Arc<Account>,
-    runnable: Runnable,
+pub(crate) struct Job {
+    pub(crate) account: Arc<Account>,
+    pub(crate) work: Work,
+}
+
+pub(crate) enum Work {
+    /// A slice of a guest, on the queue's thread.
+    Guest(Runnable),
+    /// A slice of somebody on a thread of its own.
+    Lend(Lender),
 }
 
 /// What one component uses of the CPU, charged to its bulkhead's share.
@@ -140,10 +149,16 @@ impl Shared {
             tracing::warn!(%error, "guest threads run at the same priority as serving threads");
         }
         let _runtime = handle.enter();
-        while let Some(Job { account, runnable }) = self.next() {
-            let before = hull_clock::thread_cpu();
-            runnable.run();
-            account.on_slice(hull_clock::thread_cpu().saturating_sub(before));
+        while let Some(Job { account, work }) = self.next() {
+            match work {
+                Work::Guest(runnable) => {
+                    let before = hull_clock::thread_cpu();
+                    runnable.run();
+                    account.on_slice(hull_clock::thread_cpu().saturating_sub(before));
+                }
+                // Who has the turn charges it.
+                Work::Lend(lender) => lender.lend(),
+            }
         }
     }
 
@@ -229,10 +244,23 @@ impl Account {
         F::Output: Send + 'static,
     {
         let account = Arc::clone(self);
-        let schedule = move |runnable| account.queue.push(Job { account: Arc::clone(&account), runnable });
+        let schedule = move |runnable| account.push(Job { account: Arc::clone(&account), work: Work::Guest(runnable) });
         let (runnable, task) = async_task::Builder::new().propagate_panic(true).spawn(|()| future, schedule);
         runnable.schedule();
         Running(task.fallible())
+    }
+
+    /// Begin work for the component on this thread, which is not the queue's.
+    pub fn stint(self: &Arc<Self>) -> Stint {
+        Stint::new(self)
+    }
+
+    pub(crate) fn order(&self) -> RunOrder {
+        self.queue.order
+    }
+
+    pub(crate) fn push(&self, job: Job) {
+        self.queue.push(job);
     }
 
     /// The CPU time it has used so far, in its queue and in place.
@@ -244,7 +272,8 @@ impl Account {
         self.rate.as_ref()?.lock().held_until(now)
     }
 
-    fn on_slice(&self, cpu: Duration) {
+    /// A slice is over: charge it, and remember if it was a long one.
+    pub(crate) fn on_slice(&self, cpu: Duration) {
         self.charge(cpu);
         if cpu < SLICE_LONG {
             return;

@@ -13,6 +13,7 @@ use rusqlite::InterruptHandle;
 use super::connection::Place;
 use super::watch::watch;
 use crate::error::StorageError;
+use crate::options::MeteredWork;
 
 /// How many steps of SQLite's machine lie between two questions: some tens of microseconds.
 pub(super) const STEPS_BETWEEN_CHECKS: i32 = 2000;
@@ -148,8 +149,8 @@ struct Current {
     allowance: Option<Allowance>,
     /// The watch looks at it.
     watched: bool,
-    /// The CPU time of the thread that works, up to which the meter was told.
-    metered: Duration,
+    /// Its end is told to the meter.
+    work: Option<Box<dyn MeteredWork>>,
 }
 
 impl Control {
@@ -157,13 +158,18 @@ impl Control {
         Self { current: Mutex::default(), place, interrupt, value_bytes_max: AtomicUsize::new(0) }
     }
 
-    /// What the statements from here on are allowed.
-    pub(super) fn allow(self: &Arc<Self>, allowance: Allowance) {
+    /// Run `work` within an allowance. Its end comes however the work ends.
+    pub(super) fn allowed<R>(self: &Arc<Self>, allowance: Allowance, work: impl FnOnce() -> R) -> R {
+        let _released = Released(self);
+        self.allow(allowance);
+        work()
+    }
+
+    fn allow(self: &Arc<Self>, allowance: Allowance) {
+        let metered = self.place.meter.as_ref().map(|meter| meter.begin());
         let mut current = self.current.lock();
         current.allowance = Some(allowance);
-        if self.place.meter.is_some() {
-            current.metered = hull_clock::thread_cpu();
-        }
+        current.work = metered;
         let watched = std::mem::replace(&mut current.watched, true);
         drop(current);
         if !watched {
@@ -171,28 +177,16 @@ impl Control {
         }
     }
 
-    /// Statements between two allowances are the host's savepoints and commits, which must not be ended half-way.
-    pub(super) fn release(&self) {
-        let mut current = self.current.lock();
-        current.allowance = None;
-        self.tell_meter(&mut current);
-    }
-
-    /// The progress handler: `true` ends the statement.
+    /// The progress handler: `true` ends the statement. Statements without an allowance are the host's savepoints and
+    /// commits, which must not be ended half-way.
     pub(super) fn must_stop(&self) -> bool {
-        let goes_on = self.place.meter.as_ref().is_none_or(|meter| meter.step());
-        let mut current = self.current.lock();
-        if current.allowance.is_some() {
-            self.tell_meter(&mut current);
+        // It may wait for its turn, and the watch must not wait with it.
+        let work = self.current.lock().work.take();
+        if let Some(mut work) = work {
+            work.step();
+            self.current.lock().work = Some(work);
         }
-        current.allowance.as_ref().is_some_and(|allowance| !goes_on || allowance.is_over())
-    }
-
-    fn tell_meter(&self, current: &mut Current) {
-        if let Some(meter) = &self.place.meter {
-            let now = hull_clock::thread_cpu();
-            meter.used(now.saturating_sub(std::mem::replace(&mut current.metered, now)));
-        }
+        self.current.lock().allowance.as_ref().is_some_and(Allowance::is_over)
     }
 
     /// Interrupt what runs if it is over; whether to look again. The lock is held, so that nothing is interrupted
@@ -223,5 +217,18 @@ impl Control {
 
     pub(super) fn set_value_bytes_max(&self, bytes: usize) {
         self.value_bytes_max.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Ends an allowance.
+struct Released<'a>(&'a Control);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        let mut current = self.0.current.lock();
+        current.allowance = None;
+        let work = current.work.take();
+        drop(current);
+        drop(work);
     }
 }

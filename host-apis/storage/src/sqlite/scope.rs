@@ -151,11 +151,7 @@ impl<'a> Scope<'a> {
     /// Run `work` within an allowance. The host's savepoints and commits are outside: they must not be ended
     /// half-way.
     pub(super) fn allowed<R>(&self, allowance: Allowance, work: impl FnOnce() -> R) -> R {
-        let control = &self.connection.control;
-        control.allow(allowance);
-        let result = work();
-        control.release();
-        result
+        self.connection.control.allowed(allowance, work)
     }
 
     /// How many pages the file has, with what is not committed yet.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hull_storage::{ComponentDir, Database, DatabaseOptions, Finished, StatementMeter, StorageError, Value};
+use hull_storage::{
+    ComponentDir, Database, DatabaseOptions, Finished, MeteredWork, StatementMeter, StorageError, Value,
+};
 
 use crate::fixture::{Fixture, component, event, execute, outgoing, session};
 
@@ -223,24 +225,50 @@ async fn bounds_can_change_while_the_file_is_open() {
     assert!(matches!(full, Err(StorageError::QuotaExceeded { limit_bytes: 4096, .. })), "{full:?}");
 }
 
-struct Steps(AtomicUsize, usize);
+#[derive(Default)]
+struct Steps {
+    begun: AtomicUsize,
+    steps: AtomicUsize,
+    ended: AtomicUsize,
+}
 
-impl StatementMeter for Steps {
-    fn step(&self) -> bool {
-        self.0.fetch_add(1, Ordering::Relaxed) < self.1
+struct Counted(Arc<Steps>);
+
+impl StatementMeter for Arc<Steps> {
+    fn begin(&self) -> Box<dyn MeteredWork> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Box::new(Counted(Arc::clone(self)))
+    }
+}
+
+impl MeteredWork for Counted {
+    fn step(&mut self) {
+        self.0.steps.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_meter_sees_statements_and_can_end_them() {
+async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
-    let steps = Arc::new(Steps(AtomicUsize::new(0), 100));
+    let steps = Arc::new(Steps::default());
     let directory = ComponentDir::unowned(folder.path()).expect("a folder");
-    let meter: Option<Arc<dyn StatementMeter>> = Some(Arc::clone(&steps) as Arc<dyn StatementMeter>);
-    let database = Database::new(&directory, DatabaseOptions { meter, ..DatabaseOptions::new(component()) });
+    let meter: Option<Arc<dyn StatementMeter>> = Some(Arc::new(Arc::clone(&steps)));
+    let mut options = DatabaseOptions { meter, ..DatabaseOptions::new(component()) };
+    options.limits.statement_time = Duration::from_millis(100);
+    let database = Database::new(&directory, options);
     let session = session(&database, None, Duration::from_mins(1));
     let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
     let ended = session.query(endless.into(), Vec::new()).await;
     assert!(matches!(ended, Err(StorageError::Timeout(_))), "{ended:?}");
-    assert!(steps.0.load(Ordering::Relaxed) > 100);
+    session.set("k".into(), b"v".to_vec()).await.expect("set");
+    assert!(steps.steps.load(Ordering::Relaxed) > 100);
+    let begun = steps.begun.load(Ordering::Relaxed);
+    assert!(begun >= 2, "a query and a write are two");
+    assert_eq!(begun, steps.ended.load(Ordering::Relaxed), "what begins ends");
 }
