@@ -11,6 +11,7 @@ use crate::{guests, toolchain, up};
 pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str]) -> anyhow::Result<ExitCode> {
     toolchain::ensure(workspace)?;
     guests::build(workspace, guests::SHOP)?;
+    guests::build(workspace, guests::TEST_GUESTS)?;
     up::build_host(workspace)?;
     // Apart from the host, so that the bench's own dependencies never change how the host is built.
     let mut cargo = workspace.cargo("");

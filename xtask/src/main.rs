@@ -20,6 +20,8 @@ usage: cargo xtask TASK
   up [-- ARGS…]     build everything and run the shop; ARGS go to `hull up`
   test [FILTER]     set up, check and test everything; FILTER picks tests by name
   bench http        measure HTTP throughput and latency beside native code
+  bench neighbour   measure what a component notices of a neighbour that does its worst
+  bench overload    measure what is left of a component that is offered ten times what it carries
   tidy              check what compilers do not: dependency edges, sizes, names, links
 ";
 
@@ -42,7 +44,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["up", "--", rest @ ..] => up::run(&workspace, rest),
         ["test"] => test::run(&workspace, None),
         ["test", filter] if !filter.starts_with('-') => test::run(&workspace, Some(filter)),
-        ["bench", "http", rest @ ..] => bench::run(&workspace, "http", rest),
+        ["bench", name @ ("http" | "neighbour" | "overload"), rest @ ..] => bench::run(&workspace, name, rest),
         ["tidy"] => tidy::run(&workspace),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

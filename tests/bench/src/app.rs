@@ -36,11 +36,21 @@ pub(crate) fn manifest(components: &[Component], reuse: &str) -> String {
 
 /// Run `hull up` on the manifest, with its state in `folder`. What it compiles is kept there.
 pub(crate) fn up(hull: &Path, folder: &Path, manifest: &str) -> anyhow::Result<Process> {
+    up_with(hull, folder, manifest, &[])
+}
+
+/// The same, with more flags.
+pub(crate) fn up_with(hull: &Path, folder: &Path, manifest: &str, flags: &[&str]) -> anyhow::Result<Process> {
     let file = folder.join("spin.toml");
     std::fs::write(&file, manifest).with_context(|| format!("cannot write {}", file.display()))?;
+    up_from(hull, &file, &folder.join("state"), flags)
+}
+
+/// `hull up` on a manifest that is there already.
+pub(crate) fn up_from(hull: &Path, file: &Path, state: &Path, flags: &[&str]) -> anyhow::Result<Process> {
     let mut command = Command::new(hull);
-    command.arg("up").arg("-f").arg(&file).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-    command.arg("--state-dir").arg(folder.join("state")).arg("--json");
+    command.arg("up").arg("-f").arg(file).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.arg("--state-dir").arg(state).arg("--json").args(flags);
     Process::start(command, Ready::JsonOnStdout)
 }
 

@@ -7,14 +7,24 @@ use anyhow::{Context as _, bail};
 
 /// Built components, below the project's root.
 const BUILT: &str = "components/target/wasm32-wasip2/release";
+/// And the guests that only tests need.
+const TEST_GUESTS: &str = "tests/guests/target/wasm32-wasip2/release";
 
 /// The file of a built component, as an absolute path.
 pub(crate) fn built(name: &str) -> anyhow::Result<PathBuf> {
-    let file = Path::new(BUILT).join(format!("{name}.wasm"));
+    found(&Path::new(BUILT).join(format!("{name}.wasm")))
+}
+
+/// The file of a built test guest, likewise.
+pub(crate) fn test_guest(name: &str) -> anyhow::Result<PathBuf> {
+    found(&Path::new(TEST_GUESTS).join(format!("{name}.wasm")))
+}
+
+fn found(file: &Path) -> anyhow::Result<PathBuf> {
     if !file.is_file() {
-        bail!("{} is missing; run this as `cargo xtask bench http`, which builds it", file.display());
+        bail!("{} is missing; run this as `cargo xtask bench`, which builds it", file.display());
     }
-    std::path::absolute(&file).context("the current folder has no path")
+    std::path::absolute(file).context("the current folder has no path")
 }
 
 /// The component with a custom section at its end that holds `number`; it means nothing to anyone.

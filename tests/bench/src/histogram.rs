@@ -37,6 +37,12 @@ impl Histogram {
         self.total
     }
 
+    /// How many were at most this, right to within the width of a bucket.
+    pub(crate) fn within(&self, bound: Duration) -> u64 {
+        let last = bucket(u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX));
+        self.counts.iter().take(last.saturating_add(1)).sum()
+    }
+
     /// The least latency that this share of all does not exceed; `share` is from 0 to 1. Zero if nothing was
     /// counted.
     pub(crate) fn percentile(&self, share: f64) -> Duration {
@@ -95,6 +101,9 @@ mod tests {
             assert!((found - expected).abs() <= expected / 100.0, "{share}: {found}");
         }
         assert_eq!(histogram.total(), 10_000);
+        let within = histogram.within(Duration::from_millis(4));
+        assert!((3_990..=4_040).contains(&within), "{within}");
+        assert_eq!(histogram.within(Duration::MAX), 10_000);
     }
 
     #[test]

@@ -31,7 +31,8 @@ fn serve(mut stream: TcpStream, answer: &[u8]) {
 }
 
 fn load(address: SocketAddr) -> Load {
-    Load { address, connections: 4, warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) }
+    let request = crate::connection::request("GET", "/", "");
+    Load { address, request, connections: 4, warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) }
 }
 
 /// Under load from a server that uses no CPU.

@@ -1,68 +1,53 @@
-//! Measures Hull beside what people would use instead, all on one machine and in one run; started by
-//! `cargo xtask bench`.
+//! Measures Hull beside what people would use instead, and what it does under attack and overload, all on one machine
+//! and in one run; started by `cargo xtask bench`.
 
 mod app;
+mod attacker;
+mod attacks;
+mod clients;
 mod components;
+mod connection;
+mod exchange;
 mod histogram;
 mod http;
 mod load;
 mod machine;
+mod neighbour;
+mod neighbour_table;
+mod options;
+mod overload;
 mod process;
 mod response;
 mod rounds;
+mod schedule;
+mod silent;
+mod stage;
 mod table;
+mod tally;
+mod ticker;
+mod verdict;
+mod watch;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]";
+use options::Bench;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some(options) = parse(&arguments) else {
-        eprintln!("{USAGE}");
+    let Some(bench) = options::parse(&arguments) else {
+        eprintln!("{}", options::USAGE);
         return ExitCode::from(2);
     };
-    match http::run(&options) {
+    let measured = match bench {
+        Bench::Http(options) => http::run(&options),
+        Bench::Neighbour(options) => neighbour::run(&options),
+        Bench::Overload(options) => overload::run(&options),
+    };
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
-        }
-    }
-}
-
-fn parse(arguments: &[String]) -> Option<http::Options> {
-    let mut words = arguments.iter();
-    if words.next()? != "http" {
-        return None;
-    }
-    let mut options = http::Options::default();
-    while let Some(name) = words.next() {
-        let value = words.next()?;
-        match name.as_str() {
-            "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
-            "--seconds" => options.seconds = value.parse().ok().filter(|seconds| *seconds > 0)?,
-            "--only" => options.only.clone_from(value),
-            _ => return None,
-        }
-    }
-    Some(options)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    fn rounds(line: &str) -> Option<usize> {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        parse(&words).map(|options| options.rounds)
-    }
-
-    #[test]
-    fn options_are_read_and_mistakes_refused() {
-        assert_eq!(rounds("http --rounds 3 --seconds 1 --only native"), Some(3));
-        for bad in ["", "events", "http --rounds", "http --rounds 0", "http --rounds many", "http --fast 1"] {
-            assert_eq!(rounds(bad), None, "{bad}");
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Process {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where its operator asks it, if it said so.
+    pub(crate) admin: Option<SocketAddr>,
     /// From starting the process to its word that it is ready.
     pub(crate) started_in: Duration,
 }
@@ -43,7 +45,9 @@ impl Process {
         forward(out.context("no standard output")?, true, sender.clone());
         forward(err.context("no standard error")?, false, sender);
         match wait_until_ready(&lines, ready, begin) {
-            Ok(address) => Ok(Self { child, address, started_in: hull_clock::now() - begin }),
+            Ok(Addresses { listen, admin }) => {
+                Ok(Self { child, address: listen, admin, started_in: hull_clock::now() - begin })
+            }
             Err(error) => {
                 stop(&mut child);
                 Err(error.context(format!("{program} did not become ready")))
@@ -97,14 +101,14 @@ fn forward(from: impl Read + Send + 'static, on_stdout: bool, to: mpsc::Sender<L
     });
 }
 
-fn wait_until_ready(lines: &mpsc::Receiver<Line>, ready: Ready, begin: Instant) -> anyhow::Result<SocketAddr> {
+fn wait_until_ready(lines: &mpsc::Receiver<Line>, ready: Ready, begin: Instant) -> anyhow::Result<Addresses> {
     let mut said = Vec::new();
     loop {
         let left = (begin + START_MAX).saturating_duration_since(hull_clock::now());
         match lines.recv_timeout(left) {
             Ok(line) => {
-                if let Some(address) = address_in(&line, ready) {
-                    return Ok(address);
+                if let Some(addresses) = addresses_in(&line, ready) {
+                    return Ok(addresses);
                 }
                 said.push(line.text);
             }
@@ -114,16 +118,23 @@ fn wait_until_ready(lines: &mpsc::Receiver<Line>, ready: Ready, begin: Instant) 
     }
 }
 
-fn address_in(line: &Line, ready: Ready) -> Option<SocketAddr> {
+struct Addresses {
+    listen: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+fn addresses_in(line: &Line, ready: Ready) -> Option<Addresses> {
     match ready {
         Ready::JsonOnStdout if line.on_stdout => {
             let event: serde_json::Value = serde_json::from_str(&line.text).ok()?;
             let is_ready = event.get("event")?.as_str()? == "ready";
-            is_ready.then(|| event.get("listen")?.as_str()?.parse().ok()).flatten()
+            let address = |name: &str| event.get(name)?.as_str()?.parse().ok();
+            let listen = is_ready.then(|| address("listen")).flatten()?;
+            Some(Addresses { listen, admin: address("admin") })
         }
         Ready::UrlOnStderr if !line.on_stdout => {
             let (_, rest) = line.text.split_once("http://")?;
-            rest.split(['/', ' ']).next()?.parse().ok()
+            Some(Addresses { listen: rest.split(['/', ' ']).next()?.parse().ok()?, admin: None })
         }
         _ => None,
     }
@@ -140,10 +151,11 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use super::{Line, Process, Ready, address_in, resident_bytes};
+    use super::{Line, Process, Ready, addresses_in, resident_bytes};
 
     fn address(on_stdout: bool, text: &str, ready: Ready) -> Option<String> {
-        address_in(&Line { on_stdout, text: text.to_owned() }, ready).map(|address| address.to_string())
+        let addresses = addresses_in(&Line { on_stdout, text: text.to_owned() }, ready)?;
+        Some(addresses.admin.unwrap_or(addresses.listen).to_string())
     }
 
     #[test]
@@ -151,6 +163,8 @@ mod tests {
         let json = r#"{"event":"ready","listen":"127.0.0.1:1234","ready_ms":7}"#;
         assert_eq!(address(true, json, Ready::JsonOnStdout).as_deref(), Some("127.0.0.1:1234"));
         assert_eq!(address(false, json, Ready::JsonOnStdout), None);
+        let with_admin = r#"{"event":"ready","listen":"127.0.0.1:1234","admin":"127.0.0.1:77"}"#;
+        assert_eq!(address(true, with_admin, Ready::JsonOnStdout).as_deref(), Some("127.0.0.1:77"));
         assert_eq!(address(true, r#"{"event":"route","listen":"127.0.0.1:1"}"#, Ready::JsonOnStdout), None);
         let url = "Serving HTTP on http://127.0.0.1:1234/";
         assert_eq!(address(false, url, Ready::UrlOnStderr).as_deref(), Some("127.0.0.1:1234"));

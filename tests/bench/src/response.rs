@@ -12,6 +12,8 @@ pub(crate) struct Whole {
     pub(crate) status: u16,
     /// How many bytes it takes, head and body.
     pub(crate) length: usize,
+    /// Whether the server closes the connection after it.
+    pub(crate) closes: bool,
 }
 
 /// The response at the beginning of `bytes`, or none as long as a part is missing.
@@ -19,6 +21,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Whole>, Malformed> {
     let Some(head_end) = find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let (head, body) = (&bytes[..head_end + 2], &bytes[head_end + 4..]);
     let status = status(head)?;
+    let closes = header(head, b"connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
     let body_length = if let Some(value) = header(head, b"content-length") {
         let length = number(value, 10).ok_or(Malformed("content-length is not a number"))?;
         (body.len() >= length).then_some(length)
@@ -27,7 +30,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Whole>, Malformed> {
     } else {
         return Err(Malformed("neither content-length nor chunks: the end cannot be seen"));
     };
-    Ok(body_length.map(|length| Whole { status, length: head_end + 4 + length }))
+    Ok(body_length.map(|length| Whole { status, length: head_end + 4 + length, closes }))
 }
 
 /// How long the chunked body is, or none as long as a part is missing. Trailers are not expected.
@@ -83,8 +86,14 @@ mod tests {
 
     #[test]
     fn both_framings_are_understood() {
-        assert_eq!(parse(WITH_LENGTH), Ok(Some(Whole { status: 200, length: WITH_LENGTH.len() })));
-        assert_eq!(parse(CHUNKED), Ok(Some(Whole { status: 503, length: CHUNKED.len() })));
+        assert_eq!(parse(WITH_LENGTH), Ok(Some(Whole { status: 200, length: WITH_LENGTH.len(), closes: false })));
+        assert_eq!(parse(CHUNKED), Ok(Some(Whole { status: 503, length: CHUNKED.len(), closes: false })));
+    }
+
+    #[test]
+    fn a_last_answer_says_so() {
+        let last = b"HTTP/1.1 500 Oops\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(parse(last), Ok(Some(Whole { status: 500, length: last.len(), closes: true })));
     }
 
     #[test]

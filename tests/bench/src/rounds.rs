@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::connection;
 use crate::load::Load;
 use crate::process::Process;
 
@@ -64,7 +65,8 @@ pub(crate) fn run(subjects: &[Subject<'_>], rounds: usize, connections: usize, m
 
 fn turn(subject: &Subject<'_>, connections: usize, measured: Duration) -> anyhow::Result<Turn> {
     let process = (subject.start)().context("it does not start")?;
-    let load = Load { address: process.address, connections, warm_up: Duration::from_secs(1), measured };
+    let request = connection::request("GET", "/", "");
+    let load = Load { address: process.address, request, connections, warm_up: Duration::from_secs(1), measured };
     let outcome = load.run(|| process.cpu())?;
     let percentile = |share| outcome.latencies.percentile(share);
     Ok(Turn {

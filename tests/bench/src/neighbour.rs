@@ -1,0 +1,212 @@
+//! `bench neighbour`: what a component of the shop notices of a neighbour that does its worst, with the fair run queue
+//! and without, and beside it what a native server in a process of its own notices of the same.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::attacker::{self, Attacker, Force, Used};
+use crate::attacks::{self, Attack};
+use crate::clients::Phase;
+use crate::load::Load;
+use crate::neighbour_table;
+use crate::process::Process;
+use crate::stage::{self, Host, Stage};
+use crate::tally::Tally;
+use crate::watch::{self, Seen};
+use crate::{machine, verdict};
+
+/// What to measure, and how long.
+pub(crate) struct Options {
+    /// How long each attack lasts.
+    pub(crate) seconds: u64,
+    /// Which.
+    pub(crate) attacks: Vec<Attack>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seconds: 20, attacks: attacks::ALL.to_vec() }
+    }
+}
+
+/// The victim is asked for this share of what it carries.
+const SHARE: f64 = 0.3;
+const CAPACITY_TIME: Duration = Duration::from_secs(3);
+/// A short attack before the one that counts.
+const REHEARSAL: Duration = Duration::from_secs(2);
+/// Memory may take so long to be back.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+const SETTLE_LOOK: Duration = Duration::from_millis(200);
+/// An attack begins with the victim's first counted request and outlasts the last one.
+const OUTLAST: Duration = Duration::from_millis(300);
+const UNFAIR: &[&str] = &["--unfair-cpu"];
+
+/// One attack on one host.
+pub(crate) struct Attacked {
+    /// The victim just before.
+    pub(crate) alone: Tally,
+    /// And under attack.
+    pub(crate) victim: Tally,
+    /// How much of an attack it was.
+    pub(crate) force: Force,
+    /// What the attacker used meanwhile.
+    pub(crate) used: Used,
+    /// What the host looked like meanwhile.
+    pub(crate) seen: Seen,
+    /// The host's memory before and after, in bytes.
+    pub(crate) memory: (u64, u64),
+}
+
+/// A row of a table: an attack and what came of it, or why it could not be measured.
+pub(crate) struct Row {
+    /// Which.
+    pub(crate) attack: Attack,
+    /// What came of it.
+    pub(crate) outcome: Result<Attacked, String>,
+}
+
+/// What all rows have in common.
+struct Bench<'a> {
+    options: &'a Options,
+    stage: Stage,
+    per_second: f64,
+}
+
+/// Measure and print.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let stage = Stage::prepare()?;
+    let host = stage.host(&[])?;
+    let carried = capacity(&host)?;
+    let bench = Bench { options, stage, per_second: carried * SHARE };
+    let alone = bench.alone(host.process.address, &host, options.seconds)?;
+    drop(host);
+    let fair = bench.rows("hull", options.attacks.iter().copied(), |attack| bench.on_hull(attack, &[]));
+    let about_cpu = options.attacks.iter().copied().filter(|attack| attack.is_about_cpu());
+    let unfair = bench.rows("hull --unfair-cpu", about_cpu, |attack| bench.on_hull(attack, UNFAIR));
+    let native = bench.rows("native", options.attacks.iter().copied(), |attack| bench.on_native(attack));
+
+    println!("\n{}", machine::describe());
+    println!("{}", neighbour_table::setting(carried, bench.per_second, options.seconds));
+    println!("{}", neighbour_table::hull(Some(&alone), &fair));
+    if !unfair.is_empty() {
+        println!("without the fair run queue (`hull up --unfair-cpu`):\n\n{}", neighbour_table::hull(None, &unfair));
+    }
+    println!("a native victim in a process of its own:\n\n{}", neighbour_table::native(&native));
+    let failed = [&fair, &unfair, &native].into_iter().flatten().filter(|row| row.outcome.is_err()).count();
+    anyhow::ensure!(failed == 0, "{failed} attacks could not be measured");
+    Ok(())
+}
+
+/// Requests a second that the victim carries when it is alone.
+fn capacity(host: &Host) -> anyhow::Result<f64> {
+    eprintln!("measuring what products carries");
+    let load = Load {
+        address: host.process.address,
+        request: host.request.clone(),
+        connections: stage::CONNECTIONS,
+        warm_up: Duration::from_secs(1),
+        measured: CAPACITY_TIME,
+    };
+    Ok(load.run(|| host.process.cpu()).context("cannot tell what products carries")?.rate)
+}
+
+impl Bench<'_> {
+    fn rows(
+        &self,
+        subject: &str,
+        attacks: impl Iterator<Item = Attack>,
+        measure: impl Fn(Attack) -> anyhow::Result<Attacked>,
+    ) -> Vec<Row> {
+        let row = |attack: Attack| {
+            eprintln!("{subject}: {}, {} s", attack.name(), self.options.seconds);
+            let outcome = measure(attack).map_err(|error| format!("{error:#}"));
+            if let Err(why) = &outcome {
+                eprintln!("  failed: {why}");
+            }
+            Row { attack, outcome }
+        };
+        attacks.map(row).collect()
+    }
+
+    /// The victim is in the host that is attacked.
+    fn on_hull(&self, attack: Attack, flags: &[&str]) -> anyhow::Result<Attacked> {
+        let host = self.stage.host(flags)?;
+        self.measure(attack, &host, host.process.address)
+    }
+
+    /// The victim is a native server beside the host that is attacked.
+    fn on_native(&self, attack: Attack) -> anyhow::Result<Attacked> {
+        let host = self.stage.host(&[])?;
+        let native = self.stage.native(&host.product)?;
+        self.measure(attack, &host, native.address)
+    }
+
+    fn alone(&self, victim: SocketAddr, host: &Host, seconds: u64) -> anyhow::Result<Tally> {
+        let measured = Duration::from_secs(seconds);
+        stage::victim_plan(victim, &host.request, self.per_second, measured).run(|_| Ok(()))
+    }
+
+    fn measure(&self, attack: Attack, host: &Host, victim: SocketAddr) -> anyhow::Result<Attacked> {
+        let process = &host.process;
+        attacker::warm_up(attack, process)?;
+        let attacker = Attacker::prepare(attack, &self.stage, process)?;
+        // What the host keeps for good (pools, connections, caches) is there before the memory is looked at.
+        self.attack(attacker.clone(), host, victim, REHEARSAL).context("cannot rehearse the attack")?;
+        attacker::rest(process)?;
+        let alone = self.alone(victim, host, (self.options.seconds / 4).max(2))?;
+        let (memory_before, before) = (process.resident_bytes()?, attacker::used(process)?);
+        let lasts = Duration::from_secs(self.options.seconds);
+        let (victim, force, seen) = self.attack(attacker, host, victim, lasts)?;
+        let used = attacker::used(process)?.since(before);
+        let memory = (memory_before, settled(process, memory_before)?);
+        Ok(Attacked { alone, victim, force, used, seen, memory })
+    }
+
+    /// Ask the victim for so long while the attack goes on and the host is watched.
+    fn attack(
+        &self,
+        attacker: Attacker,
+        host: &Host,
+        victim: SocketAddr,
+        lasts: Duration,
+    ) -> anyhow::Result<(Tally, Force, Seen)> {
+        let plan = stage::victim_plan(victim, &host.request, self.per_second, lasts);
+        let stop = AtomicBool::new(false);
+        let (go, begin) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| watch::watch(&host.process, &stop));
+            let attacker = scope.spawn(move || {
+                begin.recv().context("the victim's clients ended before the attack")?;
+                attacker.attack(&self.stage, lasts + OUTLAST)
+            });
+            let tally = plan.run(|phase| {
+                if phase == Phase::CountingBegins {
+                    // It fails only if the attacker is gone, which shows below.
+                    let _ = go.send(());
+                }
+                Ok(())
+            });
+            drop(go);
+            let force = attacker.join().map_err(|_| anyhow::anyhow!("the attacker panicked"));
+            stop.store(true, Ordering::Relaxed);
+            let seen = watcher.join().map_err(|_| anyhow::anyhow!("the watcher panicked"));
+            Ok((tally?, force??, seen??))
+        })
+    }
+}
+
+/// The memory of the host once it is back, or when it has had its time.
+fn settled(process: &Process, before: u64) -> anyhow::Result<u64> {
+    let until = hull_clock::now() + SETTLE_MAX;
+    loop {
+        let now = process.resident_bytes()?;
+        if verdict::is_back(before, now) || hull_clock::now() >= until {
+            return Ok(now);
+        }
+        std::thread::sleep(SETTLE_LOOK);
+    }
+}

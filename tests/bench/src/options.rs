@@ -1,0 +1,116 @@
+//! The command line: which bench, and how thorough.
+
+use crate::attacks::Attack;
+use crate::{http, neighbour, overload};
+
+/// For those who mistyped.
+pub(crate) const USAGE: &str = "\
+usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
+       hull-bench neighbour [--seconds N] [--attacks NAME,NAME…]
+       hull-bench overload [--seconds N]
+
+attacks: spin, memory, flood, downstream, storm, logs, storage, panics, deploys";
+
+/// What to run.
+pub(crate) enum Bench {
+    /// Throughput and latency beside others.
+    Http(http::Options),
+    /// What a neighbour can do to a component.
+    Neighbour(neighbour::Options),
+    /// What is left of a component under too many requests.
+    Overload(overload::Options),
+}
+
+/// Nothing for anything that is not understood.
+pub(crate) fn parse(arguments: &[String]) -> Option<Bench> {
+    let (name, rest) = arguments.split_first()?;
+    let (pairs, left) = rest.as_chunks::<2>();
+    if !left.is_empty() {
+        return None;
+    }
+    let pairs = pairs.iter().map(|[name, value]| (name.as_str(), value.as_str()));
+    match name.as_str() {
+        "http" => http(pairs).map(Bench::Http),
+        "neighbour" => neighbour(pairs).map(Bench::Neighbour),
+        "overload" => overload(pairs).map(Bench::Overload),
+        _ => None,
+    }
+}
+
+fn http<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<http::Options> {
+    let mut options = http::Options::default();
+    for (name, value) in pairs {
+        match name {
+            "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
+            "--seconds" => options.seconds = seconds(value)?,
+            "--only" => value.clone_into(&mut options.only),
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn neighbour<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<neighbour::Options> {
+    let mut options = neighbour::Options::default();
+    for (name, value) in pairs {
+        match name {
+            "--seconds" => options.seconds = seconds(value)?,
+            "--attacks" => options.attacks = value.split(',').map(Attack::named).collect::<Option<_>>()?,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn overload<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<overload::Options> {
+    let mut options = overload::Options::default();
+    for (name, value) in pairs {
+        match name {
+            "--seconds" => options.seconds = seconds(value)?,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn seconds(value: &str) -> Option<u64> {
+    value.parse().ok().filter(|seconds| *seconds > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bench, parse};
+    use crate::attacks::Attack;
+
+    fn parsed(line: &str) -> Option<Bench> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn options_are_read() {
+        let Some(Bench::Http(http)) = parsed("http --rounds 3 --seconds 1 --only native") else { panic!("http") };
+        assert_eq!((http.rounds, http.seconds, http.only.as_str()), (3, 1, "native"));
+        let Some(Bench::Neighbour(neighbour)) = parsed("neighbour --attacks spin,deploys") else { panic!("neighbour") };
+        assert_eq!((neighbour.seconds, neighbour.attacks), (20, vec![Attack::Spin, Attack::Deploys]));
+        let Some(Bench::Overload(overload)) = parsed("overload --seconds 4") else { panic!("overload") };
+        assert_eq!(overload.seconds, 4);
+    }
+
+    #[test]
+    fn mistakes_are_refused() {
+        for bad in [
+            "",
+            "events",
+            "http --rounds",
+            "http --rounds 0",
+            "http --rounds many",
+            "http --fast 1",
+            "neighbour --attacks spin,kindness",
+            "neighbour --seconds 0",
+            "overload --rounds 1",
+        ] {
+            assert!(parsed(bad).is_none(), "{bad}");
+        }
+    }
+}
