@@ -62,7 +62,7 @@ impl App {
     /// Another manifest for the same app.
     pub fn set_text(&self, manifest: &str) -> anyhow::Result<()> {
         let mut text = manifest.to_owned();
-        for guest in ["probe", "probe_p3", "ungranted"] {
+        for guest in ["probe", "probe_p3", "hostile", "hostile_p3", "ungranted"] {
             let name = format!("{{{guest}}}");
             if text.contains(&name) {
                 text = text.replace(&name, &files::guest(guest)?.display().to_string());

@@ -61,6 +61,13 @@ pub(crate) fn spin_for(ms: u64) {
     }
 }
 
+/// Compute so much, however long that takes among others.
+pub(crate) fn work(turns: u64) {
+    for turn in 0..turns {
+        black_box(turn);
+    }
+}
+
 /// Call oneself without end.
 #[allow(unconditional_recursion)]
 pub(crate) fn recurse(depth: u64) -> u64 {

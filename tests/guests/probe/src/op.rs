@@ -105,6 +105,9 @@ pub(crate) enum Step {
     Spin {
         ms: u64,
     },
+    Work {
+        turns: u64,
+    },
     Trap,
     Panic {
         message: String,
@@ -153,7 +156,7 @@ pub(crate) fn perform(step: Step, open: &mut Open) -> Result<Value, Fault> {
         Step::Connect { address } => surroundings::connect(&address),
         Step::Now => Ok(hull_sdk::clock::now_ms().into()),
         Step::Count => Ok(surroundings::count().into()),
-        Step::Log { .. } | Step::Print { .. } | Step::Sleep { .. } | Step::Spin { .. } => {
+        Step::Log { .. } | Step::Print { .. } | Step::Sleep { .. } | Step::Spin { .. } | Step::Work { .. } => {
             pass(&step);
             Ok(Value::Null)
         }
@@ -177,6 +180,7 @@ fn pass(step: &Step) {
         Step::Print { message } => println!("{message}"),
         Step::Sleep { ms } => hull_sdk::clock::sleep(std::time::Duration::from_millis(*ms)),
         Step::Spin { ms } => misbehave::spin_for(*ms),
+        Step::Work { turns } => misbehave::work(*turns),
         _ => {}
     }
 }

@@ -1,0 +1,78 @@
+//! Calls within the app: how deep they nest, and how many may be alive below one request.
+
+use hull_tests::probe;
+use serde_json::{Value, json};
+
+use crate::downstream::{Downstream, downstream};
+use crate::told::{Counted, bound};
+use crate::{limited, limits};
+
+const DEPTH: usize = 8;
+/// The request's own invocation is one of those that are alive.
+const BELOW: usize = 63;
+
+pub(crate) fn manifest(downstream: &Downstream) -> String {
+    let grant = downstream.grant();
+    let wide = "concurrency = 100\ntime = \"30s\"\noutbound = { concurrency = 100, time = \"30s\" }";
+    let asynchronous = |name: &str| limited(name, &grant, "", wide).replace("{probe}", "{probe_p3}");
+    [
+        probe::component("ring-a", &grant, ""),
+        probe::component("ring-b", &grant, ""),
+        asynchronous("trunk"),
+        asynchronous("leaf"),
+    ]
+    .concat()
+}
+
+#[test]
+fn how_deep() -> anyhow::Result<()> {
+    let running = limits()?;
+    let client = running.client();
+    let (mut a, mut b) = (Counted::of(&running, "ring-a")?, Counted::of(&running, "ring-b")?);
+    // The two call each other in turn, as often as the script says.
+    let call = |component: &str, script: &Value| json!([{"do": "call", "url": format!("http://{component}.internal/run"), "script": script}]);
+    let nested = |depth: usize| {
+        let to = |n: usize| if n.is_multiple_of(2) { "ring-b" } else { "ring-a" };
+        (2..=depth).rev().fold(json!([{"do": "count"}]), |script, n| call(to(n), &script))
+    };
+    let told = client.post("/ring-a/run", &nested(DEPTH))?.expect(200)?.text();
+    assert!(!told.contains("error"), "{told}");
+    b.rose(&[])?;
+    let told = client.post("/ring-a/run", &nested(DEPTH + 1))?.expect(200)?.text();
+    assert!(told.contains("LoopDetected"), "{told}");
+    // It is the eighth that may not call.
+    b.rose(&[("call-depth", 1)])?;
+    a.rose(&[])?;
+    bound(&running, "ring-b", "call-depth", DEPTH as f64)?;
+    Ok(())
+}
+
+#[test]
+fn how_many_below_one_request() -> anyhow::Result<()> {
+    let (running, downstream) = (limits()?, downstream()?);
+    let client = running.client();
+    let mut counted = Counted::of(&running, "trunk")?;
+    let path = |name: &str, times: usize| {
+        let leaf = downstream.url(&format!("hold/{name}"));
+        format!("/trunk/call?times={times}&url=http://leaf.internal/call?url={leaf}")
+    };
+    let refused = |name: &str, times: usize, let_in: usize| -> anyhow::Result<usize> {
+        let mut asking = client.request("GET", &path(name, times)).start()?;
+        // All are alive at once: none of them ends before all the others have begun.
+        downstream.until_held(name, let_in)?;
+        downstream.release(name);
+        let head = asking.head()?;
+        let told: Vec<Value> = serde_json::from_slice(&asking.body(&head)?)?;
+        let served = told.iter().filter(|one| one["status"] == 200).count();
+        let refused = told.iter().filter(|one| one["error"].is_string()).count();
+        anyhow::ensure!((served, served + refused) == (let_in, times), "{told:?}");
+        Ok(refused)
+    };
+    assert_eq!(refused("exactly", BELOW, BELOW)?, 0);
+    counted.rose(&[])?;
+    assert_eq!(refused("beyond", BELOW + 5, BELOW)?, 5);
+    counted.rose(&[("call-depth", 5)])?;
+    // All of them have ended: the next request has as many again.
+    assert_eq!(refused("again", BELOW, BELOW)?, 0);
+    counted.rose(&[])
+}
