@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hull_dispatch::{Body, BodyError, Invoke};
-use hull_invocation::{Cause, Invocation, Slot};
+use hull_invocation::{Cause, Invocation, Resource, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
@@ -45,6 +45,7 @@ pub(crate) async fn call(
     let target = caller.target.sibling(target);
     let lineage = caller.lineage.call(target.clone()).map_err(|error| {
         tracing::info!(caller = %caller.target, %target, %error, "a call was refused");
+        egress.rejected.rejected(Resource::CallDepth);
         WasiError::LoopDetected
     })?;
     let now = hull_clock::now();

@@ -2,14 +2,15 @@
 //! a client of its own: a pooled connection that one was granted must not serve another.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hull_dispatch::Invoke;
+use hull_invocation::{CountRejected, Resource};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::Semaphore;
-use wasmtime_wasi_http::WasiBody;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 use crate::connector::CheckedConnector;
 use crate::policy::AllowedHosts;
@@ -27,20 +28,26 @@ pub struct EgressLimits {
 
 /// Connections that are kept open to one host without being used.
 const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 16;
-const IDLE_CONNECTION_TIME: Duration = Duration::from_secs(60);
+const IDLE_CONNECTION_TIME: Duration = Duration::from_mins(1);
 
 /// One component's way out.
 pub struct Egress {
     pub(crate) allowed: Arc<AllowedHosts>,
     pub(crate) limits: EgressLimits,
-    pub(crate) places: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     pub(crate) client: Client<HttpsConnector<CheckedConnector>, WasiBody>,
     pub(crate) door: Arc<dyn Invoke>,
+    pub(crate) rejected: Arc<dyn CountRejected>,
 }
 
 impl Egress {
-    /// `door` serves calls to other components.
-    pub fn new(allowed: AllowedHosts, limits: EgressLimits, door: Arc<dyn Invoke>) -> Self {
+    /// `door` serves calls to other components; `rejected` counts what is refused for a bound.
+    pub fn new(
+        allowed: AllowedHosts,
+        limits: EgressLimits,
+        door: Arc<dyn Invoke>,
+        rejected: Arc<dyn CountRejected>,
+    ) -> Self {
         let allowed = Arc::new(allowed);
         let connector = HttpsConnectorBuilder::new()
             .with_webpki_roots()
@@ -53,6 +60,25 @@ impl Egress {
             .pool_idle_timeout(IDLE_CONNECTION_TIME)
             .build(connector);
         let places = Arc::new(Semaphore::new(limits.concurrency));
-        Self { allowed, limits, places, client, door }
+        Self { allowed, limits, places, client, door, rejected }
+    }
+
+    /// Requests to the outside that are under way now, up to `limits.outbound.concurrency`.
+    pub fn in_use(&self) -> u32 {
+        u32::try_from(self.limits.concurrency.saturating_sub(self.places.available_permits())).unwrap_or(u32::MAX)
+    }
+
+    /// A place for one more request, until a time. When that is over nobody connects any more, even with a place that
+    /// was given back at the same moment.
+    pub(crate) async fn place(&self, now: Instant, until: Instant) -> Result<OwnedSemaphorePermit, WasiError> {
+        if now >= until {
+            return Err(WasiError::HttpResponseTimeout);
+        }
+        let place = tokio::time::timeout_at(until.into(), Arc::clone(&self.places).acquire_owned()).await;
+        if hull_clock::now() >= until {
+            self.rejected.rejected(Resource::OutboundConcurrency);
+            return Err(WasiError::ConnectionLimitReached);
+        }
+        place.ok().and_then(Result::ok).ok_or(WasiError::ConnectionLimitReached)
     }
 }

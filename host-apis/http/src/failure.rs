@@ -17,6 +17,10 @@ pub(crate) fn of_client(error: &(dyn StdError + 'static)) -> WasiError {
     }
     let mut next = Some(error);
     while let Some(error) = next {
+        // The request's own body ended it.
+        if let Some(WasiError::HttpRequestBodySize(bytes)) = error.downcast_ref::<WasiError>() {
+            return WasiError::HttpRequestBodySize(*bytes);
+        }
         if let Some(io) = error.downcast_ref::<io::Error>() {
             return of_io(io);
         }

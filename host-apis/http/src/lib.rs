@@ -2,6 +2,7 @@
 //! components that never leave the process.
 
 mod address;
+mod body;
 mod call;
 mod connector;
 mod egress;
@@ -12,3 +13,6 @@ mod policy;
 pub use egress::{Egress, EgressLimits};
 pub use outgoing::OutgoingHttp;
 pub use policy::{AllowedHosts, Refusal};
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,18 @@
 //! The hook through which every outgoing request of a guest passes, whichever generation of `wasi:http` it speaks.
 
-use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
-use std::time::Instant;
 
-use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hull_invocation::Invocation;
-use tokio::time::Sleep;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
+use crate::body::{Until, sized, timed};
 use crate::call::{call, internal_target};
 use crate::connector::{host_of, port_of};
 use crate::egress::Egress;
@@ -69,7 +66,7 @@ impl WasiHttpHooks for OutgoingHttp {
     }
 }
 
-async fn send(
+pub(crate) async fn send(
     egress: &Egress,
     caller: &Invocation,
     request: Request<WasiBody>,
@@ -84,67 +81,44 @@ async fn send(
     }
     if let Some(target) = internal_target(uri) {
         let target = target.to_owned();
-        let most = egress.limits.body_bytes_max;
-        let request = request.map(|body| limited(body, most, WasiError::HttpRequestBodySize));
-        let response = call(egress, caller, &target, options.first_byte_timeout, request).await?;
-        return Ok(response.map(|body| limited(body, most, WasiError::HttpResponseBodySize)));
+        let too_large = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&too_large);
+        let refuse = move |bytes_max| {
+            noted.store(true, Ordering::Release);
+            WasiError::HttpRequestBodySize(bytes_max)
+        };
+        let request = request.map(|body| sized(egress, body, refuse));
+        let response = call(egress, caller, &target, options.first_byte_timeout, request).await;
+        // The callee fails because its request breaks off: the caller is told why it does.
+        let response = response.map_err(|error| {
+            let too_large = too_large.load(Ordering::Acquire);
+            if too_large { WasiError::HttpRequestBodySize(Some(egress.limits.body_bytes_max)) } else { error }
+        })?;
+        return Ok(response.map(|body| sized(egress, body, WasiError::HttpResponseBodySize)));
     }
     let now = hull_clock::now();
-    let until = now.checked_add(egress.limits.time).map_or(caller.deadline, |end| end.min(caller.deadline));
-    let first_byte = options.first_byte_timeout.and_then(|time| now.checked_add(time));
-    let head_until = first_byte.map_or(until, |end| end.min(until));
-    let sent = tokio::time::timeout_at(head_until.into(), send_outside(egress, request)).await;
-    let response = sent.unwrap_or(Err(WasiError::HttpResponseTimeout))?;
-    Ok(response.map(|body| TimedBody { body, until, sleep: None }.boxed_unsync()))
-}
-
-/// A body that must have ended by a time: to the last byte, as `limits.outbound.time` says.
-struct TimedBody {
-    body: WasiBody,
-    until: Instant,
-    /// Armed when the body is waited for.
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl http_body::Body for TimedBody {
-    type Data = Bytes;
-    type Error = WasiError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame);
-        }
-        let until = self.until;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
-        sleep.as_mut().poll(cx).map(|()| Some(Err(WasiError::HttpResponseTimeout)))
-    }
+    let until = Until::of(egress, now, caller.deadline);
+    let first_byte = options.first_byte_timeout.and_then(|time| now.checked_add(time)).filter(|end| *end < until.at);
+    let head_until = first_byte.map_or(until, |at| Until { at, is_own: false });
+    let place = egress.place(now, head_until.at).await?;
+    let sent = tokio::time::timeout_at(head_until.at.into(), send_outside(egress, place, request)).await;
+    let response = sent.unwrap_or_else(|_| Err(head_until.passed(&*egress.rejected)))?;
+    Ok(response.map(|body| timed(egress, body, until)))
 }
 
 /// Over the network. The component's place is held until the response's body has ended.
-async fn send_outside(egress: &Egress, request: Request<WasiBody>) -> Result<Response<WasiBody>, WasiError> {
-    let place = Arc::clone(&egress.places).acquire_owned().await;
-    let place = place.map_err(|_| WasiError::ConnectionLimitReached)?;
-    let body_bytes_max = egress.limits.body_bytes_max;
-    let request = request.map(|body| limited(body, body_bytes_max, WasiError::HttpRequestBodySize));
+async fn send_outside(
+    egress: &Egress,
+    place: OwnedSemaphorePermit,
+    request: Request<WasiBody>,
+) -> Result<Response<WasiBody>, WasiError> {
+    let request = request.map(|body| sized(egress, body, WasiError::HttpRequestBodySize));
     let response = egress.client.request(request).await.map_err(|error| of_client(&error))?;
     Ok(response.map(|body| {
         let body = body.map_err(move |error| {
             let _held = &place;
             WasiError::from(error)
         });
-        limited(body, body_bytes_max, WasiError::HttpResponseBodySize)
+        sized(egress, body, WasiError::HttpResponseBodySize)
     }))
-}
-
-fn limited<B>(body: B, bytes_max: u64, too_large: fn(Option<u64>) -> WasiError) -> WasiBody
-where
-    B: http_body::Body<Data = Bytes, Error = WasiError> + Send + 'static,
-{
-    let most = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-    Limited::new(body, most)
-        .map_err(move |error| match error.downcast::<WasiError>() {
-            Ok(error) => *error,
-            Err(_) => too_large(Some(bytes_max)),
-        })
-        .boxed_unsync()
 }

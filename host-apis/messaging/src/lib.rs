@@ -120,7 +120,7 @@ impl request_reply::Host for MessagingCtx {
             Answering::Answered(_) => return refused("the request has been answered already"),
             Answering::Waiting => {}
         }
-        if let Err(error) = self.policy.check_size(reply.payload.len()) {
+        if let Err(error) = self.policy.check_size(&reply.payload, &reply.headers) {
             return Ok(Err(error));
         }
         let headers = match checked_headers(reply.headers) {

@@ -1,10 +1,10 @@
 //! From what a guest asks to publish to what goes into the outbox: checked, named, and marked with its chain.
 
-use hull_invocation::{CORRELATION_HEADER, Event, EventKey, HOPS_HEADER, HOPS_MAX, Invocation, TRACEPARENT_HEADER};
+use hull_invocation::{CORRELATION_HEADER, Event, EventKey, HOPS_HEADER, Invocation, TRACEPARENT_HEADER};
 use hull_storage::{OutgoingEvent, StorageError};
 
 use crate::bindings::hull::messaging::types::{Error, Message};
-use crate::policy::MessagingPolicy;
+use crate::policy::{MessagingPolicy, header_bytes};
 
 /// All headers of a message together, in bytes.
 const HEADER_BYTES_MAX: usize = 16 << 10;
@@ -18,11 +18,8 @@ pub(crate) fn event_of(
     message: Message,
 ) -> Result<OutgoingEvent, Error> {
     policy.check_subject(&message.subject)?;
-    policy.check_size(message.payload.len())?;
-    let hops = caller.hops + 1;
-    if hops > HOPS_MAX {
-        return Err(Error::Denied(format!("events led to events {HOPS_MAX} times: this chain ends here")));
-    }
+    policy.check_size(&message.payload, &message.headers)?;
+    let hops = policy.check_hops(caller.hops)?;
     let mut headers = checked_headers(message.headers)?;
     headers.push((TRACEPARENT_HEADER.to_owned(), caller.trace.to_string()));
     headers.push((CORRELATION_HEADER.to_owned(), caller.correlation_id.to_string()));
@@ -61,7 +58,7 @@ fn checked_id(id: String) -> Result<String, Error> {
 
 /// Header names in lower case; those that the host sets are refused.
 pub(crate) fn checked_headers(headers: Vec<(String, String)>) -> Result<Vec<(String, String)>, Error> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = header_bytes(&headers);
     if bytes > HEADER_BYTES_MAX {
         return Err(Error::Invalid(format!("the headers have {bytes} bytes; {HEADER_BYTES_MAX} is the most")));
     }
@@ -99,98 +96,5 @@ pub(crate) fn publish_failure(error: &StorageError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use hull_invocation::{
-        Cause, ComponentId, CountRejected, HOPS_MAX, Invocation, Lineage, RequestId, Resource, Slot, TraceContext,
-    };
-
-    use super::event_of;
-    use crate::bindings::hull::messaging::types::{Error, Message};
-    use crate::policy::{MessageRate, MessagingPolicy};
-
-    struct Unheard;
-
-    impl CountRejected for Unheard {
-        fn rejected(&self, _: Resource) {}
-    }
-
-    fn policy() -> MessagingPolicy {
-        let rate = "3/h".parse().expect("a rate");
-        MessagingPolicy {
-            component: ComponentId::new("shop", "orders"),
-            publishes: vec!["orders.*".parse().expect("a pattern")],
-            payload_bytes_max: 10,
-            rate: Arc::new(MessageRate::new(rate)),
-            rejected: Arc::new(Unheard),
-        }
-    }
-
-    fn caller(hops: u16) -> Invocation {
-        let target = ComponentId::new("shop", "orders");
-        Invocation {
-            lineage: Lineage::root(target.clone()),
-            target,
-            cause: Cause::Http,
-            deadline: hull_clock::now() + Duration::from_secs(1),
-            request_id: RequestId::from_bytes([1; 16]),
-            correlation_id: RequestId::from_bytes([2; 16]),
-            trace: TraceContext::root([3; 16], 4),
-            hops,
-            slot: Slot::default(),
-        }
-    }
-
-    fn message(subject: &str) -> Message {
-        Message { subject: subject.to_owned(), id: None, headers: vec![], payload: vec![], deliver_at: None }
-    }
-
-    #[test]
-    fn only_what_is_granted_goes_out() {
-        assert!(event_of(&policy(), &caller(0), message("orders.created")).is_ok());
-        for subject in ["payments.charged", "orders.created.twice"] {
-            let refused = event_of(&policy(), &caller(0), message(subject));
-            assert!(matches!(refused, Err(Error::Denied(text)) if text.contains("[component.orders.tool.hull]")));
-        }
-        for subject in ["orders.*", "orders.", "", "orders created"] {
-            let refused = event_of(&policy(), &caller(0), message(subject));
-            assert!(matches!(refused, Err(Error::Invalid(_))), "{subject:?}");
-        }
-    }
-
-    #[test]
-    fn the_rate_counts_what_could_go_out() {
-        let policy = policy();
-        let publish = |subject: &str| event_of(&policy, &caller(0), message(subject));
-        for _ in 0..10 {
-            assert!(matches!(publish("payments.charged"), Err(Error::Denied(_))));
-        }
-        for _ in 0..3 {
-            assert!(publish("orders.created").is_ok());
-        }
-        let limited = publish("orders.created");
-        assert!(matches!(limited, Err(Error::RateLimited(1_000_000..=1_200_001))), "{limited:?}");
-    }
-
-    #[test]
-    fn chains_end() {
-        let event = event_of(&policy(), &caller(HOPS_MAX - 1), message("orders.created")).expect("the last one");
-        assert!(event.headers.contains(&("x-hull-hops".to_owned(), HOPS_MAX.to_string())));
-        assert!(matches!(event_of(&policy(), &caller(HOPS_MAX), message("orders.created")), Err(Error::Denied(_))));
-    }
-
-    #[test]
-    fn payloads_ids_and_headers_are_bounded() {
-        let large = Message { payload: vec![0; 11], ..message("orders.created") };
-        assert!(matches!(event_of(&policy(), &caller(0), large), Err(Error::TooLarge(10))));
-        let unnamed = Message { id: Some(String::new()), ..message("orders.created") };
-        assert!(matches!(event_of(&policy(), &caller(0), unnamed), Err(Error::Invalid(_))));
-        for name in ["ce-source", "Traceparent", "x-hull-hops", "nats-msg-id", "a b", ""] {
-            let headers = vec![(name.to_owned(), "x".to_owned())];
-            let spoofed = Message { headers, ..message("orders.created") };
-            assert!(matches!(event_of(&policy(), &caller(0), spoofed), Err(Error::Invalid(_))), "{name:?}");
-        }
-    }
-}
+#[path = "outgoing_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hull_dispatch::{Account, BulkheadLimits};
 use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
-use hull_invocation::{ComponentId, CountRejected};
+use hull_invocation::{ComponentId, CountRejected, Resource};
 use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
 use hull_messaging::{MessageRate, MessagingPolicy};
 use hull_storage::{Database, DatabaseOptions, StatementMeter, StorageLimits};
@@ -18,46 +18,68 @@ use crate::node::Node;
 use crate::observe::Keeping;
 use crate::resources::DatabaseWatch;
 
+/// What bounds a component's ways out. Kept beside the version to be looked at while it serves.
+#[derive(Clone)]
+pub(crate) struct WaysOut {
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) messaging: Arc<MessagingPolicy>,
+    pub(crate) log: Arc<Keeping>,
+}
+
+impl WaysOut {
+    pub(crate) fn of(node: &Node, id: &ComponentId, component: &Component) -> Self {
+        let limits = &component.hull.limits;
+        let grants = component.outbound_hosts().cloned().collect();
+        let allowed = AllowedHosts::new(id.clone(), grants);
+        let messaging = MessagingPolicy {
+            component: id.clone(),
+            publishes: component.hull.publishes.clone(),
+            event_bytes_max: limits.messages.size_max.get(),
+            rate: Arc::new(MessageRate::new(limits.messages.rate)),
+            rejected: node.metrics().component(id),
+        };
+        Self {
+            egress: Arc::new(Egress::new(allowed, egress_limits(limits), node.door(), node.metrics().component(id))),
+            messaging: Arc::new(messaging),
+            log: Arc::new(Keeping::new(node.logs().component(id), node.metrics().component(id), limits.logs)),
+        }
+    }
+}
+
+/// What was made ready for a component.
+pub(crate) struct Parts {
+    pub(crate) id: ComponentId,
+    pub(crate) bytes: Bytes,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) database: Database,
+    pub(crate) account: Arc<Account>,
+    pub(crate) ways_out: WaysOut,
+}
+
 /// Everything the engine wants to know.
-pub(crate) fn component_spec(
-    node: &Node,
-    app: &App,
-    component: &Component,
-    id: &ComponentId,
-    bytes: Bytes,
-    mounts: Vec<Mount>,
-    database: Database,
-    account: Arc<Account>,
-) -> ComponentSpec {
+pub(crate) fn component_spec(node: &Node, app: &App, component: &Component, parts: Parts) -> ComponentSpec {
+    let Parts { id, bytes, mounts, database, account, ways_out: WaysOut { egress, messaging, log } } = parts;
     let limits = &component.hull.limits;
-    let grants = component.outbound_hosts().cloned().collect();
-    let allowed = AllowedHosts::new(id.clone(), grants);
-    let messaging = MessagingPolicy {
-        component: id.clone(),
-        publishes: component.hull.publishes.clone(),
-        payload_bytes_max: limits.messages.size_max.get(),
-        rate: Arc::new(MessageRate::new(limits.messages.rate)),
-        rejected: node.metrics().component(id),
-    };
     let is_component = |target: &HttpTarget| matches!(target, HttpTarget::Component(name) if *name == component.name);
     ComponentSpec {
-        id: id.clone(),
+        id,
         bytes,
         reuse: reuse(component),
         limits: InstanceLimits { memory_bytes: limits.memory.get(), cpu: limits.cpu_per_invocation },
+        memory_reserved_bytes: component.hull.reserve.memory.get(),
         account,
         environment: component.environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         variables: Arc::new(variables(app, component)),
         mounts,
-        egress: Arc::new(Egress::new(allowed, egress_limits(limits), node.door())),
-        log_sink: Arc::new(Keeping::new(node.logs().component(id), node.metrics().component(id), limits.logs)),
+        egress,
+        log_sink: log,
         grants: Grants {
             keyvalue: component.key_value,
             sql: component.sqlite,
             publish: !component.hull.publishes.is_empty(),
         },
         database,
-        messaging: Arc::new(messaging),
+        messaging,
         bus: node.bus(),
         serves_http: app.http_triggers.iter().any(|trigger| is_component(&trigger.target)),
         serves_events: app.subscriptions(component).next().is_some(),
@@ -113,6 +135,15 @@ pub(crate) fn bulkhead_limits(bulkhead: &Bulkhead) -> BulkheadLimits {
         concurrency_max: bulkhead.concurrency.min(bulkhead.instances).get(),
         queue_max: bulkhead.queue.length,
         queue_wait_max: bulkhead.queue.wait,
+    }
+}
+
+/// What is at its bound when a bulkhead turns somebody away.
+pub(crate) fn bulkhead_bound(bulkhead: &Bulkhead) -> Resource {
+    match bulkhead.queue.length {
+        0 if bulkhead.instances <= bulkhead.concurrency => Resource::Instances,
+        0 => Resource::Bulkhead,
+        _ => Resource::Queue,
     }
 }
 

@@ -9,12 +9,12 @@ use hull_dispatch::{Account, Admission, Compartment};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target};
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, Resource};
 use hull_manifest::{App, Name};
 use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::component::{bulkhead_limits, own_limits, storage_limits};
+use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
@@ -45,6 +45,8 @@ pub struct Served {
     pub database: Database,
     /// What its guests and statements are charged to.
     pub(crate) account: Arc<Account>,
+    /// What bounds its ways out.
+    pub(crate) ways_out: WaysOut,
     /// Who is told of its storage's work.
     pub(crate) watch: Arc<DatabaseWatch>,
     /// The folder with its copy of `files`, whether there are any or not.
@@ -151,12 +153,13 @@ impl Node {
         let mut admissions = Vec::with_capacity(app.components.len());
         for component in &app.components {
             let (name, bulkhead) = app.bulkhead_of(component);
-            let compartment = compartments
-                .entry(name.clone())
-                .or_insert_with(|| Compartment::new(name.as_str(), bulkhead_limits(&bulkhead)));
+            let compartment = compartments.entry(name.clone()).or_insert_with(|| {
+                Compartment::new(name.as_str(), bulkhead_limits(&bulkhead), bulkhead_bound(&bulkhead))
+            });
             let limits = &component.hull.limits;
             let id = ComponentId::new(&app.name, &component.name);
-            let concurrency = Compartment::new(component.name.as_str(), own_limits(limits.concurrency));
+            let concurrency =
+                Compartment::new(component.name.as_str(), own_limits(limits.concurrency), Resource::Concurrency);
             let observer = Arc::new(Counting(self.metrics().component(&id)));
             let compartment = Arc::clone(compartment);
             let body_in_bytes_max = limits.body_in_max.get();

@@ -107,15 +107,17 @@ impl Node {
         let retain = host.bus.retain;
         let bus = EmbeddedBus::open(EmbeddedOptions { retain, ..EmbeddedOptions::new(bus_dir) }).await?;
         let bus: Arc<dyn Bus> = Arc::new(bus);
+        let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
+        let totals = Totals::of(host.limits.memory, threads);
         let engine = Engine::new(EngineConfig {
             cache_dir,
             compile_program,
             compile_bounds: CompileBounds::default(),
             instances_max: INSTANCES_MAX,
+            memory_bytes: totals.memory(),
             tick: host.limits.cpu_tick,
         })
         .map_err(|error| NodeError::Engine(format!("{error:#}")))?;
-        let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
         let handle = tokio::runtime::Handle::current();
         let run_queue =
             RunQueue::start(threads, run_order, &handle).map_err(|error| NodeError::Engine(error.to_string()))?;
@@ -133,7 +135,7 @@ impl Node {
             apps: RwLock::default(),
             deploying: Arc::default(),
             databases: Mutex::default(),
-            totals: Totals::of(host.limits.memory, threads),
+            totals,
             preparing: watch::Sender::default(),
             logs,
             bus,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hull_admission::TokenBucket;
 use hull_dispatch::Observer;
-use hull_invocation::{Cause, Failure};
+use hull_invocation::{Cause, CountRejected, Failure, Resource};
 use hull_logging::{LogRecord, LogSink};
 use hull_manifest::ByteRate;
 use hull_telemetry::{ComponentLog, ComponentMetrics, Level, LogIds, LogSource};
@@ -26,6 +26,12 @@ impl Observer for Counting {
 
     fn refused(&self, cause: Cause, failure: &Failure) {
         self.0.invocation_counted(cause, Err(failure));
+    }
+}
+
+impl CountRejected for Counting {
+    fn rejected(&self, resource: Resource) {
+        self.0.rejected(resource);
     }
 }
 
@@ -78,6 +84,12 @@ impl Keeping {
     pub(crate) fn new(log: Arc<ComponentLog>, metrics: Arc<ComponentMetrics>, rate: ByteRate) -> Self {
         let bucket = TokenBucket::new(rate.bytes_per_second(), hull_clock::now());
         Self { log, metrics, rate, budget: Mutex::new(Budget { bucket, dropped_bytes: 0 }) }
+    }
+
+    /// What it has used of what one second gives, in bytes.
+    pub(crate) fn used(&self) -> u64 {
+        let left = self.budget.lock().bucket.left(hull_clock::now());
+        self.rate.bytes_per_second().saturating_sub(left)
     }
 }
 

@@ -11,7 +11,7 @@ use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, Migration};
 
 use crate::bytes::component_bytes;
-use crate::component::{component_spec, database_options};
+use crate::component::{Parts, WaysOut, component_spec, database_options};
 use crate::deploy::{Deployed, Served, failed};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
@@ -83,14 +83,23 @@ impl Node {
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(&id, component, &directory);
         let account = self.run_queue.account(&share, component.hull.limits.cpu_rate.map(hull_manifest::Percent::get));
-        let spec = component_spec(self, app, component, &id, bytes, mounts, database.clone(), Arc::clone(&account));
+        let ways_out = WaysOut::of(self, &id, component);
+        let parts = Parts {
+            id: id.clone(),
+            bytes,
+            mounts,
+            database: database.clone(),
+            account: Arc::clone(&account),
+            ways_out: ways_out.clone(),
+        };
+        let spec = component_spec(self, app, component, parts);
         let began = hull_clock::now();
         let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
         if version.compiled() {
             let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
             tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
         }
-        Ok(Prepared { served: Served { id, version, database, account, watch, files }, migrations })
+        Ok(Prepared { served: Served { id, version, database, account, ways_out, watch, files }, migrations })
     }
 
     fn database(

@@ -20,6 +20,11 @@ impl Totals {
         let memory = memory.map(ByteSize::get).or_else(machine);
         Self { memory, cpu_percent: threads as u64 * 100 }
     }
+
+    /// What guests may have together, in bytes.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.memory
+    }
 }
 
 fn memory_total(meminfo: &str) -> Option<u64> {

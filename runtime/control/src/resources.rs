@@ -12,6 +12,7 @@ use hull_telemetry::{ComponentMetrics, ResourceUsage};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::component::WaysOut;
 use crate::deploy::Served;
 use crate::node::Node;
 
@@ -24,7 +25,8 @@ pub(crate) fn set_limits(metrics: &ComponentMetrics, app: &App, component: &Comp
     let (_, bulkhead) = app.bulkhead_of(component);
     let seconds = |duration: Duration| duration.as_secs_f64();
     let all = [
-        (Resource::Bulkhead, f64::from(bulkhead.concurrency.min(bulkhead.instances).get())),
+        (Resource::Bulkhead, f64::from(bulkhead.concurrency.get())),
+        (Resource::Instances, f64::from(bulkhead.instances.get())),
         (Resource::Queue, f64::from(bulkhead.queue.length)),
         (Resource::Concurrency, f64::from(limits.concurrency.get())),
         (Resource::Memory, limits.memory.get() as f64),
@@ -69,11 +71,20 @@ pub(crate) async fn measure_all(node: &Node) {
 
 /// Measure what can be told without waiting.
 pub(crate) fn measure(node: &Node, served: &Served, metrics: &ComponentMetrics, events: Option<&ComponentEvents>) {
+    metrics.set_used(Resource::Memory, served.version.memory_used() as f64);
     metrics.set_used(Resource::Concurrency, metrics.invocations_in_flight() as f64);
     if let Some(status) = node.dispatch.status(&served.id) {
         metrics.set_used(Resource::Bulkhead, f64::from(status.inside));
+        metrics.set_used(Resource::Instances, f64::from(status.inside));
         metrics.set_used(Resource::Queue, status.waiting as f64);
     }
+    if let Some(cores) = served.account.rate_used() {
+        metrics.set_used(Resource::CpuRate, cores);
+    }
+    let WaysOut { egress, messaging, log } = &served.ways_out;
+    metrics.set_used(Resource::OutboundConcurrency, f64::from(egress.in_use()));
+    metrics.set_used(Resource::MessageRate, messaging.rate.used_per_second());
+    metrics.set_used(Resource::Logs, log.used() as f64);
     let handling = events.map_or(0, |events| events.consumers.iter().map(|one| one.in_flight).sum());
     metrics.set_used(Resource::Consumers, handling as f64);
 }

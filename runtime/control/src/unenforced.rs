@@ -1,9 +1,7 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{
-    App, Auth, BusBackend, ComponentSettings, Host, HostLimits, RoutePolicy, Secrets, Storage, Telemetry,
-};
+use hull_manifest::{App, Auth, BusBackend, ComponentSettings, Host, RoutePolicy, Secrets, Storage, Telemetry};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,8 +45,8 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
 fn look_at_components(app: &App, found: &mut Unenforced) {
     type Is = fn(&ComponentSettings) -> bool;
     let keys: [(&str, Is); 3] = [
-        ("reserve, beyond what the host checks when it is deployed,", |hull| {
-            hull.reserve != hull_manifest::Reserve::default()
+        ("reserve.cpu, beyond what the host checks when it is deployed,", |hull| {
+            hull.reserve.cpu != hull_manifest::Reserve::default().cpu
         }),
         ("calls", |hull| !hull.calls.is_empty()),
         ("health", |hull| hull.health.is_some()),
@@ -68,7 +66,6 @@ fn look_at_host(host: &Host, found: &mut Unenforced) {
     }
     let telemetry = Telemetry::default();
     let settings = [
-        ("[host] memory", host.limits.memory != HostLimits::default().memory),
         ("[telemetry] otlp-endpoint", host.telemetry.otlp_endpoint != telemetry.otlp_endpoint),
         ("[telemetry] sample", host.telemetry.sample != telemetry.sample),
         ("[auth.jwt]", host.jwt.is_some()),

@@ -18,6 +18,8 @@ pub(crate) const COMPILE_COMMAND: &str = "compile-component";
 const COMPLAINT_BYTES_MAX: u64 = 16 << 10;
 /// The largest code that a component may become, in bytes.
 const CODE_BYTES_MAX: u64 = 1 << 30;
+/// What the worker gives way by: everything else comes first.
+const NICENESS: i32 = 19;
 /// What the worker exits with when it has refused the component.
 const EXIT_REJECTED: i32 = 3;
 
@@ -54,6 +56,8 @@ pub struct CompileJob {
 pub fn compile_worker(job: &CompileJob) -> Result<(), (i32, String)> {
     let failed = |what: &str, error: &dyn std::fmt::Display| (1, format!("{what}: {error}"));
     bound_this_process(job.bounds).map_err(|error| failed("setrlimit", &error))?;
+    // What serves comes first.
+    rustix::process::nice(NICENESS).map_err(|error| failed("nice", &error))?;
     let bytes = std::fs::read(&job.input).map_err(|error| failed("read", &error))?;
     let engine = wasmtime::Engine::new(&host_config(job.flavor, 1)).map_err(|error| failed("engine", &error))?;
     let code = engine.precompile_component(&bytes).map_err(|error| (EXIT_REJECTED, format!("{error:#}")))?;

@@ -173,7 +173,7 @@ fn poll_in_place(version: &Arc<Version>, mut member: Member) {
     let place = Place::of(version, &member);
     for _ in 0..POLLS_IN_PLACE_MAX {
         let polled = member.poll_once();
-        version.account.charge(member.took());
+        version.account.charge_in_place(hull_clock::now(), member.took());
         if member.ticked() && version.account.must_leave() && polled == Polled::Progressing {
             place.keep();
             return queue(version, member);
@@ -206,7 +206,7 @@ async fn attend(version: Arc<Version>, mut member: Member) {
     loop {
         let polled = std::future::poll_fn(|cx| {
             let polled = member.poll(cx);
-            version.account.charge(member.took());
+            version.account.charge_in_place(hull_clock::now(), member.took());
             match polled {
                 Poll::Ready(polled) => Poll::Ready(polled),
                 Poll::Pending if member.ticked() && version.account.must_leave() => Poll::Ready(Polled::Progressing),

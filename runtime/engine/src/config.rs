@@ -44,12 +44,17 @@ pub struct EngineConfig {
     pub compile_bounds: CompileBounds,
     /// How many instances may be alive on each engine. Address space is set aside for each, memory is not.
     pub instances_max: u32,
+    /// What the memories and tables of all guests may have together, in bytes; `None` for no bound.
+    pub memory_bytes: Option<u64>,
     /// How long a guest runs before others get their turn.
     pub tick: Duration,
 }
 
 /// The largest linear memory that a component can be given, in bytes; the pool sets aside address space for it.
 pub(crate) const MEMORY_BYTES_MAX: usize = 4 << 30;
+/// Memories and tables of a component, of all its modules together or of one alone.
+pub(crate) const MEMORIES_MAX: u32 = 4;
+pub(crate) const TABLES_MAX: u32 = 8;
 /// Tables of more elements than this cannot be instantiated.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// How deep a guest's own stack may grow, in bytes.
@@ -58,12 +63,12 @@ const WASM_STACK_BYTES_MAX: usize = 512 << 10;
 const FIBER_STACK_BYTES: usize = 1 << 20;
 /// What stays resident of a slot between instances, in bytes: resetting it costs a `memset`, handing it back would
 /// cost page faults and TLB shoot-downs, which are what makes fresh instances slow.
-const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
+pub(crate) const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 const STACK_KEEP_RESIDENT_BYTES: usize = 128 << 10;
 /// Regions that are handed back in one system call; an instance has about three, mostly of no length. A pool that runs
 /// short hands all of them back at once.
-const DECOMMIT_BATCH: usize = 48;
+pub(crate) const DECOMMIT_BATCH: usize = 48;
 
 /// The settings that decide what compiled code looks like. The worker that compiles uses the same.
 pub(crate) fn code_config(flavor: Flavor) -> Config {
@@ -96,8 +101,10 @@ pub(crate) fn host_config(flavor: Flavor, instances_max: u32) -> Config {
         .total_stacks(instances_max.saturating_mul(2))
         .total_gc_heaps(0)
         .max_core_instances_per_component(32)
-        .max_memories_per_component(4)
-        .max_tables_per_component(8)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_memories_per_module(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .max_tables_per_module(TABLES_MAX)
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
         .max_memory_size(MEMORY_BYTES_MAX)

@@ -28,6 +28,8 @@ use crate::event::EventHandlerIndices;
 use crate::inspect::{Exports, HttpHandler, inspect};
 use crate::instance::Idle;
 use crate::limits::InstanceLimits;
+use crate::memory::ComponentMemory;
+use crate::pool::Sweeper;
 use crate::registry::Shared;
 use crate::state::HostState;
 
@@ -79,6 +81,8 @@ pub struct ComponentSpec {
     pub reuse: Reuse,
     /// What an instance may use.
     pub limits: InstanceLimits,
+    /// `reserve.memory`, in bytes.
+    pub memory_reserved_bytes: u64,
     /// What it uses of the CPU is charged here, and where its guests wait for their turn.
     pub account: Arc<Account>,
     /// `environment`.
@@ -112,6 +116,7 @@ pub struct Version {
     pub(crate) exports: Exports,
     pub(crate) reuse: Reuse,
     pub(crate) limits: InstanceLimits,
+    pub(crate) memory: Arc<ComponentMemory>,
     pub(crate) account: Arc<Account>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) config: ConfigCtx,
@@ -123,6 +128,7 @@ pub struct Version {
     pub(crate) messaging: Arc<MessagingPolicy>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) pre: InstancePre<HostState>,
+    pub(crate) sweeper: Arc<Sweeper>,
     pub(crate) handlers: Handlers,
     pub(crate) idle: Mutex<Vec<Idle>>,
     pub(crate) crew: Crew,
@@ -173,6 +179,11 @@ impl Version {
         self.account.used()
     }
 
+    /// What the instances of its component have, in bytes.
+    pub fn memory_used(&self) -> u64 {
+        self.memory.used()
+    }
+
     /// Whether it had to be compiled; the cache held it otherwise.
     pub fn compiled(&self) -> bool {
         self.compiled
@@ -187,7 +198,8 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
     let (component, compiled) = load(shared, &spec, &exports, id).await?;
     let link_failed =
         |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
-    let linker = &shared.runner(exports.flavor).linker;
+    let runner = shared.runner(exports.flavor);
+    let (linker, sweeper) = (&runner.linker, Arc::clone(&runner.sweeper));
     let pre = linker.instantiate_pre(&component).map_err(|error| unlinked(&spec.id, &exports, &error))?;
     let http = match exports.http {
         Some(HttpHandler::V02) => Some(HttpIndices::V02(ProxyIndices::new(&pre).map_err(link_failed)?)),
@@ -198,12 +210,17 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         true => Some(EventHandlerIndices::new(&pre).map_err(link_failed)?),
         false => None,
     };
+    let memory = shared.memory.join(&spec.id, spec.memory_reserved_bytes).map_err(|_| {
+        let message = "the host's memory has no room for one more component".to_owned();
+        DeployError::Link { component: spec.id.clone(), message }
+    })?;
     Ok(Version {
         component: spec.id,
         id,
         exports,
         reuse: spec.reuse,
         limits: spec.limits,
+        memory,
         account: spec.account,
         environment: spec.environment,
         config: ConfigCtx::new(spec.variables),
@@ -215,6 +232,7 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         messaging: spec.messaging,
         bus: spec.bus,
         pre,
+        sweeper,
         handlers: Handlers { http, event },
         idle: Mutex::default(),
         crew: Crew::new(),

@@ -60,6 +60,7 @@ pub(crate) struct Counted<T> {
     pub(crate) result: Poll<T>,
     /// By the wall clock: for a slice, near enough to its CPU time, and the thread's clock is a system call.
     pub(crate) took: Duration,
+    pub(crate) ended: Instant,
     /// The tick ended it: there is more to run at once.
     pub(crate) ticked: bool,
 }
@@ -83,8 +84,9 @@ pub(crate) fn poll_counted<T>(
         *cpu_used += hull_clock::thread_cpu().saturating_sub(started);
     }
     SLICE.set(outer);
-    let took = hull_clock::now().saturating_duration_since(began);
-    Counted { result, took, ticked: slice.ticked }
+    let ended = hull_clock::now();
+    let took = ended.saturating_duration_since(began);
+    Counted { result, took, ended, ticked: slice.ticked }
 }
 
 /// A guest with what it has used; polled by the run queue when its turn has come.
@@ -159,7 +161,7 @@ impl Driver {
             Some(Place::Queued(running)) => return Pin::new(running).poll(cx).map(|end| self.stopped(end)),
             Some(Place::Here(Measured { guest, pulse, cpu_used })) => {
                 let counted = poll_counted(pulse, cpu_used, measured, || guest.as_mut().poll(cx));
-                self.account.charge(counted.took);
+                self.account.charge_in_place(counted.ended, counted.took);
                 if let Poll::Ready(end) = counted.result {
                     return Poll::Ready(end);
                 }
@@ -189,6 +191,10 @@ impl Future for Driver {
             return Poll::Ready(end);
         }
         let deadline = this.deadline;
+        // Timers are late by a little; whoever waits for this looks at the clock as well, and would be first.
+        if hull_clock::now() >= deadline {
+            return Poll::Ready(this.too_late());
+        }
         let sleep = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         sleep.as_mut().poll(cx).map(|()| this.too_late())
     }

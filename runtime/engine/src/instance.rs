@@ -7,7 +7,8 @@ use wasmtime::component::Instance;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::deploy::{Reuse, Version};
-use crate::limits::{CpuExhausted, bound};
+use crate::limits::{CpuExhausted, MemoryShort, RefusedBy, bound};
+use crate::pool::HandingBack;
 use crate::registry::Shared;
 use crate::state::{Handling, HostState};
 
@@ -19,6 +20,8 @@ pub(crate) struct Idle {
     store: Store<HostState>,
     instance: Instance,
     served: u32,
+    /// Dropped after the store.
+    handing_back: HandingBack,
 }
 
 /// An instance at work. Dropping it discards it.
@@ -27,6 +30,8 @@ pub(crate) struct Sandbox {
     pub(crate) instance: Instance,
     version: Arc<Version>,
     served: u32,
+    /// Dropped after the store.
+    handing_back: HandingBack,
 }
 
 impl Sandbox {
@@ -40,11 +45,11 @@ impl Sandbox {
         if matches!(version.reuse, Reuse::Serial { .. })
             && let Some(idle) = version.idle.lock().pop()
         {
-            let Idle { mut store, instance, served } = idle;
+            let Idle { mut store, instance, served, handing_back } = idle;
             store.data_mut().serve_next(version, invocation, handling);
             // Its last slice is long over: without this the guest would be interrupted as soon as it begins.
             store.set_epoch_deadline(1);
-            return Ok(Self { store, instance, version: Arc::clone(version), served });
+            return Ok(Self { store, instance, version: Arc::clone(version), served, handing_back });
         }
         match Self::fresh(version, invocation, handling).await {
             // Instances that wait for their next invocation may hold what this one needs.
@@ -60,10 +65,11 @@ impl Sandbox {
     ) -> Result<Self, Failure> {
         let failed = |error: &wasmtime::Error| instantiation_failure(version, error);
         let state = HostState::new(version, invocation, handling).map_err(|error| failed(&error))?;
+        let handing_back = HandingBack(Arc::clone(&version.sweeper));
         let mut store = Store::try_new(version.pre.engine(), state).map_err(|error| failed(&error))?;
         bound(&mut store);
         match version.pre.instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Self { store, instance, version: Arc::clone(version), served: 0 }),
+            Ok(instance) => Ok(Self { store, instance, version: Arc::clone(version), served: 0, handing_back }),
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(failed(&error)),
             Err(error) => Err(guest_failure(&store, version, &error)),
         }
@@ -74,11 +80,18 @@ impl Sandbox {
         self.served += 1;
         let keep = match self.version.reuse {
             Reuse::Never | Reuse::Concurrent { .. } => false,
-            Reuse::Serial { invocations_max } => self.served < invocations_max && !self.store.data().memory.refused(),
+            Reuse::Serial { invocations_max } => {
+                self.served < invocations_max && self.store.data().memory.refused().is_none()
+            }
         };
         if keep {
             self.store.data_mut().rest();
-            let idle = Idle { store: self.store, instance: self.instance, served: self.served };
+            let idle = Idle {
+                store: self.store,
+                instance: self.instance,
+                served: self.served,
+                handing_back: self.handing_back,
+            };
             let mut waiting = self.version.idle.lock();
             if waiting.len() < IDLE_MAX {
                 waiting.push(idle);
@@ -94,10 +107,14 @@ impl Sandbox {
 
 fn instantiation_failure(version: &Version, error: &wasmtime::Error) -> Failure {
     if error.is::<PoolConcurrencyLimitError>() {
-        let retry_after = std::time::Duration::from_secs(1);
-        return Failure::Shed { component: version.component.clone(), resource: Resource::Host, retry_after };
+        return host_is_short(version);
     }
     Failure::Internal(format!("{}: {error:#}", version.component))
+}
+
+fn host_is_short(version: &Version) -> Failure {
+    let retry_after = std::time::Duration::from_secs(1);
+    Failure::Shed { component: version.component.clone(), resource: Resource::Host, retry_after }
 }
 
 /// The one place that reads wasmtime's errors.
@@ -106,8 +123,13 @@ fn guest_failure(store: &Store<HostState>, version: &Version, error: &wasmtime::
     if let Some(CpuExhausted { limit }) = error.downcast_ref::<CpuExhausted>() {
         return Failure::CpuExceeded { component, limit: *limit };
     }
-    if store.data().memory.refused() {
-        return Failure::MemoryExceeded { component, limit_bytes: version.limits.memory_bytes };
+    match store.data().memory.refused() {
+        Some(RefusedBy::Limit) => {
+            return Failure::MemoryExceeded { component, limit_bytes: version.limits.memory_bytes };
+        }
+        Some(RefusedBy::Host) => return host_is_short(version),
+        None if error.is::<MemoryShort>() => return host_is_short(version),
+        None => {}
     }
     let message = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it panicked or aborted".to_owned(),

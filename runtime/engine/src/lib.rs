@@ -13,6 +13,8 @@ mod http;
 mod inspect;
 mod instance;
 mod limits;
+mod memory;
+mod pool;
 mod registry;
 mod response;
 mod state;

@@ -16,6 +16,8 @@ use crate::deploy::{ComponentSpec, Version, prepare};
 use crate::epoch::Ticker;
 use crate::error::DeployError;
 use crate::event::Delivered;
+use crate::memory::HostMemory;
+use crate::pool::Sweeper;
 use crate::state::{HostState, linker};
 
 /// Compiles, installs and runs components. Clones are the same engine.
@@ -30,6 +32,7 @@ type Installed = HashMap<ComponentId, Arc<Version>>;
 pub(crate) struct Shared {
     pub(crate) cache: CodeCache,
     pub(crate) ticker: Ticker,
+    pub(crate) memory: Arc<HostMemory>,
     sequential: Runner,
     concurrent: Runner,
     installed: ArcSwap<Installed>,
@@ -38,13 +41,15 @@ pub(crate) struct Shared {
 pub(crate) struct Runner {
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<HostState>,
+    pub(crate) sweeper: Arc<Sweeper>,
 }
 
 impl Runner {
     fn new(flavor: Flavor, instances_max: u32) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&host_config(flavor, instances_max))?;
         let linker = linker(&engine, flavor)?;
-        Ok(Self { engine, linker })
+        let sweeper = Arc::new(Sweeper::new(&engine)?);
+        Ok(Self { engine, linker, sweeper })
     }
 }
 
@@ -70,7 +75,8 @@ impl Engine {
         let engines = vec![sequential.engine.clone(), concurrent.engine.clone()];
         let ticker = Ticker::start(engines, config.tick)?;
         let cache = CodeCache::new(config.cache_dir, config.compile_program, config.compile_bounds);
-        let shared = Shared { cache, ticker, sequential, concurrent, installed: ArcSwap::default() };
+        let memory = HostMemory::new(config.memory_bytes);
+        let shared = Shared { cache, ticker, memory, sequential, concurrent, installed: ArcSwap::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -86,6 +86,7 @@ impl Answer {
             Begun::Streams { first, body } => {
                 let mut exchange = exchange;
                 exchange.answered(parts.status);
+                exchange.streams_until(deadline);
                 let source = Source::Guest { first, body, deadline };
                 Response::from_parts(parts, Self { source, exchange })
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, StatusCode, Version};
-use hull_invocation::Failure;
+use hull_invocation::{CountRejected as _, Failure, Resource};
 use hull_telemetry::{ComponentMetrics, Level, LogIds, LogSource};
 use tracing::Level as TracingLevel;
 
@@ -27,6 +27,8 @@ pub(crate) struct Exchange {
     status: u16,
     body_bytes: u64,
     complete: bool,
+    /// When an answer is cut short that a guest has begun.
+    cut_at: Option<Instant>,
     access: Option<Box<Access>>,
 }
 
@@ -53,6 +55,7 @@ impl Exchange {
             status: CLIENT_GONE,
             body_bytes: 0,
             complete: false,
+            cut_at: None,
             access,
         }
     }
@@ -79,6 +82,11 @@ impl Exchange {
 
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = status.as_u16();
+    }
+
+    /// A guest goes on with the answer until that time at most.
+    pub(crate) fn streams_until(&mut self, deadline: Instant) {
+        self.cut_at = Some(deadline);
     }
 
     pub(crate) fn wrote(&mut self, bytes: usize) {
@@ -155,8 +163,13 @@ impl Drop for Exchange {
         self.connection.answer_ended();
         if let Some(target) = self.component() {
             let metrics: &ComponentMetrics = &target.metrics;
+            let now = hull_clock::now();
             metrics.http_left();
-            metrics.http_ended(self.status, hull_clock::now() - self.started);
+            metrics.http_ended(self.status, now - self.started);
+            // The invocation counted as answered when the answer began.
+            if !self.complete && self.cut_at.is_some_and(|cut_at| now >= cut_at) {
+                metrics.rejected(Resource::Time);
+            }
         } else if self.site.is_none() {
             self.connection.metrics().requests_refused.inc();
         }

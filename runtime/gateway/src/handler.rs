@@ -130,7 +130,7 @@ async fn ask(
     let path = parts.uri.clone();
     let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
     // The component's time counts from the start of the request, the wait for a body included.
-    let (body, overrun) = match inbound(incoming, target.body_in_bytes_max, deadline).await {
+    let (body, overrun) = match inbound(incoming, target, deadline).await {
         Ok(fit) => fit,
         Err(Unfit::TooLarge) => return failed(exchange, path.path(), ids, &too_large()),
         Err(Unfit::Unfinished(refusal)) => return unfinished(exchange, &parts, ids, refusal),

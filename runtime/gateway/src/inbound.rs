@@ -13,10 +13,13 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hull_dispatch::{Body, BodyError};
+use hull_invocation::{CountRejected as _, Resource};
+use hull_telemetry::ComponentMetrics;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::refusal::Refusal;
+use crate::target::ComponentTarget;
 use crate::watch::Until;
 
 /// Bodies up to this length, if they say so, are read before the guest is asked.
@@ -47,13 +50,19 @@ pub(crate) enum Unfit {
 
 /// The body for the guest. A small one is whole when this returns: a guest that waits for its client holds a place
 /// that others need. It costs neither a timer nor an allocation if there is none.
-pub(crate) async fn inbound(incoming: Incoming, bytes_max: u64, deadline: Instant) -> Result<(Body, Overrun), Unfit> {
+pub(crate) async fn inbound(
+    incoming: Incoming,
+    target: &ComponentTarget,
+    deadline: Instant,
+) -> Result<(Body, Overrun), Unfit> {
+    let bytes_max = target.body_in_bytes_max;
     if incoming.is_end_stream() {
         // Without a size, and so without an allocation.
         return Ok((Body::new(NoBody), Overrun(None)));
     }
     let size = incoming.size_hint();
     if size.lower() > bytes_max {
+        target.metrics.rejected(Resource::BodyIn);
         return Err(Unfit::TooLarge);
     }
     if let Some(length) = size.exact().filter(|&length| length <= BODY_AHEAD_BYTES_MAX) {
@@ -61,7 +70,8 @@ pub(crate) async fn inbound(incoming: Incoming, bytes_max: u64, deadline: Instan
         return Ok((Body::new(ahead), Overrun(None)));
     }
     let overrun = Arc::new(AtomicBool::new(false));
-    let body = Bounded { incoming, left: bytes_max, bytes_max, overrun: Arc::clone(&overrun), stall: None };
+    let metrics = Arc::clone(&target.metrics);
+    let body = Bounded { incoming, left: bytes_max, bytes_max, overrun: Arc::clone(&overrun), metrics, stall: None };
     Ok((Body::new(body), Overrun(Some(overrun))))
 }
 
@@ -144,6 +154,7 @@ struct Bounded {
     left: u64,
     bytes_max: u64,
     overrun: Arc<AtomicBool>,
+    metrics: Arc<ComponentMetrics>,
     /// Runs while the guest waits for a byte. A timer of its own, since guests may read on other tasks.
     stall: Option<Pin<Box<Sleep>>>,
 }
@@ -179,7 +190,9 @@ impl http_body::Body for Bounded {
             this.left = left;
             return Poll::Ready(Some(Ok(frame)));
         }
-        this.overrun.store(true, Ordering::Relaxed);
+        if !this.overrun.swap(true, Ordering::Relaxed) {
+            this.metrics.rejected(Resource::BodyIn);
+        }
         this.left = 0;
         Poll::Ready(Some(Err(BodyError::TooLarge { limit_bytes: this.bytes_max })))
     }

@@ -4,15 +4,17 @@
 /// A bounded resource of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
-    /// The bulkhead's slots and its queue.
+    /// The bulkhead's places, where nobody may wait for one.
     Bulkhead,
+    /// The instances that the bulkhead's members may have at once, where nobody may wait for one.
+    Instances,
     /// The component's own bound on invocations at once.
     Concurrency,
     /// A rate over time.
     Rate,
     /// The host's instances or memory.
     Host,
-    /// Places in the bulkhead's queue.
+    /// Places in the bulkhead's queue, and the time that one may wait there.
     Queue,
     /// Memories and tables of one instance.
     Memory,
@@ -54,8 +56,9 @@ pub enum Resource {
 
 impl Resource {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Bulkhead,
+        Self::Instances,
         Self::Concurrency,
         Self::Rate,
         Self::Host,
@@ -84,6 +87,7 @@ impl Resource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bulkhead => "bulkhead",
+            Self::Instances => "instances",
             Self::Concurrency => "concurrency",
             Self::Rate => "rate",
             Self::Host => "host",
@@ -122,6 +126,7 @@ impl Resource {
             Self::Logs => "bytes-per-second",
             Self::Rate | Self::MessageRate => "per-second",
             Self::Bulkhead
+            | Self::Instances
             | Self::Concurrency
             | Self::Host
             | Self::Queue

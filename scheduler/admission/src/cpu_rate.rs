@@ -38,6 +38,13 @@ impl CpuRate {
         (wait > 0).then(|| self.filled_at.checked_add(Duration::from_nanos(wait))).flatten()
     }
 
+    /// What it has used of what one second gives, in cores.
+    pub fn used(&mut self, now: Instant) -> f64 {
+        self.fill(now);
+        let full = self.percent * NANOS_PER_SECOND;
+        (full - self.left_hundredths) as f64 / (HUNDREDTHS * NANOS_PER_SECOND) as f64
+    }
+
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled_at).as_nanos() as i128;
         self.left_hundredths = (self.left_hundredths + passed * self.percent).min(self.percent * NANOS_PER_SECOND);
@@ -59,6 +66,7 @@ mod tests {
         let mut now = start();
         let mut rate = CpuRate::new(50, now);
         rate.on_used(now, Duration::from_millis(500));
+        assert!((rate.used(now) - 0.5).abs() < 1e-9, "{}", rate.used(now));
         assert_eq!(rate.held_until(now), None, "what a second gives is not in debt");
         let (began, slice) = (now, Duration::from_millis(1));
         let mut used = Duration::ZERO;

@@ -40,8 +40,9 @@ impl Share {
         self.used.load(Ordering::Relaxed) > floor.0.saturating_add(LEAD_MAX.as_nanos() as u64)
     }
 
-    fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
+    /// What it has used so far, at the default weight.
+    pub fn used(&self) -> Floor {
+        Floor(self.used.load(Ordering::Relaxed))
     }
 }
 
@@ -110,7 +111,7 @@ impl<T> FairQueue<T> {
             self.push(&share, item);
         }
         let (index, line) = self.lines.iter_mut().enumerate().min_by_key(|(_, line)| line.share.used())?;
-        self.floor = self.floor.max(Floor(line.share.used()));
+        self.floor = self.floor.max(line.share.used());
         let item = line.items.pop_front()?;
         if line.items.is_empty() {
             // The line that takes its place keeps its own order.

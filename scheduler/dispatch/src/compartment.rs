@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hull_admission::{Arrival, Bulkhead, BulkheadLimits, Ticket};
+use hull_invocation::Resource;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 /// A bulkhead that several components may share.
 pub struct Compartment {
     name: String,
+    bound: Resource,
     opened: Instant,
     state: Mutex<State>,
 }
@@ -42,10 +44,14 @@ pub(crate) struct Place {
 }
 
 impl Compartment {
-    /// An empty one.
-    pub fn new(name: impl Into<String>, limits: BulkheadLimits) -> Arc<Self> {
+    /// An empty one. `bound` is what those are told is at its bound who are turned away.
+    pub fn new(name: impl Into<String>, limits: BulkheadLimits, bound: Resource) -> Arc<Self> {
         let state = State { bulkhead: Bulkhead::new(limits), waking: HashMap::new(), shed: 0 };
-        Arc::new(Self { name: name.into(), opened: hull_clock::now(), state: Mutex::new(state) })
+        Arc::new(Self { name: name.into(), bound, opened: hull_clock::now(), state: Mutex::new(state) })
+    }
+
+    pub(crate) fn bound(&self) -> Resource {
+        self.bound
     }
 
     /// What it is used for at the moment.
@@ -130,12 +136,14 @@ mod tests {
     use std::time::Duration;
 
     use hull_admission::BulkheadLimits;
+    use hull_invocation::Resource;
 
     use super::Compartment;
 
     fn compartment(concurrency_max: u32, queue_max: u32, wait_ms: u64) -> Arc<Compartment> {
         let queue_wait_max = Duration::from_millis(wait_ms);
-        Compartment::new("test", BulkheadLimits { concurrency_max, queue_max, queue_wait_max })
+        let limits = BulkheadLimits { concurrency_max, queue_max, queue_wait_max };
+        Compartment::new("test", limits, Resource::Queue)
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http_body_util::{BodyExt, Limited};
-use hull_invocation::{Cause, ComponentId, Event, EventOutcome, Failure, Invocation, Resource, Slot};
+use hull_invocation::{Cause, ComponentId, CountRejected, Event, EventOutcome, Failure, Invocation, Resource, Slot};
 
 use crate::compartment::{Compartment, CompartmentStatus};
 use crate::invoke::{Body, BodyError, Invoke};
@@ -29,7 +29,7 @@ pub struct Admission {
 }
 
 /// Hears of one component's invocations. Called on the serving threads: it must not block.
-pub trait Observer: Send + Sync + 'static {
+pub trait Observer: CountRejected {
     /// One was admitted.
     fn admitted(&self);
     /// One that was admitted has ended (for HTTP: its answer has begun), or was dropped by its caller.
@@ -92,12 +92,10 @@ impl Dispatch {
             Ok(slot) => {
                 invocation.slot = slot;
                 admission.observer.admitted();
-                let body_in_bytes_max = admission.body_in_bytes_max;
-                Ok(Admitted {
-                    invocation,
-                    body_in_bytes_max,
-                    watch: Watch { observer: admission.observer, cause, ended: false },
-                })
+                let Admission { body_in_bytes_max, observer, .. } = admission;
+                let (component, deadline) = (invocation.target.clone(), invocation.deadline);
+                let watch = Watch { observer, cause, component, entered: now, deadline, ended: false };
+                Ok(Admitted { invocation, body_in_bytes_max, watch })
             }
             Err(failure) => {
                 admission.observer.refused(cause, &failure);
@@ -114,20 +112,32 @@ async fn places(admission: &Admission, rides: bool, now: Instant, invocation: &I
     if deadline <= now {
         return Err(Failure::DeadlineExceeded { component: component.clone(), after: Duration::ZERO });
     }
-    let shed = |resource| Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER };
+    let enter = async |compartment: &Arc<Compartment>| {
+        let resource = compartment.bound();
+        let shed = || Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER };
+        compartment.enter(now, deadline).await.ok_or_else(shed)
+    };
     let outer = match rides {
         true => None,
-        false => Some(admission.compartment.enter(now, deadline).await.ok_or_else(|| shed(Resource::Bulkhead))?),
+        false => Some(enter(&admission.compartment).await?),
     };
-    let inner = admission.concurrency.enter(now, deadline).await.ok_or_else(|| shed(Resource::Concurrency))?;
-    Ok(Slot::holding((outer, inner)))
+    let inner = enter(&admission.concurrency).await?;
+    // Given back in this order: whoever is let into the compartment finds a place within the component's own bound.
+    Ok(Slot::holding((inner, outer)))
 }
 
-fn limited(body: Body, limit_bytes: u64) -> Body {
+fn limited(body: Body, limit_bytes: u64, observer: &Arc<dyn Observer>) -> Body {
     let most = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+    let mut observer = Some(Arc::clone(observer));
     let failed = move |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<BodyError>() {
         Ok(error) => *error,
-        Err(_) => BodyError::TooLarge { limit_bytes },
+        Err(_) => {
+            // Counted once, however often it is read on.
+            if let Some(observer) = observer.take() {
+                observer.rejected(Resource::BodyIn);
+            }
+            BodyError::TooLarge { limit_bytes }
+        }
     };
     Limited::new(body, most).map_err(failed).boxed_unsync()
 }
@@ -142,6 +152,9 @@ struct Admitted {
 struct Watch {
     observer: Arc<dyn Observer>,
     cause: Cause,
+    component: ComponentId,
+    entered: Instant,
+    deadline: Instant,
     ended: bool,
 }
 
@@ -154,9 +167,18 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if !self.ended {
-            self.observer.ended(self.cause, Err(&Failure::Cancelled));
+        if self.ended {
+            return;
         }
+        // Whoever waits gives up at the deadline too, and may be first.
+        let failure = match hull_clock::now() >= self.deadline {
+            true => Failure::DeadlineExceeded {
+                component: self.component.clone(),
+                after: self.deadline.saturating_duration_since(self.entered),
+            },
+            false => Failure::Cancelled,
+        };
+        self.observer.ended(self.cause, Err(&failure));
     }
 }
 
@@ -169,7 +191,7 @@ impl Invoke for Dispatch {
     ) -> Result<http::Response<Body>, Failure> {
         let Admitted { invocation, body_in_bytes_max, watch } = self.enter(invocation).await?;
         let request = match invocation.cause {
-            Cause::Call => request.map(|body| limited(body, body_in_bytes_max)),
+            Cause::Call => request.map(|body| limited(body, body_in_bytes_max, &watch.observer)),
             Cause::Http | Cause::Event => request,
         };
         let result = self.guests.http(invocation, request).await;

@@ -3,6 +3,7 @@
 mod compartment;
 mod door;
 mod invoke;
+mod recent;
 mod run_queue;
 mod turn;
 

@@ -14,6 +14,7 @@ use hull_admission::{CpuRate, FairQueue, Floor, Share};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
+use crate::recent::{Recent, Seen};
 use crate::turn::{Lender, Stint};
 
 /// What guest threads give way by: serving threads and other programs come first.
@@ -52,6 +53,7 @@ struct Shared {
     waiting: AtomicUsize,
     /// The queue's floor; likewise.
     floor: AtomicU64,
+    recent: Recent,
 }
 
 #[derive(Default)]
@@ -76,6 +78,7 @@ pub(crate) enum Work {
 pub struct Account {
     queue: Arc<Shared>,
     share: Arc<Share>,
+    seen: Seen,
     rate: Option<Mutex<CpuRate>>,
     used_nanos: AtomicU64,
     /// Until then it begins in the queue; in nanoseconds since the queue began, like the next.
@@ -100,6 +103,7 @@ impl RunQueue {
             work: Condvar::new(),
             waiting: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
+            recent: Recent::new(threads),
         });
         let mut queue = Self { shared, threads: Vec::with_capacity(threads) };
         for number in 0..threads.max(1) {
@@ -117,6 +121,7 @@ impl RunQueue {
         Arc::new(Account {
             queue: Arc::clone(&self.shared),
             share: Arc::clone(share),
+            seen: self.shared.recent.join(share),
             rate,
             used_nanos: AtomicU64::new(0),
             slow_until: AtomicU64::new(0),
@@ -219,7 +224,7 @@ impl Account {
         }
         let is_slow = self.slow_until.load(Ordering::Relaxed) > self.queue.nanos(now);
         let is_over = || self.queue.waiting.load(Ordering::Relaxed) > 0 && self.share.is_over(self.queue.floor());
-        !is_slow && !is_over() && self.held_until(now).is_none()
+        !is_slow && !is_over() && !self.queue.recent.is_over(&self.share) && self.held_until(now).is_none()
     }
 
     /// Whether a guest that ran past its tick must go on in the queue.
@@ -227,13 +232,17 @@ impl Account {
         self.queue.order == RunOrder::Fair
     }
 
-    /// It ran for so long where its request is.
-    pub fn charge(&self, cpu: Duration) {
+    /// It ran for so long where its request is, until now.
+    pub fn charge_in_place(&self, now: Instant, cpu: Duration) {
+        self.charge(now, cpu, true);
+    }
+
+    fn charge(&self, now: Instant, cpu: Duration, in_place: bool) {
         let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
-        self.share.charge(self.queue.floor(), cpu);
+        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, cpu, in_place);
         if let Some(rate) = &self.rate {
-            rate.lock().on_used(hull_clock::now(), cpu);
+            rate.lock().on_used(now, cpu);
         }
     }
 
@@ -268,17 +277,23 @@ impl Account {
         Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed))
     }
 
+    /// What it has used of its cap, in cores; nothing if it has none.
+    pub fn rate_used(&self) -> Option<f64> {
+        Some(self.rate.as_ref()?.lock().used(hull_clock::now()))
+    }
+
     fn held_until(&self, now: Instant) -> Option<Instant> {
         self.rate.as_ref()?.lock().held_until(now)
     }
 
     /// A slice is over: charge it, and remember if it was a long one.
     pub(crate) fn on_slice(&self, cpu: Duration) {
-        self.charge(cpu);
+        let now = hull_clock::now();
+        self.charge(now, cpu, false);
         if cpu < SLICE_LONG {
             return;
         }
-        let now = self.queue.nanos(hull_clock::now());
+        let now = self.queue.nanos(now);
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let last = self.long_slice_at.swap(now, Ordering::Relaxed);
         if now.saturating_sub(last) > nanos(FORGIVEN_AFTER) {

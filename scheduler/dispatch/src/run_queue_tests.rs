@@ -81,7 +81,7 @@ async fn who_is_not_quick_loses_the_privilege() {
 async fn a_cap_delays_and_does_not_end() {
     let queue = queue(1);
     let account = queue.account(&Share::new(100), Some(1));
-    account.charge(Duration::from_millis(11));
+    account.charge_in_place(hull_clock::now(), Duration::from_millis(11));
     let now = hull_clock::now();
     assert!(!account.may_run_in_place(now));
     account.run(async {}).await.expect("it runs when the debt is paid");

@@ -26,7 +26,8 @@ pub fn effective_app(app: &App) -> Shown {
         triggers.push(Entry::new("messaging", Shown::Sections(messaging)));
     }
     entries.push(Entry::new("trigger", Shown::Section(triggers)));
-    let components = app.components.iter().map(|one| Entry::new(one.name.as_str(), Shown::Section(component(one))));
+    let components =
+        app.components.iter().map(|one| Entry::new(one.name.as_str(), Shown::Section(component(app, one))));
     entries.push(Entry::new("component", Shown::Section(components.collect())));
     Shown::Section(entries)
 }
@@ -90,7 +91,7 @@ fn messaging_trigger(trigger: &MessagingTrigger) -> Vec<Entry> {
     entries
 }
 
-fn component(component: &Component) -> Vec<Entry> {
+fn component(app: &App, component: &Component) -> Vec<Entry> {
     let granted = |granted: bool| if granted { vec!["default".to_owned()] } else { Vec::new() };
     let written = |grant: &OutboundGrant| grant.written.to_string();
     let hosts: Vec<String> = component.allowed_outbound_hosts.iter().map(written).collect();
@@ -116,7 +117,11 @@ fn component(component: &Component) -> Vec<Entry> {
         entries.push(Entry::new("build", build.show()));
     }
     let hull = component.hull.entries().into_iter().filter(|entry| applies(component, entry));
-    entries.push(tool(hull.map(with_headers).collect()));
+    let with_bulkhead = |entry: Entry| match (entry.key.as_str(), &entry.value) {
+        ("bulkhead", Shown::Absent) => Entry { value: Shown::Implied(app.bulkhead_of(component).1.entries()), ..entry },
+        _ => entry,
+    };
+    entries.push(tool(hull.map(with_bulkhead).map(with_headers).collect()));
     entries
 }
 

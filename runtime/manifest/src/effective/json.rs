@@ -19,7 +19,7 @@ impl Serialize for Shown {
                 }
                 list.end()
             }
-            Self::Absent => serializer.serialize_none(),
+            Self::Absent | Self::Implied(_) => serializer.serialize_none(),
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Shown {
     Sections(Vec<Vec<Entry>>),
     /// Not set, which is the default.
     Absent,
+    /// Not set, and what holds in its place; that cannot be written there.
+    Implied(Vec<Entry>),
 }
 
 /// A key, its value, and whether that is what it would be if it were not written.

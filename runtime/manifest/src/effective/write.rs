@@ -25,13 +25,13 @@ impl Shown {
             Self::List(values) => format!("[{}]", joined(values.iter().map(Self::inline))),
             Self::Table(entries) | Self::Section(entries) => inline_table(entries),
             Self::Sections(tables) => format!("[{}]", joined(tables.iter().map(|table| inline_table(table)))),
-            Self::Absent => "not set".to_owned(),
+            Self::Absent | Self::Implied(_) => "not set".to_owned(),
         }
     }
 }
 
 fn inline_table(entries: &[Entry]) -> String {
-    let set = entries.iter().filter(|entry| entry.value != Shown::Absent);
+    let set = entries.iter().filter(|entry| !matches!(entry.value, Shown::Absent | Shown::Implied(_)));
     let pairs = set.map(|entry| format!("{} = {}", key_text(&entry.key), entry.value.inline()));
     match joined(pairs) {
         pairs if pairs.is_empty() => "{}".to_owned(),
@@ -82,6 +82,10 @@ fn write_value(f: &mut fmt::Formatter<'_>, prefix: &str, Entry { key, value, def
             entries.iter().try_for_each(|entry| write_value(f, &format!("{key}."), entry))
         }
         Shown::Absent => writeln!(f, "# {key} is not set{mark}"),
+        Shown::Implied(entries) => {
+            writeln!(f, "# {key} is not set; it has its own:{mark}")?;
+            entries.iter().try_for_each(|entry| write_value(f, "#   ", entry))
+        }
         value => writeln!(f, "{key} = {}{mark}", value.inline()),
     }
 }
