@@ -232,12 +232,14 @@ struct Steps {
     ended: AtomicUsize,
 }
 
+struct Meter(Arc<Steps>);
+
 struct Counted(Arc<Steps>);
 
-impl StatementMeter for Arc<Steps> {
+impl StatementMeter for Meter {
     fn begin(&self) -> Box<dyn MeteredWork> {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        Box::new(Counted(Arc::clone(self)))
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
+        Box::new(Counted(Arc::clone(&self.0)))
     }
 }
 
@@ -258,7 +260,7 @@ async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let steps = Arc::new(Steps::default());
     let directory = ComponentDir::unowned(folder.path()).expect("a folder");
-    let meter: Option<Arc<dyn StatementMeter>> = Some(Arc::new(Arc::clone(&steps)));
+    let meter: Option<Arc<dyn StatementMeter>> = Some(Arc::new(Meter(Arc::clone(&steps))));
     let mut options = DatabaseOptions { meter, ..DatabaseOptions::new(component()) };
     options.limits.statement_time = Duration::from_millis(100);
     let database = Database::new(&directory, options);
