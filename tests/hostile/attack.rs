@@ -1,6 +1,6 @@
 //! An attack and what must come of it: the same few questions for every behaviour.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hull_tests::exchange::Exchange;
@@ -100,6 +100,11 @@ pub(crate) fn at_least(host: &Host, series: &str, least: f64) -> anyhow::Result<
 /// Measuring is for one at a time: what another attack takes meanwhile would be taken for this one's.
 static MEASURING: Mutex<()> = Mutex::new(());
 
+/// Until it is dropped, nobody else measures.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Attack so often that everything is there that stays, and as often again: then no more may be in use than `slack_mib`
 /// beyond that.
 pub(crate) fn gives_back(
@@ -108,7 +113,7 @@ pub(crate) fn gives_back(
     slack_mib: u64,
     attack: impl Fn() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let _alone = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     (0..times).try_for_each(|_| attack())?;
     let before = host.resident_bytes()?;
     (0..times).try_for_each(|_| attack())?;

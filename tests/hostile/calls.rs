@@ -32,7 +32,8 @@ fn app() -> anyhow::Result<App> {
         caller("in-turn", "neighbour", "time = \"1s\""),
         caller("at-once", "sink", "time = \"10s\""),
         hostile("sink", "", "time = \"10s\"\ncpu-per-invocation = \"10s\""),
-        caller("fork", "fork", "time = \"1s\""),
+        // So that its own bound is not the one that it meets.
+        caller("fork", "fork", "time = \"1s\"\nconcurrency = 128"),
         caller("ring-a", "ring-b", ""),
         caller("ring-b", "ring-c", ""),
         caller("ring-c", "ring-a", ""),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hull_tests::app::App;
 use hull_tests::shared::{Running, Shared};
 
-use crate::attack::{begin, counted, ended, gives_back, hostile, is_well_again, manifest, refused};
+use crate::attack::{alone, begin, counted, ended, gives_back, hostile, is_well_again, manifest, refused};
 
 static ROOM: Shared = Shared::new(app);
 
@@ -84,6 +84,7 @@ fn memory_growth() -> anyhow::Result<()> {
 #[test]
 fn an_answer_without_end() -> anyhow::Result<()> {
     let room = room()?;
+    let _alone = alone();
     for kind in KINDS {
         let component = format!("{kind}-endless-body");
         let before = room.host().resident_bytes()?;

@@ -14,7 +14,7 @@ use crate::{APP, Held, limited, limits};
 const BOUNDS: [(&str, f64); 21] = [
     ("concurrency", 5.0),
     ("instances", 6.0),
-    ("bulkhead", 6.0),
+    ("bulkhead", 7.0),
     ("queue", 8.0),
     ("memory", 33_554_432.0),
     ("cpu-per-invocation", 0.4),

@@ -19,7 +19,6 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::deploy::Version;
 use crate::registry::Shared;
-use crate::response::Head;
 use desk::{Desk, Job};
 use member::{Member, Polled};
 
@@ -137,34 +136,28 @@ pub(crate) async fn serve(
     }
     let head = match head.try_recv() {
         Ok(head) => head,
-        Err(oneshot::error::TryRecvError::Closed) => return Err(why_ended(&desk, component).await),
-        Err(oneshot::error::TryRecvError::Empty) => wait_for_head(&desk, &component, began, deadline, head).await?,
+        Err(oneshot::error::TryRecvError::Closed) => return Err(no_head(&desk, component, began, deadline).await),
+        Err(oneshot::error::TryRecvError::Empty) => {
+            let waited = tokio::time::timeout_at(deadline.into(), head).await;
+            match waited {
+                Ok(Ok(head)) => head,
+                _ => return Err(no_head(&desk, component, began, deadline).await),
+            }
+        }
     };
     let response = head.map_err(|message| Failure::NoResponse { component: component.clone(), message })?;
     let (parts, body) = response.into_parts();
     Ok(http::Response::from_parts(parts, streaming::body_of(component, body, slot, began, deadline)))
 }
 
-async fn wait_for_head(
-    desk: &Desk,
-    component: &ComponentId,
-    began: Instant,
-    deadline: Instant,
-    head: oneshot::Receiver<Head>,
-) -> Result<Head, Failure> {
-    match tokio::time::timeout_at(deadline.into(), head).await {
-        Ok(Ok(head)) => Ok(head),
-        Ok(Err(_)) => Err(why_ended(desk, component.clone()).await),
-        Err(_) => {
-            // What it is stuck in cannot be taken out of it: it gets no more jobs, and ends with its others.
-            desk.retire();
-            let after = deadline.saturating_duration_since(began);
-            Err(Failure::DeadlineExceeded { component: component.clone(), after })
-        }
+/// Why there is no answer. The job ends itself at the same deadline, and may be first.
+async fn no_head(desk: &Desk, component: ComponentId, began: Instant, deadline: Instant) -> Failure {
+    if hull_clock::now() >= deadline {
+        // What it is stuck in cannot be taken out of it: it gets no more jobs, and ends with its others.
+        desk.retire();
+        let after = deadline.saturating_duration_since(began);
+        return Failure::DeadlineExceeded { component, after };
     }
-}
-
-async fn why_ended(desk: &Desk, component: ComponentId) -> Failure {
     let message = "its instance ended".to_owned();
     desk.ended().await.unwrap_or(Failure::NoResponse { component, message })
 }

@@ -203,6 +203,7 @@ mod tests {
         let changed = join(&host, "one", 700);
         drop((before, after));
         assert!(changed.take(1000));
+        changed.give_back(1000);
         drop(changed);
         assert!(join(&host, "other", 1000).take(1000), "what nobody has is free");
     }
