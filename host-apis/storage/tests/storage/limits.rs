@@ -157,15 +157,15 @@ async fn bounds_can_change_while_the_file_is_open() {
 }
 
 #[derive(Default)]
-struct Steps {
+struct Seen {
     begun: AtomicUsize,
     steps: AtomicUsize,
     ended: AtomicUsize,
 }
 
-struct Meter(Arc<Steps>);
+struct Meter(Arc<Seen>);
 
-struct Work(Arc<Steps>);
+struct Work(Arc<Seen>);
 
 impl StatementMeter for Meter {
     fn begin(&self) -> Box<dyn MeteredWork> {
@@ -188,9 +188,9 @@ impl Drop for Work {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
-    let steps = Arc::new(Steps::default());
+    let seen = Arc::new(Seen::default());
     let fixture = Fixture::with_options(|options| {
-        options.meter = Some(Arc::new(Meter(Arc::clone(&steps))));
+        options.meter = Some(Arc::new(Meter(Arc::clone(&seen))));
         options.limits.statement_time = Duration::from_millis(100);
     });
     let session = fixture.session();
@@ -198,8 +198,8 @@ async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
     let ended = session.query(endless.into(), Vec::new()).await;
     assert!(matches!(ended, Err(StorageError::Timeout(_))), "{ended:?}");
     session.set("k".into(), b"v".to_vec()).await.expect("set");
-    assert!(steps.steps.load(Ordering::Relaxed) > 100);
-    let begun = steps.begun.load(Ordering::Relaxed);
+    assert!(seen.steps.load(Ordering::Relaxed) > 100);
+    let begun = seen.begun.load(Ordering::Relaxed);
     assert!(begun >= 2, "a query and a write are two");
-    assert_eq!(begun, steps.ended.load(Ordering::Relaxed), "what begins ends");
+    assert_eq!(begun, seen.ended.load(Ordering::Relaxed), "what begins ends");
 }

@@ -17,4 +17,5 @@ mod quota;
 mod schema;
 mod state_dir;
 mod statements;
+mod transaction_time;
 mod units;
