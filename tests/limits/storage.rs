@@ -87,7 +87,7 @@ fn a_full_database_refuses_the_write_and_goes_on() -> anyhow::Result<()> {
         let sql = format!("{ENDLESS} INSERT INTO texts SELECT i, hex(zeroblob(15000)) FROM n LIMIT {count}");
         step(&client, "rows", &json!({"do": "execute", "sql": sql}))
     };
-    assert_eq!(insert(15)?, 15, "450 of 1024 KiB fit");
+    assert_eq!(insert(15)?, 15, "450 of 768 KiB fit");
     counted.rose(&[])?;
     let refused = insert(40)?;
     assert_eq!(refused["error"], "quota-exceeded", "{refused}");

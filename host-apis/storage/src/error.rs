@@ -67,7 +67,10 @@ pub enum StorageError {
         limit_bytes: u64,
     },
     /// The component's storage is full.
-    #[error("the storage of {component} is full: {limit_bytes} bytes (limits.storage)")]
+    #[error(
+        "the storage of {component} is full: {limit_bytes} bytes (limits.storage), a part of which is kept for \
+         finishing what it has accepted"
+    )]
     QuotaExceeded {
         /// Which component.
         component: String,

@@ -12,11 +12,11 @@ use crate::sqlite::Scope;
 pub(crate) enum Growth {
     /// It only reads.
     None,
-    /// Up to `limits.storage`.
+    /// Up to the reserve.
     Guest,
-    /// Also into the first half of the reserve.
-    Outbox,
-    /// Also into all of the reserve.
+    /// Also into the first half of the reserve: events, as many and as large as guests make them.
+    Events,
+    /// Also into all of the reserve, up to `limits.storage`.
     Host,
 }
 

@@ -16,13 +16,16 @@ pub const SQL_BYTES_MAX: usize = 256 * 1024;
 /// How many parameters a statement may have.
 pub const PARAMETERS_MAX: usize = 1000;
 
+/// The largest reserve, in bytes: some hundred thousand marks.
+const RESERVE_BYTES_MAX: u64 = 64 << 20;
+/// Which part of a small quota the reserve is.
+const RESERVE_PART: u64 = 4;
+
 /// The bounds on one component's storage. They may change while the database is open, with a new revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageLimits {
-    /// Bytes that the component's data may take: `limits.storage`.
+    /// Bytes that the database may take with everything in it: `limits.storage`.
     pub storage_bytes: u64,
-    /// Bytes beyond it that only the outbox, marks and other tables of the host may take.
-    pub reserve_bytes: u64,
     /// The largest value, in bytes: `limits.value-max`.
     pub value_bytes_max: usize,
     /// How long one statement may run: `limits.statement.time`.
@@ -51,7 +54,6 @@ impl Default for StorageLimits {
     fn default() -> Self {
         Self {
             storage_bytes: 256 << 20,
-            reserve_bytes: 64 << 20,
             value_bytes_max: 1 << 20,
             statement_time: Duration::from_secs(1),
             rows_max: 10_000,
@@ -64,6 +66,14 @@ impl Default for StorageLimits {
             batch_wait_max: Duration::from_millis(2),
             idle_time: Duration::from_secs(30),
         }
+    }
+}
+
+impl StorageLimits {
+    /// Bytes of the quota that only the outbox, marks and other tables of the host may take, so that a component that
+    /// has filled the rest can finish what it has accepted.
+    pub fn reserve_bytes(&self) -> u64 {
+        RESERVE_BYTES_MAX.min(self.storage_bytes / RESERVE_PART)
     }
 }
 

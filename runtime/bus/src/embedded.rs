@@ -21,6 +21,7 @@ mod record;
 mod recovery;
 mod requests;
 mod segment;
+mod shares;
 mod stream;
 mod upkeep;
 mod writer;
@@ -324,6 +325,10 @@ fn check_name(name: &str) -> Result<(), BusError> {
 fn unavailable(app: &str, reason: &str) -> BusError {
     BusError::Unavailable { app: app.to_owned(), reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+#[path = "embedded/share_tests.rs"]
+mod share_tests;
 
 #[cfg(test)]
 #[path = "embedded/opening_tests.rs"]

@@ -29,15 +29,18 @@ pub enum BusError {
         /// The place of the earlier event.
         sequence: u64,
     },
-    /// The stream holds as much as it may, and some consumer has not acknowledged it yet or it is too young to drop.
+    /// The stream holds as much from this publisher as is free, and some consumer has not acknowledged it yet or it is
+    /// too young to drop. Others that hold less can go on.
     #[error(
-        "the stream of {app} is full ({limit}): a consumer is behind or gone (`hull status` shows which), or shorten \
-         `retain` in hull.toml's [bus]"
+        "the stream of {app} is full for {publisher}, which holds as much of its {limit} as is free: a consumer is \
+         behind or gone (`hull status` shows which), or shorten `retain` in hull.toml's [bus]"
     )]
     Full {
         /// Whose stream.
         app: String,
-        /// The bound that was reached.
+        /// The event's source.
+        publisher: String,
+        /// How large the stream may become.
         limit: String,
     },
     /// The bus cannot do it now; trying again later may help.

@@ -30,7 +30,7 @@ settings! {
         "concurrency" concurrency: NonZeroU32 = at_least_one(32), within ..=COUNT_MAX;
         /// The body of a request.
         "body-in-max" body_in_max: ByteSize = ByteSize::mib(4);
-        /// The database, key-value store, outbox and marks together.
+        /// The database, key-value store, outbox and marks together; a part is kept for the last two.
         "storage" storage: ByteSize = ByteSize::mib(256), within STORAGE_MIN..;
         /// One value of the key-value store.
         "value-max" value_max: ByteSize = ByteSize::mib(1), within ONE_BYTE..=ByteSize::gib(1);

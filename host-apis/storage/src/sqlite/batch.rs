@@ -5,6 +5,8 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use hull_invocation::Resource;
+
 use super::control::Allowance;
 use super::events::Mark;
 use super::job::Job;
@@ -127,8 +129,8 @@ impl<'a> Batch<'a> {
                 Received::Command(command) => command,
                 Received::Gone => return self.undo(),
                 Received::TimeIsUp => {
-                    end_with(server, &StorageError::Expired(held_too_long(limit)));
-                    return self.undo();
+                    self.count_late();
+                    return self.expire(server, limit);
                 }
             };
             match command {
@@ -138,7 +140,12 @@ impl<'a> Batch<'a> {
                     }
                     wrote |= job.writes();
                     let allowance = job.allowance(self.scope).within_unit(ends, limit);
-                    if let Err(lost) = job.run(self.scope, allowance) {
+                    let ran = job.run(self.scope, allowance);
+                    let is_late = hull_clock::now() >= ends && !server.cancel.is_cancelled();
+                    if is_late {
+                        self.count_late();
+                    }
+                    if let Err(lost) = ran {
                         let error = lost.0.clone().unwrap_or(StorageError::Conflict);
                         job.answer(Some(error.clone()));
                         let reason = format!("a statement undid it: {error}");
@@ -146,6 +153,9 @@ impl<'a> Batch<'a> {
                         return Err(lost);
                     }
                     job.answer(None);
+                    if is_late {
+                        return self.expire(server, limit);
+                    }
                 }
                 Command::Commit { mark, end } => return self.finish(mark, end),
                 Command::Rollback { end } => {
@@ -208,6 +218,17 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Once for each unit, and before the guest can hear of it.
+    fn count_late(&self) {
+        self.scope.connection.place.reject(Resource::TransactionTime);
+    }
+
+    fn expire(&self, server: &UnitServer, limit: Duration) -> Goes {
+        let reason = format!("it held the database longer than {limit:?} (limits.transaction-time)");
+        end_with(server, &StorageError::Expired(reason));
+        self.undo()
     }
 
     fn push(&mut self, ready: Ready) {
@@ -310,8 +331,4 @@ fn end_with(server: &UnitServer, reason: &StorageError) {
             }
         }
     }
-}
-
-fn held_too_long(limit: Duration) -> String {
-    format!("it held the database longer than {limit:?} (limits.transaction-time)")
 }

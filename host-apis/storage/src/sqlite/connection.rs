@@ -90,7 +90,7 @@ impl Connection {
     /// Put bounds into force that have changed since the file was opened. This one is the last resort: operations are
     /// refused before it, one by one, while SQLite would undo the whole transaction.
     pub(super) fn apply(&self, limits: &StorageLimits) -> Result<(), StorageError> {
-        let pages_max = (limits.storage_bytes + limits.reserve_bytes) / PAGE_BYTES;
+        let pages_max = limits.storage_bytes / PAGE_BYTES;
         self.raw
             .pragma_update(None, "max_page_count", pages_max.max(64) as i64)
             .map_err(|error| failure::of_host(&error, &self.place))

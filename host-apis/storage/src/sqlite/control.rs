@@ -111,9 +111,8 @@ impl Allowance {
         match self.bound {
             _ if self.cancel.is_cancelled() => None,
             Bound::Statement(_) => Some(Resource::StatementTime),
-            Bound::Unit(_) => Some(Resource::TransactionTime),
-            // The invocation ends with it, and is counted there.
-            Bound::Deadline | Bound::Migration(_) | Bound::Host => None,
+            // What ends with it is counted there: the unit, the invocation.
+            Bound::Unit(_) | Bound::Deadline | Bound::Migration(_) | Bound::Host => None,
         }
     }
 

@@ -110,7 +110,12 @@ impl Operation for Bury {
     type Output = Option<i64>;
 
     fn growth(&self) -> Growth {
-        Growth::Host
+        match self.0.kind {
+            // It would come again; the marks of those that were handled must not be in want of its room.
+            DeadLetterKind::Incoming => Growth::Events,
+            // It leaves the outbox for here.
+            DeadLetterKind::Outgoing => Growth::Host,
+        }
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<Option<i64>, StorageError> {

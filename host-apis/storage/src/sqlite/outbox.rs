@@ -27,7 +27,7 @@ impl Operation for Publish {
     type Output = Option<Confirmation>;
 
     fn growth(&self) -> Growth {
-        Growth::Outbox
+        Growth::Events
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError> {

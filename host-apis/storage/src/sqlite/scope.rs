@@ -100,7 +100,7 @@ impl<'a> Scope<'a> {
 
     /// What an error of a guest's statement means.
     pub(super) fn failure(&self, error: &rusqlite::Error) -> StorageError {
-        // One statement can write past the quota and all of the reserve before it is looked at.
+        // One statement can write past all of the quota before it is looked at.
         if failure::is_full(error) && failure::disk_has_room(&self.connection.place) {
             return self.quota_exceeded();
         }
@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Run `work` so that it happens whole or not at all, and refuse it if it makes the file larger than this kind
+    /// Run `work` so that it happens whole or not at all, and refuse it if it uses more of the file than this kind
     /// of work may. `Err(Lost)` says that SQLite undid the whole transaction, whatever else was in it.
     pub(super) fn atomically<R>(
         &self,
@@ -130,13 +130,13 @@ impl<'a> Scope<'a> {
         }
         let lost = |error: StorageError| Lost(Some(error));
         self.host_execute("SAVEPOINT hull_statement", []).map_err(lost)?;
-        let pages_before = self.pages().map_err(lost)?;
+        let pages_before = self.pages_used().map_err(lost)?;
         let mut result = self.allowed(allowance, work);
         if self.connection.raw.is_autocommit() {
             return Err(Lost(result.err()));
         }
         if result.is_ok() {
-            let pages = self.pages().map_err(lost)?;
+            let pages = self.pages_used().map_err(lost)?;
             if pages > pages_before && pages > self.pages_max(growth) {
                 result = Err(self.quota_exceeded());
             }
@@ -154,21 +154,27 @@ impl<'a> Scope<'a> {
         self.connection.control.allowed(allowance, work)
     }
 
-    /// How many pages the file has, with what is not committed yet.
-    pub(super) fn pages(&self) -> Result<u64, StorageError> {
-        let mut statement = self.host("PRAGMA page_count /* hull */")?;
-        let pages: i64 = statement.query_row([], |row| row.get(0)).map_err(|error| self.host_failure(&error))?;
-        Ok(pages as u64)
+    /// How many pages are in use, with what is not committed yet. Free pages do not count: else guests would move into
+    /// what marks and outbox have left, and the reserve would be gone. They are used before the file grows, so the file
+    /// has never more pages than were in use at once.
+    pub(super) fn pages_used(&self) -> Result<u64, StorageError> {
+        let pages = self.number("PRAGMA page_count /* hull */")?;
+        Ok(pages.saturating_sub(self.number("PRAGMA freelist_count /* hull */")?))
+    }
+
+    fn number(&self, sql: &'static str) -> Result<u64, StorageError> {
+        let number: rusqlite::Result<i64> = self.host(sql)?.query_row([], |row| row.get(0));
+        number.map(|number| number as u64).map_err(|error| self.host_failure(&error))
     }
 
     fn pages_max(&self, growth: Growth) -> u64 {
-        let limits = self.limits;
-        let bytes = match growth {
-            Growth::None | Growth::Guest => limits.storage_bytes,
-            Growth::Outbox => limits.storage_bytes + limits.reserve_bytes / 2,
-            Growth::Host => limits.storage_bytes + limits.reserve_bytes,
+        let reserve_bytes = self.limits.reserve_bytes();
+        let kept_bytes = match growth {
+            Growth::None | Growth::Guest => reserve_bytes,
+            Growth::Events => reserve_bytes / 2,
+            Growth::Host => 0,
         };
-        bytes / PAGE_BYTES
+        (self.limits.storage_bytes - kept_bytes) / PAGE_BYTES
     }
 
     /// A value is larger than the component may store.

@@ -27,12 +27,7 @@ impl Operation for Measure {
         let mut statement = scope.host(sql)?;
         let counts = statement.query_row([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)));
         let (outbox_rows, dead_letters) = counts.map_err(|error| scope.host_failure(&error))?;
-        let free: i64 = scope
-            .host("PRAGMA freelist_count /* hull */")?
-            .query_row([], |row| row.get(0))
-            .map_err(|error| scope.host_failure(&error))?;
-        let pages = scope.pages()?.saturating_sub(free as u64);
-        Ok(Measured { bytes_used: pages * super::PAGE_BYTES, outbox_rows, dead_letters })
+        Ok(Measured { bytes_used: scope.pages_used()? * super::PAGE_BYTES, outbox_rows, dead_letters })
     }
 }
 

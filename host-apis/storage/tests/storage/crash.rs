@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hull_storage::{EventIdentity, Finished, StorageLimits, Value};
+use hull_storage::{EventIdentity, Finished, Value};
 
 use crate::fixture::{event, migration, number, open, outgoing, session};
 
@@ -18,7 +18,7 @@ const WORKERS: i64 = 6;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_process_that_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
-    let database = open(Path::new(&folder), StorageLimits::default());
+    let database = open(Path::new(&folder), |_| {});
     database.migrate(&[migration(1, SCHEMA)]).await.expect("migrate");
     let mut workers = Vec::new();
     for worker in 0..WORKERS {
@@ -47,7 +47,7 @@ async fn what_was_answered_survives_a_kill_and_units_stay_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     for kill_after in [1, 40, 7, 90, 23] {
         let answered = run_and_kill(folder.path(), kill_after);
-        let database = open(folder.path(), StorageLimits::default());
+        let database = open(folder.path(), |_| {});
         database.check().await.expect("nothing is damaged");
         let reading = session(&database, None, Duration::from_mins(1));
         for (worker, n) in answered {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hull_storage::{StorageError, StorageLimits};
+use hull_storage::StorageError;
 
 use crate::fixture::{Fixture, open, outgoing, session, until};
 
@@ -21,7 +21,7 @@ async fn everything_is_there_after_opening_again() {
     let beside = fixture.folder.path().join("data.db-wal");
     assert!(!beside.exists(), "the log was merged when the file was closed");
 
-    let again = open(fixture.folder.path(), StorageLimits::default());
+    let again = open(fixture.folder.path(), |_| {});
     let reading = session(&again, None, Duration::from_secs(30));
     assert_eq!(reading.get("k".into()).await, Ok(Some(b"v".to_vec())));
     assert_eq!(crate::fixture::number(&reading, "SELECT n FROM t").await, 4);
@@ -91,7 +91,7 @@ async fn a_damaged_page_is_reported_as_such() {
         bytes[page * 4096..page * 4096 + 200].fill(0xff);
     }
     std::fs::write(fixture.database.file(), bytes).expect("write");
-    let again = open(fixture.folder.path(), StorageLimits::default());
+    let again = open(fixture.folder.path(), |_| {});
     let check = again.check().await;
     assert!(matches!(check, Err(StorageError::Corrupt { .. })), "{check:?}");
     let reading = session(&again, None, Duration::from_secs(30));

@@ -22,10 +22,12 @@ impl Fixture {
     }
 
     pub(crate) fn with_limits(change: impl FnOnce(&mut StorageLimits)) -> Self {
+        Self::with_options(|options| change(&mut options.limits))
+    }
+
+    pub(crate) fn with_options(change: impl FnOnce(&mut DatabaseOptions)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut limits = StorageLimits::default();
-        change(&mut limits);
-        let database = open(folder.path(), limits);
+        let database = open(folder.path(), change);
         Self { folder, database }
     }
 
@@ -57,9 +59,10 @@ impl Fixture {
     }
 }
 
-pub(crate) fn open(folder: &Path, limits: StorageLimits) -> Database {
+pub(crate) fn open(folder: &Path, change: impl FnOnce(&mut DatabaseOptions)) -> Database {
     let directory = ComponentDir::unowned(folder).expect("a folder");
-    let options = DatabaseOptions { limits, ..DatabaseOptions::new(component()) };
+    let mut options = DatabaseOptions::new(component());
+    change(&mut options);
     Database::new(&directory, options)
 }
 

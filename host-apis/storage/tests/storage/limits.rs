@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hull_storage::{
-    ComponentDir, Database, DatabaseOptions, Finished, MeteredWork, StatementMeter, StorageError, Value,
-};
+use hull_storage::{MeteredWork, StatementMeter, StorageError, Value};
 
-use crate::fixture::{Fixture, component, event, execute, outgoing, session};
+use crate::fixture::{Fixture, execute, outgoing, session};
 
 const COUNT_TO: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT $1) SELECT n FROM c";
 
@@ -144,73 +142,6 @@ async fn the_deadline_ends_statements_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_component_can_still_finish_what_it_accepted() {
-    let fixture = Fixture::with_limits(|limits| {
-        limits.storage_bytes = 1 << 20;
-        limits.reserve_bytes = 1 << 20;
-    });
-    fixture.schema("CREATE TABLE t (v)").await;
-    let session = fixture.session();
-    let mut stored = 0;
-    let full = loop {
-        match session.set(format!("k{stored}"), vec![7; 20_000]).await {
-            Ok(()) => stored += 1,
-            Err(error) => break error,
-        }
-    };
-    let expected = StorageError::QuotaExceeded { component: component().to_string(), limit_bytes: 1 << 20 };
-    assert_eq!(full, expected);
-    assert!((40..=52).contains(&stored), "{stored} values of 20,000 bytes in 1 MiB");
-    let insert = session.execute("INSERT INTO t VALUES ($1)".into(), vec![Value::Blob(vec![0; 50_000])]).await;
-    assert_eq!(insert, Err(expected.clone()));
-
-    let handler = fixture.event_session(&event("e1"));
-    assert_eq!(handler.set("more".into(), vec![0; 50_000]).await, Err(expected), "the write fails");
-    for number in 0..20 {
-        handler.publish(outgoing(&format!("o{number}"))).await.expect("the unit goes on, and may publish");
-    }
-    assert_eq!(handler.finish_event().await, Ok(Finished::Committed));
-
-    assert_eq!(session.get("k0".into()).await, Ok(Some(vec![7; 20_000])), "reading works");
-    session.delete_many((0..10).map(|key| format!("k{key}")).collect()).await.expect("deleting works");
-    session.set("again".into(), vec![0; 50_000]).await.expect("and makes room");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_statement_cannot_fill_the_disk_and_harms_nobody_else() {
-    let fixture = Fixture::with_limits(|limits| {
-        limits.storage_bytes = 1 << 20;
-        limits.reserve_bytes = 1 << 20;
-        limits.batch_wait_max = Duration::from_secs(5);
-    });
-    fixture.schema("CREATE TABLE t (v)").await;
-    let blocker = fixture.session();
-    blocker.begin().expect("begin");
-    blocker.get("nothing".into()).await.expect("get");
-    let flood = "INSERT INTO t WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000) \
-                 SELECT randomblob(10000) FROM c";
-    let mut tasks = Vec::new();
-    for waiting in 0..5 {
-        let session = fixture.session();
-        tasks.push(tokio::spawn(async move {
-            if waiting == 2 {
-                return execute(&session, flood).await.map(drop);
-            }
-            session.increment("n".into(), 1).await.map(drop)
-        }));
-        fixture.waiting(waiting + 1).await;
-    }
-    blocker.commit().await.expect("commit");
-    for (index, task) in tasks.into_iter().enumerate() {
-        let result = task.await.expect("a task");
-        assert_eq!(matches!(result, Err(StorageError::QuotaExceeded { .. })), index == 2, "{result:?}");
-    }
-    assert_eq!(fixture.session().get("n".into()).await, Ok(Some(b"4".to_vec())));
-    let size = std::fs::metadata(fixture.database.file()).expect("metadata").len();
-    assert!(size <= 2 << 20, "{size}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn bounds_can_change_while_the_file_is_open() {
     let fixture = Fixture::new();
     let session = fixture.session();
@@ -226,30 +157,30 @@ async fn bounds_can_change_while_the_file_is_open() {
 }
 
 #[derive(Default)]
-struct Steps {
+struct Seen {
     begun: AtomicUsize,
     steps: AtomicUsize,
     ended: AtomicUsize,
 }
 
-struct Meter(Arc<Steps>);
+struct Meter(Arc<Seen>);
 
-struct Counted(Arc<Steps>);
+struct Work(Arc<Seen>);
 
 impl StatementMeter for Meter {
     fn begin(&self) -> Box<dyn MeteredWork> {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
-        Box::new(Counted(Arc::clone(&self.0)))
+        Box::new(Work(Arc::clone(&self.0)))
     }
 }
 
-impl MeteredWork for Counted {
+impl MeteredWork for Work {
     fn step(&mut self) {
         self.0.steps.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Drop for Counted {
+impl Drop for Work {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
@@ -257,20 +188,18 @@ impl Drop for Counted {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let steps = Arc::new(Steps::default());
-    let directory = ComponentDir::unowned(folder.path()).expect("a folder");
-    let meter: Option<Arc<dyn StatementMeter>> = Some(Arc::new(Meter(Arc::clone(&steps))));
-    let mut options = DatabaseOptions { meter, ..DatabaseOptions::new(component()) };
-    options.limits.statement_time = Duration::from_millis(100);
-    let database = Database::new(&directory, options);
-    let session = session(&database, None, Duration::from_mins(1));
+    let seen = Arc::new(Seen::default());
+    let fixture = Fixture::with_options(|options| {
+        options.meter = Some(Arc::new(Meter(Arc::clone(&seen))));
+        options.limits.statement_time = Duration::from_millis(100);
+    });
+    let session = fixture.session();
     let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
     let ended = session.query(endless.into(), Vec::new()).await;
     assert!(matches!(ended, Err(StorageError::Timeout(_))), "{ended:?}");
     session.set("k".into(), b"v".to_vec()).await.expect("set");
-    assert!(steps.steps.load(Ordering::Relaxed) > 100);
-    let begun = steps.begun.load(Ordering::Relaxed);
+    assert!(seen.steps.load(Ordering::Relaxed) > 100);
+    let begun = seen.begun.load(Ordering::Relaxed);
     assert!(begun >= 2, "a query and a write are two");
-    assert_eq!(begun, steps.ended.load(Ordering::Relaxed), "what begins ends");
+    assert_eq!(begun, seen.ended.load(Ordering::Relaxed), "what begins ends");
 }

@@ -135,21 +135,6 @@ async fn units_do_not_wait_for_one_that_has_written_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_holds_the_writer_too_long_is_ended() {
-    let fixture = Fixture::with_limits(|limits| limits.transaction_time = Duration::from_millis(50));
-    let slow = fixture.session();
-    slow.begin().expect("begin");
-    slow.set("slow".into(), Vec::new()).await.expect("set");
-    fixture.session().set("next".into(), Vec::new()).await.expect("the next one gets the writer");
-    let late = slow.set("late".into(), Vec::new()).await;
-    assert!(matches!(&late, Err(StorageError::Expired(text)) if text.contains("transaction-time")), "{late:?}");
-    let again = slow.get("slow".into()).await;
-    assert!(matches!(again, Err(StorageError::Expired(_))), "it stays ended until the guest has been told: {again:?}");
-    assert!(matches!(slow.commit().await, Err(StorageError::Expired(_))));
-    assert_eq!(slow.get("slow".into()).await, Ok(None), "after that the session goes on");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_call_back_into_a_component_with_an_open_unit_fails_at_once() {
     let fixture = Fixture::new();
     let root = Lineage::root(component());

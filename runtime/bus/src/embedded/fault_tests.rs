@@ -267,7 +267,7 @@ async fn old_segments_go_only_when_acknowledged_and_old() {
     let directory = tempfile::tempdir().expect("a directory");
     let options = |retain| EmbeddedOptions {
         segment_bytes: 512,
-        bytes_max: 8192,
+        bytes_max: 16 << 10,
         retain,
         ..EmbeddedOptions::new(directory.path())
     };

@@ -1,17 +1,19 @@
-//! Which event is where: for each segment the offsets, subjects and keys of its events. In memory, some fifty bytes
-//! an event, and bounded because the stream is.
+//! Which event is where: for each segment the offsets, subjects and keys of its events, and how much of it is whose. In
+//! memory, some fifty bytes an event, and bounded because the stream is.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::shares::{Amount, Shares};
+
 /// Where every event of a stream is.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     segments: VecDeque<Segment>,
     subjects: Subjects,
-    events: u64,
+    shares: Shares,
     bytes: u64,
 }
 
@@ -28,6 +30,7 @@ pub(super) struct Segment {
     /// When its last event came.
     pub(super) last_ms: u64,
     entries: Vec<Entry>,
+    shares: Shares,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,7 @@ struct Entry {
 pub(super) struct NewEntry<'a> {
     pub(super) key: u64,
     pub(super) offset: u64,
+    pub(super) publisher: &'a str,
     pub(super) subject: &'a str,
     pub(super) time_ms: u64,
 }
@@ -60,7 +64,7 @@ pub(super) struct Location {
 impl Segment {
     /// A segment without events whose file holds `length` bytes.
     pub(super) fn new(base: u64, salt: u64, path: PathBuf, file: Arc<File>, length: u64) -> Self {
-        Self { base, salt, path, file, length, last_ms: 0, entries: Vec::new() }
+        Self { base, salt, path, file, length, last_ms: 0, entries: Vec::new(), shares: Shares::default() }
     }
 
     /// The sequence after its last.
@@ -87,9 +91,11 @@ impl Index {
         let subject = self.subjects.id(entry.subject);
         segment.entries.push(Entry { key: entry.key, offset: entry.offset as u32, subject });
         segment.last_ms = segment.last_ms.max(entry.time_ms);
-        self.events += 1;
-        self.bytes += length.saturating_sub(segment.length);
+        let amount = Amount { bytes: length.saturating_sub(segment.length), events: 1 };
         segment.length = length;
+        segment.shares.add(entry.publisher, amount);
+        self.shares.add(entry.publisher, amount);
+        self.bytes += amount.bytes;
     }
 
     /// Forget the first segment, and say which keys it held. The last one stays: it is being written.
@@ -101,7 +107,7 @@ impl Index {
         for entry in &segment.entries {
             self.subjects.release(entry.subject);
         }
-        self.events -= segment.entries.len() as u64;
+        self.shares.remove(&segment.shares);
         self.bytes -= segment.length;
         let keys = segment.entries.iter().map(|entry| entry.key).collect();
         Some((segment, keys))
@@ -144,12 +150,22 @@ impl Index {
 
     /// How many events the stream holds.
     pub(super) fn events(&self) -> u64 {
-        self.events
+        self.shares.total().events
     }
 
     /// How many bytes its files take.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether a publisher may hold so much more in a stream of this size, beside what is about to be written: as much
+    /// as is free then.
+    pub(super) fn has_room(&self, size: Amount, written: &Shares, publisher: &str, more: Amount) -> bool {
+        let mut taken = Amount { bytes: self.bytes, events: self.events() };
+        for amount in [written.total(), more, self.shares.of(publisher), written.of(publisher), more] {
+            taken += amount;
+        }
+        taken.bytes <= size.bytes && taken.events <= size.events
     }
 
     fn segment_of(&self, sequence: u64) -> Option<&Segment> {

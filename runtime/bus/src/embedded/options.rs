@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::shares::Amount;
+
 /// How the embedded bus keeps events.
 #[derive(Debug, Clone)]
 pub struct EmbeddedOptions {
@@ -13,9 +15,10 @@ pub struct EmbeddedOptions {
     /// Whether a publish waits for the disk. Without it an acknowledged event survives a killed process, and not a
     /// power cut.
     pub sync: bool,
-    /// How many bytes the files of one app's stream may take.
+    /// How many bytes the files of one app's stream may take. A publisher may take as many as are free.
     pub bytes_max: u64,
-    /// How many events one app's stream may hold; each takes about fifty bytes of memory.
+    /// How many events one app's stream may hold; each takes about fifty bytes of memory. A publisher may have as many
+    /// as there is room for more.
     pub events_max: u64,
     /// How large an event may be with its attributes and headers.
     pub event_bytes_max: usize,
@@ -47,6 +50,11 @@ impl EmbeddedOptions {
             place_write: Duration::from_millis(100),
             place_sync: Duration::from_secs(1),
         }
+    }
+
+    /// How large one app's stream may become.
+    pub(super) fn size(&self) -> Amount {
+        Amount { bytes: self.bytes_max, events: self.events_max }
     }
 
     /// What a record in a file may be long: larger than what is taken now, so that files outlive a smaller bound.

@@ -62,17 +62,17 @@ pub(super) fn open(app: &str, directory: &Path, disk: &dyn Disk, body_max: usize
         let offsets: Vec<u64> = scan.events.iter().skip(1).map(|found| found.offset).chain([end]).collect();
         for (found, next_offset) in scan.events.into_iter().zip(offsets) {
             let header = found.record.header;
-            let (source, id, subject) = codec::glance(&found.record.body).ok_or_else(|| BusError::Corrupt {
+            let (publisher, id, subject) = codec::glance(&found.record.body).ok_or_else(|| BusError::Corrupt {
                 file: path.clone(),
                 offset: found.offset,
                 reason: "not an event".to_owned(),
             })?;
-            let key = dedupe.key(source, id);
+            let key = dedupe.key(publisher, id);
             if !id.is_empty() {
                 dedupe.enter(key, header.sequence);
             }
             last_ms = last_ms.max(header.time_ms);
-            let entry = NewEntry { key, offset: found.offset, subject, time_ms: header.time_ms };
+            let entry = NewEntry { key, offset: found.offset, publisher, subject, time_ms: header.time_ms };
             index.enter(entry, next_offset);
         }
     }

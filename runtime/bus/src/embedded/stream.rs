@@ -183,10 +183,10 @@ impl Shared {
         BusError::Unavailable { app: self.app.clone(), reason: reason.to_owned() }
     }
 
-    pub(super) fn full(&self) -> BusError {
+    pub(super) fn full(&self, publisher: &str) -> BusError {
         let options = &self.options;
-        let limit = format!("{} bytes or {} events", options.bytes_max, options.events_max);
-        BusError::Full { app: self.app.clone(), limit }
+        let limit = format!("{} bytes and {} events", options.bytes_max, options.events_max);
+        BusError::Full { app: self.app.clone(), publisher: publisher.to_owned(), limit }
     }
 
     /// Every consumer has settled everything up to here.

@@ -12,6 +12,7 @@ use super::dedupe::{Dedupe, same_content};
 use super::index::NewEntry;
 use super::record::{self, Header, Kind};
 use super::segment;
+use super::shares::{Amount, Shares};
 use super::stream::{Shared, Stored};
 use crate::bus::Published;
 use crate::error::BusError;
@@ -62,7 +63,7 @@ struct Staged {
     bytes: Vec<u8>,
     events: Vec<StagedEvent>,
     keys: HashMap<u64, usize>,
-    body_bytes: usize,
+    shares: Shares,
 }
 
 struct StagedEvent {
@@ -159,8 +160,11 @@ impl Writer {
             self.roll()?;
             self.doubtful = false;
         }
-        let events = || batch.iter().flat_map(|publish| &publish.events);
-        if !self.has_room(events().map(|event| event.body.len()).sum(), events().count()) {
+        let mut asked = Shares::default();
+        for prepared in batch.iter().flat_map(|publish| &publish.events) {
+            asked.add(&prepared.event.key.source, Amount::of_body(prepared.body.len()));
+        }
+        if !asked.publishers().all(|publisher| self.has_room(&asked, publisher, Amount::default())) {
             self.retain();
         }
         Ok(())
@@ -181,12 +185,11 @@ impl Writer {
         let mut slots = Vec::with_capacity(events.len());
         for prepared in events {
             let key = self.dedupe.key(&prepared.event.key.source, &prepared.event.key.id);
+            let (publisher, amount) = (&prepared.event.key.source, Amount::of_body(prepared.body.len()));
             let slot = match self.find_duplicate(key, &prepared.event, staged) {
                 Some(slot) => slot,
-                None if self.has_room(staged.body_bytes + prepared.body.len(), staged.events.len() + 1) => {
-                    self.stage(key, prepared, staged)
-                }
-                None => Slot::Known(Err(self.shared.full())),
+                None if self.has_room(&staged.shares, publisher, amount) => self.stage(key, prepared, staged),
+                None => Slot::Known(Err(self.shared.full(publisher))),
             };
             let failed = matches!(slot, Slot::Known(Err(_)));
             slots.push(slot);
@@ -222,10 +225,8 @@ impl Writer {
         Some(Slot::Known(Err(BusError::IdReused { source_name, id, sequence })))
     }
 
-    fn has_room(&self, bytes: usize, events: usize) -> bool {
-        let (index, options) = (self.shared.index.read(), &self.shared.options);
-        index.bytes() + (bytes + events * record::HEADER_LENGTH) as u64 <= options.bytes_max
-            && index.events() + events as u64 <= options.events_max
+    fn has_room(&self, written: &Shares, publisher: &str, more: Amount) -> bool {
+        self.shared.index.read().has_room(self.shared.options.size(), written, publisher, more)
     }
 
     fn stage(&mut self, key: u64, prepared: Prepared, staged: &mut Staged) -> Slot {
@@ -235,7 +236,7 @@ impl Writer {
         let (time_ms, offset) = (self.last_ms, staged.bytes.len() as u64);
         let header = Header { sequence, time_ms, durable: self.durable, kind: Kind::Event };
         record::encode(&mut staged.bytes, staged.salt, header, &prepared.body);
-        staged.body_bytes += prepared.body.len();
+        staged.shares.add(&prepared.event.key.source, Amount::of_body(prepared.body.len()));
         let unnamed = prepared.event.key.id.is_empty();
         let stored = Arc::new(Stored { sequence, time_ms, event: prepared.event });
         staged.events.push(StagedEvent { key, offset, stored });
@@ -283,8 +284,9 @@ impl Writer {
         {
             let mut index = self.shared.index.write();
             for (StagedEvent { key, offset, stored }, next) in staged.events.iter().zip(nexts) {
-                let (subject, time_ms) = (&stored.event.subject, stored.time_ms);
-                index.enter(NewEntry { key: *key, offset: begin + offset, subject, time_ms }, next);
+                let (publisher, subject) = (&stored.event.key.source, &stored.event.subject);
+                let (key, offset, time_ms) = (*key, begin + offset, stored.time_ms);
+                index.enter(NewEntry { key, offset, publisher, subject, time_ms }, next);
             }
         }
         for StagedEvent { key, stored, .. } in &staged.events {
