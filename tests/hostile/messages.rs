@@ -131,8 +131,7 @@ fn a_flood_of_dead_letters() -> anyhow::Result<()> {
     let status = status(&room, "rejecting")?;
     let (letters, used) = (&status["storage"]["dead_letters"], &status["storage"]["bytes_used"]);
     assert!(letters.as_u64().is_some_and(|letters| letters < EVENTS as u64), "{status}");
-    // The last eighth is kept for the marks of those that are handled.
-    assert!(used.as_u64().is_some_and(|bytes| bytes <= 7 << 19), "{status}");
+    assert!(used.as_u64().is_some_and(|bytes| bytes <= 4 << 20), "{status}");
     room.client().get("/rejecting/hello")?.expect(200)?;
     Ok(())
 }
