@@ -25,11 +25,13 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
     /// Which.
     pub(crate) attacks: Vec<Attack>,
+    /// Only this table, if it is named: `hull`, `hull --unfair-cpu` or `native`.
+    pub(crate) only: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seconds: 20, attacks: attacks::ALL.to_vec() }
+        Self { seconds: 20, attacks: attacks::ALL.to_vec(), only: String::new() }
     }
 }
 
@@ -84,10 +86,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let bench = Bench { options, stage, per_second: carried * SHARE };
     let alone = bench.alone(host.process.address, &host, options.seconds)?;
     drop(host);
-    let fair = bench.rows("hull", options.attacks.iter().copied(), |attack| bench.on_hull(attack, &[]));
-    let about_cpu = options.attacks.iter().copied().filter(|attack| attack.is_about_cpu());
+    let attacks = || options.attacks.iter().copied();
+    let fair = bench.rows("hull", attacks(), |attack| bench.on_hull(attack, &[]));
+    let about_cpu = attacks().filter(|attack| attack.is_about_cpu());
     let unfair = bench.rows("hull --unfair-cpu", about_cpu, |attack| bench.on_hull(attack, UNFAIR));
-    let native = bench.rows("native", options.attacks.iter().copied(), |attack| bench.on_native(attack));
+    let native = bench.rows("native", attacks(), |attack| bench.on_native(attack));
 
     println!("\n{}", machine::describe());
     println!("{}", neighbour_table::setting(carried, bench.per_second, options.seconds));
@@ -95,7 +98,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if !unfair.is_empty() {
         println!("without the fair run queue (`hull up --unfair-cpu`):\n\n{}", neighbour_table::hull(None, &unfair));
     }
-    println!("a native victim in a process of its own:\n\n{}", neighbour_table::native(&native));
+    if !native.is_empty() {
+        println!("a native victim in a process of its own:\n\n{}", neighbour_table::native(&native));
+    }
     let failed = [&fair, &unfair, &native].into_iter().flatten().filter(|row| row.outcome.is_err()).count();
     anyhow::ensure!(failed == 0, "{failed} attacks could not be measured");
     Ok(())
@@ -121,6 +126,7 @@ impl Bench<'_> {
         attacks: impl Iterator<Item = Attack>,
         measure: impl Fn(Attack) -> anyhow::Result<Attacked>,
     ) -> Vec<Row> {
+        let attacks = attacks.filter(|_| self.options.only.is_empty() || self.options.only == subject);
         let row = |attack: Attack| {
             eprintln!("{subject}: {}, {} s", attack.name(), self.options.seconds);
             let outcome = measure(attack).map_err(|error| format!("{error:#}"));

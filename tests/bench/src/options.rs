@@ -6,7 +6,7 @@ use crate::{http, neighbour, overload};
 /// For those who mistyped.
 pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
-       hull-bench neighbour [--seconds N] [--attacks NAME,NAME…]
+       hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull]
        hull-bench overload [--seconds N]
 
 attacks: spin, memory, flood, downstream, storm, logs, storage, panics, deploys";
@@ -55,6 +55,7 @@ fn neighbour<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<neig
     for (name, value) in pairs {
         match name {
             "--seconds" => options.seconds = seconds(value)?,
+            "--only" => value.clone_into(&mut options.only),
             "--attacks" => options.attacks = value.split(',').map(Attack::named).collect::<Option<_>>()?,
             _ => return None,
         }
