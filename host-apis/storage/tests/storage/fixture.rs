@@ -58,8 +58,11 @@ impl Fixture {
 }
 
 pub(crate) fn open(folder: &Path, limits: StorageLimits) -> Database {
+    open_with(folder, DatabaseOptions { limits, ..DatabaseOptions::new(component()) })
+}
+
+pub(crate) fn open_with(folder: &Path, options: DatabaseOptions) -> Database {
     let directory = ComponentDir::unowned(folder).expect("a folder");
-    let options = DatabaseOptions { limits, ..DatabaseOptions::new(component()) };
     Database::new(&directory, options)
 }
 

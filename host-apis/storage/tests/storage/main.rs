@@ -13,6 +13,7 @@ mod limits;
 mod long_statements;
 mod migrations;
 mod outbox;
+mod sabotage;
 mod schema;
 mod state_dir;
 mod statements;
