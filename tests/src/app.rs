@@ -124,6 +124,22 @@ impl App {
         Host::start(self.up_command()?, &self.state_dir())
     }
 
+    /// Start it, and kill it after that time, however far it is then.
+    pub fn up_cut_short(&self, after: Duration) -> anyhow::Result<()> {
+        let mut command = self.up_command()?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        std::thread::sleep(after);
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Leave its files where they are, for somebody to look at.
+    pub fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// `hull up`, which is expected to end by itself.
     pub fn up_ends(&self) -> anyhow::Result<Ended> {
         run(self.up_command()?)

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::files;
@@ -31,9 +32,24 @@ fn link_all(from: &Path, to: &Path) -> anyhow::Result<()> {
         let unfinished =
             entry.path().extension().and_then(OsStr::to_str).is_some_and(|e| e.contains("tmp") || e == "wasm");
         if !unfinished {
+            let target = to.join(entry.file_name());
             // It may be there already, or gone again: the host compiles what it misses.
-            let _ = fs::hard_link(entry.path(), to.join(entry.file_name()));
+            if let Err(error) = fs::hard_link(entry.path(), &target)
+                && error.kind() == ErrorKind::CrossesDevices
+            {
+                copy_whole(&entry.path(), &target)?;
+            }
         }
     }
     Ok(())
+}
+
+/// To another disk, under its name only once it is complete.
+fn copy_whole(from: &Path, to: &Path) -> std::io::Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    let unfinished = to.with_extension(format!("tmp-{}", hull_clock::random_u64()));
+    fs::copy(from, &unfinished)?;
+    fs::rename(&unfinished, to)
 }

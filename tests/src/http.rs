@@ -95,6 +95,14 @@ impl Request {
         Ok(exchange)
     }
 
+    /// Send so many bytes of it at the most, and no more.
+    pub fn begin(&self, bytes_max: usize) -> anyhow::Result<Exchange> {
+        let bytes = self.bytes();
+        let mut exchange = Exchange::open(self.address)?;
+        exchange.send(bytes.get(..bytes_max).unwrap_or(&bytes))?;
+        Ok(exchange)
+    }
+
     /// Send it and wait for the whole answer.
     pub fn send(&self) -> anyhow::Result<Answer> {
         let told = || format!("{} {}", self.method, self.target);

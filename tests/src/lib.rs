@@ -13,5 +13,6 @@ pub mod output;
 pub mod probe;
 pub mod scenario;
 pub mod shared;
+pub mod shop;
 pub mod subset;
 pub mod wait;

@@ -2,6 +2,7 @@
 //! runs before anything else is built.
 
 mod bench;
+mod chaos;
 mod guests;
 mod summary;
 mod test;
@@ -22,6 +23,8 @@ usage: cargo xtask TASK
   bench http        measure HTTP throughput and latency beside native code
   bench neighbour   measure what a component notices of a neighbour that does its worst
   bench overload    measure what is left of a component that is offered ten times what it carries
+  chaos [--minutes N] [--seed S] [--pair P] [--break PROMISE]
+                    run the shop under load while its processes are killed, and look whether promises hold
   tidy              check what compilers do not: dependency edges, sizes, names, links
 ";
 
@@ -45,6 +48,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["test"] => test::run(&workspace, None),
         ["test", filter] if !filter.starts_with('-') => test::run(&workspace, Some(filter)),
         ["bench", name @ ("http" | "neighbour" | "overload"), rest @ ..] => bench::run(&workspace, name, rest),
+        ["chaos", rest @ ..] => chaos::run(&workspace, rest),
         ["tidy"] => tidy::run(&workspace),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

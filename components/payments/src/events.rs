@@ -1,7 +1,7 @@
 //! The money's part of the checkout. The provider is asked before anything is read or written: a slow call never
 //! sits inside an open unit of work, and its answer can be asked for again under the same key.
 
-use hull_sdk::{Event, Message, Outcome, Result, Unit, clock, logging};
+use hull_sdk::{Error, Event, Message, Outcome, Result, Unit, clock, config, logging};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{self, Status, Step};
@@ -9,7 +9,8 @@ use crate::offer;
 use crate::provider::{self, Charge, Verdict};
 use crate::store::{self, Charged};
 
-/// After this long, every attempt that was under way when an order was cancelled has ended.
+/// After this long, every attempt that was under way when an order was cancelled has ended. Where the manifest does not
+/// say it.
 const SETTLE_AFTER_MS: u64 = 60_000;
 
 /// `inventory.reserved`: the goods are there, so that they can be charged for.
@@ -127,10 +128,16 @@ fn cancelled(unit: &Unit, order: &OfOrder) -> Result<Outcome> {
 }
 
 fn settle_later(unit: &Unit, order_id: &str) -> Result<()> {
-    let due = u64::try_from(clock::now_ms()).unwrap_or_default().saturating_add(SETTLE_AFTER_MS);
+    let due = u64::try_from(clock::now_ms()).unwrap_or_default().saturating_add(settle_after_ms()?);
     let message = Message::json("payments.settlement-due", &OfOrder { order_id: order_id.to_owned() })?;
     unit.publish(&message.deliver_at(due))?;
     Ok(())
+}
+
+fn settle_after_ms() -> Result<u64> {
+    let Some(seconds) = config::get("settle_after_s")? else { return Ok(SETTLE_AFTER_MS) };
+    let wrong = |_| Error::Fault(format!("the variable settle_after_s is {seconds}, not a number of seconds"));
+    Ok(u64::from(seconds.parse::<u32>().map_err(wrong)?) * 1_000)
 }
 
 /// The order was cancelled before its charge had a verdict. What has charged meanwhile was given back; what broke

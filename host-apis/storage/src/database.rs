@@ -41,9 +41,9 @@ pub struct Statistics {
 impl Database {
     /// A handle. There must be one per component and process: clones of it share the writer.
     pub fn new(directory: &ComponentDir, options: DatabaseOptions) -> Self {
-        let DatabaseOptions { component, limits, meter, rejected } = options;
+        let DatabaseOptions { component, limits, meter, rejected, sabotage } = options;
         let file = directory.path().join(FILE_NAME);
-        let place = Place { component, file, _directory: directory.clone(), meter, rejected };
+        let place = Place { component, file, _directory: directory.clone(), meter, rejected, sabotage };
         Self { backend: Backend::new(place, limits) }
     }
 

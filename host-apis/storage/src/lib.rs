@@ -31,7 +31,7 @@ pub use migrations::{
 };
 pub use options::{
     BATCH_KEYS_MAX, DatabaseOptions, KEY_BYTES_MAX, MeteredWork, PAGE_KEYS_MAX, PARAMETERS_MAX, SQL_BYTES_MAX,
-    StatementMeter, StorageLimits,
+    Sabotage, StatementMeter, StorageLimits,
 };
 pub use outbox::Outbox;
 pub use session::{Session, SessionOptions};

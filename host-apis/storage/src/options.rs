@@ -91,6 +91,15 @@ pub trait MeteredWork: Send {
     fn step(&mut self);
 }
 
+/// A promise that is broken on purpose, so that the tests that look for broken ones can be seen to find them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// That an event was handled is never written down, so that every delivery of it has its effects.
+    HandledMarks,
+    /// Events leave the outbox before the bus holds them.
+    Outbox,
+}
+
 /// What a database is opened with.
 #[derive(Clone)]
 pub struct DatabaseOptions {
@@ -102,11 +111,13 @@ pub struct DatabaseOptions {
     pub meter: Option<Arc<dyn StatementMeter>>,
     /// Who counts what was refused for a bound.
     pub rejected: Option<Arc<dyn CountRejected>>,
+    /// Only for the tests of those who look for broken promises.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl DatabaseOptions {
-    /// The default bounds, no meter, and nobody who counts.
+    /// The default bounds, no meter, nobody who counts, and every promise kept.
     pub fn new(component: ComponentId) -> Self {
-        Self { component, limits: StorageLimits::default(), meter: None, rejected: None }
+        Self { component, limits: StorageLimits::default(), meter: None, rejected: None, sabotage: None }
     }
 }

@@ -5,6 +5,7 @@ use hull_invocation::{Event, EventKey};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{DeadLetter, DeadLetterKind, OutboxRow};
+use crate::options::Sabotage;
 use crate::sqlite::{Bury, Next, NextDue, Remove};
 
 /// See the module. One relay per component uses it.
@@ -24,7 +25,11 @@ impl Outbox {
         if !self.database.exists() {
             return Ok(Vec::new());
         }
-        self.database.backend.read(Next { limit, now_ms }, None).await
+        let rows = self.database.backend.read(Next { limit, now_ms }, None).await?;
+        if self.database.backend.place().sabotage == Some(Sabotage::Outbox) {
+            self.published(&rows.iter().map(|row| row.seq).collect::<Vec<_>>()).await?;
+        }
+        Ok(rows)
     }
 
     /// When the next delayed event is due, in milliseconds since 1970; it may be in the past.

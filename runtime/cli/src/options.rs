@@ -74,9 +74,21 @@ pub(crate) struct UpOptions {
     /// Let guests keep the serving threads for as long as they run. Only for measuring what the fair queue gives
     #[arg(long, hide = true)]
     pub(crate) unfair_cpu: bool,
+    /// Break a promise. Only to see that the chaos tests notice it
+    #[arg(long, hide = true, value_name = "PROMISE")]
+    pub(crate) sabotage: Option<Promise>,
     /// Print JSON lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What tests may have broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Promise {
+    /// An event that was handled is known to be
+    HandledMarks,
+    /// An event stays in the outbox until the bus holds it
+    Outbox,
 }
 
 #[derive(Debug, Args)]

@@ -15,13 +15,13 @@ use anyhow::Context as _;
 use hull_control::{AdminConfig, AdminServer, Node, NodeConfig, Token, unenforced};
 use hull_dispatch::RunOrder;
 use hull_gateway::{Gateway, GatewayConfig};
-use hull_storage::StateDir;
+use hull_storage::{Sabotage, StateDir};
 use hull_telemetry::{LogWriter, Logs, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::preparing::Screen;
 use crate::manifest_files::{self, Loaded};
-use crate::options::UpOptions;
+use crate::options::{Promise, UpOptions};
 
 /// What events and storage have to end, at the least, where requests have used up the drain time.
 const CLOSE_TIME_MIN: Duration = Duration::from_secs(1);
@@ -165,10 +165,17 @@ async fn start(options: &UpOptions, mut host: hull_manifest::Host, log: &LogWrit
     let token = Token::in_file(&token_file)?;
     let admin = AdminServer::bind(AdminConfig { listen: host.admin.listen.clone(), token }).await?;
     let path = state_dir.path().to_owned();
+    if let Some(promise) = options.sabotage {
+        tracing::warn!(?promise, "this host breaks a promise on purpose: events will be lost or handled twice");
+    }
     let node = Node::start(NodeConfig {
         host,
         state_dir,
         run_order: if options.unfair_cpu { RunOrder::Unfair } else { RunOrder::Fair },
+        sabotage: options.sabotage.map(|promise| match promise {
+            Promise::HandledMarks => Sabotage::HandledMarks,
+            Promise::Outbox => Sabotage::Outbox,
+        }),
         compile_program: std::env::current_exe().context("this program's own path is not known")?,
         routes: gateway.routes(),
         metrics,

@@ -13,7 +13,7 @@ use hull_events::Events;
 use hull_gateway::GatewayRoutes;
 use hull_invocation::ComponentId;
 use hull_manifest::Host;
-use hull_storage::{Database, StateDir, StateDirError};
+use hull_storage::{Database, Sabotage, StateDir, StateDirError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
@@ -36,6 +36,8 @@ pub struct NodeConfig {
     pub state_dir: StateDir,
     /// How guests that are not quick take turns.
     pub run_order: RunOrder,
+    /// A promise to break, for tests that must notice it.
+    pub sabotage: Option<Sabotage>,
     /// The program that compiles components.
     pub compile_program: PathBuf,
     /// Where the gateway's routes are set.
@@ -86,6 +88,7 @@ pub struct Node {
     pub(crate) databases: Mutex<BTreeMap<ComponentId, (Database, Arc<DatabaseWatch>)>>,
     /// What reservations must fit into.
     pub(crate) totals: Totals,
+    pub(crate) sabotage: Option<Sabotage>,
     /// Of the deployment that is going on, or of the last one.
     pub(crate) preparing: watch::Sender<Preparing>,
     logs: Arc<Logs>,
@@ -101,7 +104,7 @@ fn cores() -> usize {
 impl Node {
     /// Join the parts. Nothing is served before [`Node::deploy`].
     pub async fn start(config: NodeConfig) -> Result<Arc<Self>, NodeError> {
-        let NodeConfig { host, state_dir, run_order, compile_program, routes, metrics, logs } = config;
+        let NodeConfig { host, state_dir, run_order, sabotage, compile_program, routes, metrics, logs } = config;
         let (_, bus_dir) = state_dir.folder("bus")?;
         let (_, cache_dir) = state_dir.folder("cache")?;
         let retain = host.bus.retain;
@@ -136,6 +139,7 @@ impl Node {
             deploying: Arc::default(),
             databases: Mutex::default(),
             totals,
+            sabotage,
             preparing: watch::Sender::default(),
             logs,
             bus,

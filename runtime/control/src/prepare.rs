@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt};
 use hull_dispatch::Share;
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
-use hull_storage::{Database, Migration};
+use hull_storage::{Database, DatabaseOptions, Migration};
 
 use crate::bytes::component_bytes;
 use crate::component::{Parts, WaysOut, component_spec, database_options};
@@ -112,7 +112,8 @@ impl Node {
         let mut databases = self.databases.lock();
         let opened = databases.entry(id.clone()).or_insert_with(|| {
             let watch = Arc::default();
-            let options = database_options(id, limits, &watch);
+            let sabotage = self.sabotage;
+            let options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
             (Database::new(directory, options), watch)
         });
         opened.clone()

@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 const WINDOW: Duration = Duration::from_millis(5);
 /// Who has run within this time is active.
 const ACTIVE_FOR: Duration = Duration::from_millis(20);
-/// The serving threads are busy from so much of their time on, whatever they do with it.
+/// It matters from so much of the serving threads' time on, whatever they do with it. What the run queue uses counts as
+/// if they did: they would, if it were not for the queue.
 const BUSY_PERCENT: f64 = 50.0;
 /// How much of what was found before still counts when it is looked at again.
 const REMEMBERED: f64 = 0.75;
@@ -22,11 +23,14 @@ const CREDIT_MAX: Duration = Duration::from_millis(50);
 /// No share is over this.
 const NOBODY: u64 = u64::MAX;
 
-/// For how long the serving threads have been busy since they began: all of them together, divided by their number.
+/// For how long the serving threads have been busy since they began: all of them together.
 pub(crate) type Busy = Box<dyn Fn() -> Duration + Send + Sync>;
 
 pub(crate) struct Recent {
+    threads: f64,
     busy: Busy,
+    /// By the run queue since it began, in nanoseconds.
+    queued: AtomicU64,
     window_began: AtomicU64,
     /// Where a share starts that has not run for a while.
     lift: AtomicU64,
@@ -44,6 +48,15 @@ struct State {
     busy_percent: f64,
 }
 
+/// Where a slice ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Where its request is: on a serving thread.
+    Here,
+    /// On a thread of the run queue.
+    Queue,
+}
+
 /// When a share has run; kept beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen(Arc<AtomicU64>);
@@ -53,9 +66,11 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Recent {
-    pub(crate) fn new(busy: Busy) -> Self {
+    pub(crate) fn new(threads: usize, busy: Busy) -> Self {
         Self {
+            threads: threads.max(1) as f64,
             busy,
+            queued: AtomicU64::new(0),
             window_began: AtomicU64::new(0),
             lift: AtomicU64::new(0),
             least: AtomicU64::new(NOBODY),
@@ -77,7 +92,10 @@ impl Recent {
     }
 
     /// A slice is over, now, in nanoseconds since the queue began.
-    pub(crate) fn on_slice(&self, now: u64, share: &Share, seen: &Seen, cpu: Duration) {
+    pub(crate) fn on_slice(&self, now: u64, share: &Share, seen: &Seen, cpu: Duration, place: Place) {
+        if place == Place::Queue {
+            self.queued.fetch_add(nanos(cpu), Ordering::Relaxed);
+        }
         share.charge(Floor::from_nanos(self.lift.load(Ordering::Relaxed)), cpu);
         seen.0.store(now, Ordering::Relaxed);
         let began = self.window_began.load(Ordering::Relaxed);
@@ -96,8 +114,8 @@ impl Recent {
 
     fn look(&self, now: u64, passed: u64) {
         let mut state = self.state.lock();
-        let busy = (self.busy)();
-        let percent = nanos(busy.saturating_sub(state.busy)) as f64 * 100.0 / passed as f64;
+        let busy = (self.busy)() + Duration::from_nanos(self.queued.load(Ordering::Relaxed));
+        let percent = nanos(busy.saturating_sub(state.busy)) as f64 * 100.0 / (passed as f64 * self.threads);
         state.busy = busy;
         // Threads tell what they did when they rest, or after some dozens of tasks: one look sees too little of it, the
         // next one too much.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hull_admission::Share;
 
-use super::{Recent, Seen};
+use super::{Place, Recent, Seen};
 
 /// Threads that are busy for as long as the test says.
 struct Served {
@@ -23,7 +23,7 @@ impl Served {
         let busy_us = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&busy_us);
         let busy = Box::new(move || Duration::from_micros(told.load(Ordering::Relaxed)));
-        Self { recent: Recent::new(busy), busy_us, now_us: 0 }
+        Self { recent: Recent::new(1, busy), busy_us, now_us: 0 }
     }
 
     fn join(&self) -> One {
@@ -32,13 +32,15 @@ impl Served {
         One { share, seen }
     }
 
-    /// A millisecond passes, of which so much was busy; it was used by these.
+    /// A millisecond passes, of which so much was busy; these used it.
     fn pass(&mut self, busy_percent: u64, used: &[(&One, u64)]) {
         self.now_us += 1000;
         self.busy_us.fetch_add(busy_percent * 10, Ordering::Relaxed);
-        for (one, used_us) in used {
-            self.recent.on_slice(self.now_us * 1000, &one.share, &one.seen, Duration::from_micros(*used_us));
-        }
+        used.iter().for_each(|(one, used_us)| self.used(one, *used_us, Place::Here));
+    }
+
+    fn used(&self, one: &One, used_us: u64, place: Place) {
+        self.recent.on_slice(self.now_us * 1000, &one.share, &one.seen, Duration::from_micros(used_us), place);
     }
 
     fn is_over(&self, one: &One) -> bool {
@@ -64,11 +66,12 @@ fn who_takes_more_while_threads_are_busy_is_over() {
         served.pass(100, &[(&greedy, 900), (&modest, 50)]);
     }
     assert!(served.is_over(&greedy) && !served.is_over(&modest));
-    // In the queue it leaves the serving threads alone, and is still the one that takes more.
-    for _ in 1..10 {
-        served.pass(60, &[(&greedy, 900), (&modest, 500)]);
+    // In the queue it leaves the serving threads alone, and would not if it came back.
+    for _ in 1..1000 {
+        served.pass(10, &[(&modest, 50)]);
+        served.used(&greedy, 900, Place::Queue);
+        assert!(served.is_over(&greedy));
     }
-    assert!(served.is_over(&greedy));
     // Where nobody else is active it is over nothing.
     for _ in 1..50 {
         served.pass(100, &[(&greedy, 1000)]);

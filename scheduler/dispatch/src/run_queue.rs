@@ -14,7 +14,7 @@ use hull_admission::{CpuRate, FairQueue, Floor, Share};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
-use crate::recent::{Busy, Recent, Seen};
+use crate::recent::{Busy, Place, Recent, Seen};
 use crate::turn::{Lender, Stint};
 
 /// What guest threads give way by: serving threads and other programs come first.
@@ -103,7 +103,7 @@ impl RunQueue {
             work: Condvar::new(),
             waiting: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
-            recent: Recent::new(busy_of(handle)),
+            recent: Recent::new(handle.metrics().num_workers(), busy_of(handle)),
         });
         let mut queue = Self { shared, threads: Vec::with_capacity(threads) };
         for number in 0..threads.max(1) {
@@ -234,13 +234,13 @@ impl Account {
 
     /// It ran for so long where its request is, until now.
     pub fn charge_in_place(&self, now: Instant, cpu: Duration) {
-        self.charge(now, cpu);
+        self.charge(now, cpu, Place::Here);
     }
 
-    fn charge(&self, now: Instant, cpu: Duration) {
+    fn charge(&self, now: Instant, cpu: Duration, place: Place) {
         let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
-        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, cpu);
+        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, cpu, place);
         if let Some(rate) = &self.rate {
             rate.lock().on_used(now, cpu);
         }
@@ -289,7 +289,7 @@ impl Account {
     /// A slice is over: charge it, and remember if it was a long one.
     pub(crate) fn on_slice(&self, cpu: Duration) {
         let now = hull_clock::now();
-        self.charge(now, cpu);
+        self.charge(now, cpu, Place::Queue);
         if cpu < SLICE_LONG {
             return;
         }
@@ -310,9 +310,7 @@ impl Account {
 /// How busy the threads are that serve connections.
 fn busy_of(handle: &Handle) -> Busy {
     let metrics = handle.metrics();
-    let workers = metrics.num_workers();
-    let one = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
-    Box::new(move || (0..workers).map(|worker| metrics.worker_total_busy_duration(worker)).sum::<Duration>() / one)
+    Box::new(move || (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker)).sum())
 }
 
 impl<T> Running<T> {

@@ -20,7 +20,7 @@ use super::guard::Guard;
 use super::{PAGE_BYTES, schema};
 use crate::error::StorageError;
 use crate::migrations::MIGRATION_BYTES_MAX;
-use crate::options::{PARAMETERS_MAX, StatementMeter, StorageLimits};
+use crate::options::{PARAMETERS_MAX, Sabotage, StatementMeter, StorageLimits};
 use crate::state_dir::ComponentDir;
 
 /// How long a connection waits for another one of this process, which happens when a file is opened or closed.
@@ -49,6 +49,7 @@ pub(crate) struct Place {
     pub(crate) _directory: ComponentDir,
     pub(crate) meter: Option<Arc<dyn StatementMeter>>,
     pub(crate) rejected: Option<Arc<dyn CountRejected>>,
+    pub(crate) sabotage: Option<Sabotage>,
 }
 
 impl Place {

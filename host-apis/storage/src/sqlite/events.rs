@@ -11,6 +11,7 @@ use crate::event::{
     DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StoredDeadLetter,
 };
 use crate::operation::{Growth, Operation};
+use crate::options::Sabotage;
 
 /// How many dead letters one page of a listing has at most.
 const PAGE_LETTERS_MAX: usize = 500;
@@ -30,6 +31,9 @@ impl Operation for Mark {
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<Finished, StorageError> {
+        if scope.connection.place.sabotage == Some(Sabotage::HandledMarks) {
+            return Ok(Finished::Committed);
+        }
         let EventIdentity { key, content_hash } = &self.0;
         let sql = "INSERT INTO hull_handled (id, source, content_hash, handled_ms) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT DO NOTHING";

@@ -14,6 +14,7 @@ mod long_statements;
 mod migrations;
 mod outbox;
 mod quota;
+mod sabotage;
 mod schema;
 mod state_dir;
 mod statements;

@@ -76,6 +76,7 @@ mod tests {
             host: Host::default(),
             state_dir: StateDir::open(folder.path()).expect("a state directory"),
             run_order: RunOrder::default(),
+            sabotage: None,
             compile_program: "/nowhere".into(),
             routes: gateway.routes(),
             logs: Logs::new(Arc::clone(&metrics)),

@@ -1,0 +1,38 @@
+//! Promises that are broken on purpose: the chaos tests are only worth something if these do what they say.
+
+use std::time::Duration;
+
+use hull_storage::{DatabaseOptions, EventIdentity, EventState, Finished, Sabotage};
+
+use crate::fixture::{Fixture, component, event, open, outgoing, session};
+
+fn sabotaged(sabotage: Sabotage) -> Fixture {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(folder.path(), |options| options.sabotage = Some(sabotage));
+    Fixture { folder, database }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_marks_the_same_event_has_its_effect_again() {
+    let fixture = sabotaged(Sabotage::HandledMarks);
+    let event = event("e1");
+    for times in 1..=2 {
+        let handler = fixture.event_session(&event);
+        handler.increment("seen".into(), 1).await.expect("incremented");
+        assert_eq!(handler.finish_event().await, Ok(Finished::Committed));
+        assert_eq!(fixture.session().get("seen".into()).await, Ok(Some(times.to_string().into_bytes())));
+    }
+    let state = fixture.database.ledger().state(&EventIdentity::of(&event)).await;
+    assert_eq!(state, Ok(EventState::default()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_outbox_an_event_is_gone_once_it_was_looked_at() {
+    let fixture = sabotaged(Sabotage::Outbox);
+    let unit = session(&fixture.database, None, Duration::from_secs(30));
+    unit.begin().expect("begin");
+    unit.publish(outgoing("a")).await.expect("publish");
+    unit.commit().await.expect("commit");
+    assert_eq!(fixture.database.outbox().next(10, 0).await.expect("rows").len(), 1);
+    assert_eq!(fixture.database.outbox().next(10, 0).await, Ok(Vec::new()), "nobody has said that the bus holds it");
+}

@@ -1,0 +1,65 @@
+//! A wall clock of the host's own that can be set while it runs, through libfaketime where it is installed. The
+//! monotonic clock stays what it is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::random::Random;
+
+const LIBRARIES: [&str; 3] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/faketime/libfaketimeMT.so.1",
+];
+/// How far it is from the right time at most.
+const OFF_SECONDS_MAX: u64 = 40;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    library: &'static str,
+    /// Holds how far it is off.
+    file: PathBuf,
+}
+
+impl Clock {
+    /// A clock that is right, kept in that folder.
+    pub(crate) fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let library = LIBRARIES.into_iter().find(|library| Path::new(library).is_file());
+        let library = library.context("libfaketime is not installed")?;
+        let clock = Self { library, file: folder.join("clock") };
+        clock.set("+0")?;
+        Ok(clock)
+    }
+
+    /// What makes a process use it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("LD_PRELOAD", self.library.to_owned()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.display().to_string()),
+            ("FAKETIME_CACHE_DURATION", "1".to_owned()),
+            ("FAKETIME_DISABLE_SHM", "1".to_owned()),
+            ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+            ("NO_FAKE_STAT", "1".to_owned()),
+        ]
+    }
+
+    /// To another time, sooner or later than the right one.
+    pub(crate) fn step(&self, random: &mut Random) -> anyhow::Result<()> {
+        let sign = if random.percent(50) { '+' } else { '-' };
+        self.set(&format!("{sign}{}", random.below(OFF_SECONDS_MAX)))
+    }
+
+    /// To the right time.
+    pub(crate) fn right(&self) -> anyhow::Result<()> {
+        self.set("+0")
+    }
+
+    fn set(&self, offset: &str) -> anyhow::Result<()> {
+        // Never seen half-written.
+        let unfinished = self.file.with_extension("new");
+        std::fs::write(&unfinished, format!("{offset}\n"))?;
+        Ok(std::fs::rename(&unfinished, &self.file)?)
+    }
+}

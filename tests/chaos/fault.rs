@@ -1,0 +1,100 @@
+//! What is done to the processes, their files and their lines; which of it there is on a pair, and how often.
+
+use crate::backends::Pair;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// `kill -9` of the host, and a new one at once.
+    KillHost,
+    /// The same, and the new one is killed as well while it starts.
+    KillStartingHost,
+    /// The same, and something half-written is left at the end of one of its files.
+    KillHostAndTear,
+    /// SIGSTOP for up to some seconds, then SIGCONT.
+    PauseHost,
+    /// SIGTERM with a drain that is too short for some.
+    StopHost,
+    /// `kill -9` of the payment provider, which stays away for a while.
+    KillProvider,
+    /// The line to the provider is cut for a while.
+    CutLine,
+    /// The provider is asked, and its answers are lost for a while.
+    MuteLine,
+    /// No room on the disk of the state directory for a while.
+    FillDisk,
+    /// The wall clock jumps, forth or back.
+    StepClock,
+}
+
+/// What a run can do besides what is always possible.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Means {
+    /// The state directory lies on a disk of its own that may be filled.
+    pub(crate) disk: bool,
+    /// The host's wall clock can be set.
+    pub(crate) clock: bool,
+}
+
+const ALL: [Fault; 10] = [
+    Fault::KillHost,
+    Fault::KillStartingHost,
+    Fault::KillHostAndTear,
+    Fault::PauseHost,
+    Fault::StopHost,
+    Fault::KillProvider,
+    Fault::CutLine,
+    Fault::MuteLine,
+    Fault::FillDisk,
+    Fault::StepClock,
+];
+
+impl Fault {
+    /// Every fault there is on a pair with these means, with how often it is chosen.
+    pub(crate) fn all_on(pair: Pair, means: Means) -> Vec<(Self, u64)> {
+        ALL.into_iter().filter(|fault| fault.exists_on(pair, means)).map(|fault| (fault, fault.weight())).collect()
+    }
+
+    fn exists_on(self, pair: Pair, means: Means) -> bool {
+        match self {
+            Self::KillHostAndTear => pair.has_bus_files(),
+            Self::FillDisk => means.disk,
+            Self::StepClock => means.clock,
+            Self::KillHost
+            | Self::KillStartingHost
+            | Self::PauseHost
+            | Self::StopHost
+            | Self::KillProvider
+            | Self::CutLine
+            | Self::MuteLine => true,
+        }
+    }
+
+    fn weight(self) -> u64 {
+        match self {
+            Self::KillHost => 36,
+            Self::KillStartingHost | Self::KillHostAndTear => 14,
+            Self::KillProvider => 10,
+            Self::StopHost | Self::StepClock => 8,
+            Self::CutLine | Self::MuteLine => 6,
+            Self::PauseHost => 4,
+            Self::FillDisk => 2,
+        }
+    }
+
+    /// As the report names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::KillHost => "kill -9 of the host",
+            Self::KillStartingHost => "kill -9 of the host, and again while it starts",
+            Self::KillHostAndTear => "kill -9 of the host, and a torn end of one of its files",
+            Self::PauseHost => "SIGSTOP and SIGCONT of the host",
+            Self::StopHost => "SIGTERM of the host with a short drain",
+            Self::KillProvider => "kill -9 of the provider",
+            Self::CutLine => "line to the provider cut",
+            Self::MuteLine => "answers of the provider lost",
+            Self::FillDisk => "full disk",
+            Self::StepClock => "wall clock stepped",
+        }
+    }
+}
