@@ -74,7 +74,10 @@ impl Node {
         let prepared = self.prepare_all(&app, base).await?;
         let (table, gone) = {
             let apps = self.apps.read().await;
-            let table = self.route_table(&app, &apps);
+            let serving = apps.values().flat_map(|deployed| &deployed.components);
+            let served = serving.chain(prepared.iter().map(|component| &component.served));
+            let accounts = served.map(|served| (served.id.clone(), Arc::clone(&served.account))).collect();
+            let table = self.route_table(&app, &apps, &accounts);
             let before = apps.get(app.name.as_str()).map(|before| before.components.clone()).unwrap_or_default();
             let is_gone = |id: &ComponentId| app.component(id.component()).is_none();
             let gone: Vec<_> = before.into_iter().map(|served| served.id).filter(is_gone).collect();

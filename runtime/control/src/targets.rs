@@ -1,8 +1,10 @@
 //! Where each route leads: to a component with what holds on that route, or to an answer of the manifest.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hull_dispatch::Account;
 use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, HttpTarget, Route, StaticResponse, TriggerRoute};
@@ -17,6 +19,7 @@ impl Node {
         &self,
         app: &App,
         apps: &BTreeMap<String, Deployed>,
+        accounts: &BTreeMap<ComponentId, Arc<Account>>,
     ) -> Result<RouteTable<Target>, ComponentProblem> {
         let others = apps.values().map(|deployed| &*deployed.app).filter(|other| other.name != app.name);
         let mut routes = Vec::new();
@@ -25,7 +28,7 @@ impl Node {
                 let TriggerRoute::Public(route) = &trigger.route else { continue };
                 let target = match &trigger.target {
                     HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
-                    HttpTarget::Component(name) => self.component_target(app, name.as_str(), route),
+                    HttpTarget::Component(name) => self.component_target(app, name.as_str(), route, accounts),
                 };
                 routes.extend(target.map(|target| (route.clone(), target)));
             }
@@ -36,7 +39,13 @@ impl Node {
         })
     }
 
-    fn component_target(&self, app: &App, name: &str, route: &Route) -> Option<Target> {
+    fn component_target(
+        &self,
+        app: &App,
+        name: &str,
+        route: &Route,
+        accounts: &BTreeMap<ComponentId, Arc<Account>>,
+    ) -> Option<Target> {
         let component = app.component(name)?;
         let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
         let limits = &component.hull.limits;
@@ -47,6 +56,7 @@ impl Node {
         Some(Target::Component(ComponentTarget {
             time,
             body_in_bytes_max: body_in_max.get(),
+            account: Arc::clone(accounts.get(&id)?),
             metrics: self.metrics().component(&id),
             log: self.logs().component(&id),
             id,

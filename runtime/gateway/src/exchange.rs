@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, StatusCode, Version};
+use hull_dispatch::Attendance;
 use hull_invocation::{CountRejected as _, Failure, Resource};
 use hull_telemetry::{ComponentMetrics, Level, LogIds, LogSource};
 use tracing::Level as TracingLevel;
@@ -68,6 +69,7 @@ impl Exchange {
     pub(crate) fn routed(&mut self, site: Arc<Site>) {
         if let Target::Component(target) = &site.target {
             target.metrics.http_started();
+            Attendance::of(&target.account);
         }
         self.site = Some(site);
     }

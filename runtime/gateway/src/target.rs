@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hull_dispatch::Account;
 use hull_invocation::ComponentId;
 use hull_telemetry::{ComponentLog, ComponentMetrics};
 
@@ -29,6 +30,8 @@ pub struct ComponentTarget {
     pub time: Duration,
     /// The request's body: the least of the component's `body-in-max` and the route's `body-max`.
     pub body_in_bytes_max: u64,
+    /// Who pays for what the gateway does for it.
+    pub account: Arc<Account>,
     /// Where requests are counted.
     pub metrics: Arc<ComponentMetrics>,
     /// Where failures are told in full.

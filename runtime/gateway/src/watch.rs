@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use hull_dispatch::Attendance;
 use tokio::time::Sleep;
 
 use crate::drain::Member;
@@ -51,12 +52,14 @@ pub(crate) struct Watched<F> {
     timer: Option<Pin<Box<Sleep>>>,
     member: Member,
     told_to_finish: bool,
+    attendance: Attendance,
 }
 
 impl<F: Future> Watched<F> {
     /// `finish` tells the task to finish what is running and to take nothing new.
     pub(crate) fn new(inner: F, member: Member, finish: fn(Pin<&mut F>)) -> Self {
-        Self { inner: Box::pin(inner), finish, answer_until: None, timer: None, member, told_to_finish: false }
+        let (inner, attendance) = (Box::pin(inner), Attendance::default());
+        Self { inner, finish, answer_until: None, timer: None, member, told_to_finish: false, attendance }
     }
 
     /// Whether the time has come. If not, this task is woken then.
@@ -91,7 +94,7 @@ impl<F: Future> Future for Watched<F> {
         }
         for _ in 0..POLLS_MAX {
             TIMES.set(Times { wake_by: None, answer_until: this.answer_until });
-            let polled = this.inner.as_mut().poll(cx);
+            let polled = this.attendance.charge(|| this.inner.as_mut().poll(cx));
             let times = TIMES.take();
             if let Poll::Ready(output) = polled {
                 return Poll::Ready(Some(output));

@@ -1,5 +1,6 @@
 //! The one door to every guest: admission first, then the guest. Knows no wasm, no HTTP server and no bus.
 
+mod attendance;
 mod compartment;
 mod door;
 mod invoke;
@@ -7,6 +8,7 @@ mod recent;
 mod run_queue;
 mod turn;
 
+pub use attendance::Attendance;
 pub use compartment::{Compartment, CompartmentStatus};
 pub use door::{Admission, Dispatch, Observer};
 pub use hull_admission::{BulkheadLimits, Share};

@@ -1,6 +1,7 @@
 //! The fair guest run queue: threads of its own for guests that run past their first tick, so that accepting, I/O and
 //! health never wait for them. The next to run is the one whose bulkhead has used least for its weight.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use hull_admission::{CpuRate, FairQueue, Floor, Share};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
+use crate::attendance::guest_ran;
 use crate::recent::{Busy, Place, Recent, Seen};
 use crate::turn::{Lender, Stint};
 
@@ -85,6 +87,12 @@ pub struct Account {
     slow_until: AtomicU64,
     long_slice_at: AtomicU64,
     doublings: AtomicU32,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("used", &self.used()).finish_non_exhaustive()
+    }
 }
 
 /// A guest in the run queue. Dropping it ends the guest: at once if it waits, after its slice if it runs. It gives
@@ -234,7 +242,13 @@ impl Account {
 
     /// It ran for so long where its request is, until now.
     pub fn charge_in_place(&self, now: Instant, cpu: Duration) {
+        guest_ran(cpu);
         self.charge(now, cpu, Place::Here);
+    }
+
+    /// The host did so much for it, until now. Only its share pays: its cap and its count are about what it does itself.
+    pub(crate) fn charge_attendance(&self, now: Instant, took: Duration) {
+        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, took, Place::Here);
     }
 
     fn charge(&self, now: Instant, cpu: Duration, place: Place) {

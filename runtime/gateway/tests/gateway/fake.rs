@@ -12,11 +12,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full};
-use hull_dispatch::{Body, BodyError, Invoke};
+use hull_dispatch::{Account, Body, BodyError, Invoke, RunOrder, RunQueue, Share};
 use hull_gateway::{ComponentTarget, Drained, Gateway, GatewayConfig, GatewayRoutes, RouteTable, StaticAnswer, Target};
 use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 /// What the tests may take at most, so that a failure is an error and not a hang.
@@ -219,6 +220,7 @@ pub(crate) struct Running {
     pub(crate) logs: Arc<Logs>,
     pub(crate) routes: GatewayRoutes,
     pub(crate) time: Duration,
+    account: Arc<Account>,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<Drained>,
 }
@@ -241,7 +243,9 @@ impl Running {
         let ended = tokio::spawn(gateway.run(Arc::clone(&fake) as Arc<dyn Invoke>, async {
             stopped.await.expect("the test says when");
         }));
-        let running = Self { address, fake, metrics, logs, routes, time, stop: Some(stop), ended };
+        let queue = RunQueue::start(1, RunOrder::Fair, &Handle::current()).expect("a thread");
+        let account = queue.account(&Share::new(100), None);
+        let running = Self { address, fake, metrics, logs, routes, time, account, stop: Some(stop), ended };
         running.set_routes(&["/..."]);
         running
     }
@@ -253,6 +257,7 @@ impl Running {
             id: id.clone(),
             time: self.time,
             body_in_bytes_max: BODY_BYTES_MAX,
+            account: Arc::clone(&self.account),
             metrics: self.metrics.component(&id),
             log: self.logs.component(&id),
         });
