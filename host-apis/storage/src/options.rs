@@ -81,6 +81,10 @@ impl StorageLimits {
 pub trait StatementMeter: Send + Sync + 'static {
     /// Work begins on this thread. What is returned is dropped when it is over, on the same thread.
     fn begin(&self) -> Box<dyn MeteredWork>;
+
+    /// Whether a read of some microseconds may run on the thread that asks for it. It is not metered: whoever meters
+    /// that thread sees it.
+    fn may_glance(&self) -> bool;
 }
 
 /// Work that goes on.

@@ -6,6 +6,7 @@ mod control;
 mod events;
 mod failure;
 mod functions;
+mod glance;
 mod guard;
 mod job;
 mod keyvalue;

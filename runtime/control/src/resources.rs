@@ -125,6 +125,10 @@ impl StatementMeter for DatabaseWatch {
     fn begin(&self) -> Box<dyn MeteredWork> {
         Box::new(Statement(self.told().map(|told| told.account.stint())))
     }
+
+    fn may_glance(&self) -> bool {
+        self.0.lock().as_ref().is_some_and(|told| told.account.may_run_in_place(hull_clock::now()))
+    }
 }
 
 /// Before the component serves, its migrations run on nobody's account.

@@ -72,6 +72,8 @@ enum Bound {
     Deadline,
     Migration(Duration),
     Host,
+    /// It was only tried.
+    Glance,
 }
 
 impl Allowance {
@@ -102,6 +104,11 @@ impl Allowance {
         Self { until: now + HOST_TIME, bound: Bound::Host, cancel: Cancel::default() }
     }
 
+    /// A read that is tried on the thread that asks.
+    pub(super) fn glance(now: Instant, time: Duration) -> Self {
+        Self { until: now + time, bound: Bound::Glance, cancel: Cancel::default() }
+    }
+
     fn is_over(&self) -> bool {
         self.cancel.is_cancelled() || hull_clock::now() >= self.until
     }
@@ -112,7 +119,7 @@ impl Allowance {
             _ if self.cancel.is_cancelled() => None,
             Bound::Statement(_) => Some(Resource::StatementTime),
             // What ends with it is counted there: the unit, the invocation.
-            Bound::Unit(_) | Bound::Deadline | Bound::Migration(_) | Bound::Host => None,
+            Bound::Unit(_) | Bound::Deadline | Bound::Migration(_) | Bound::Host | Bound::Glance => None,
         }
     }
 
@@ -130,6 +137,7 @@ impl Allowance {
             Bound::Migration(limit) => StorageError::Timeout(format!(
                 "it ran longer than {limit:?} and was undone; split it into several migrations that each do less"
             )),
+            Bound::Glance => StorageError::Timeout("it is not quick".to_owned()),
             Bound::Host => StorageError::Timeout(format!("the statement ran longer than {HOST_TIME:?}")),
         }
     }
@@ -165,7 +173,8 @@ impl Control {
     }
 
     fn allow(self: &Arc<Self>, allowance: Allowance) {
-        let metered = self.place.meter.as_ref().map(|meter| meter.begin());
+        let is_metered = !matches!(allowance.bound, Bound::Glance);
+        let metered = self.place.meter.as_ref().filter(|_| is_metered).map(|meter| meter.begin());
         let mut current = self.current.lock();
         current.allowance = Some(allowance);
         current.work = metered;

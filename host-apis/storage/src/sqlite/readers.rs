@@ -1,5 +1,5 @@
-//! Connections that only read, for statements outside units of work: a few per database, used by tokio's blocking
-//! threads, and seeing what is committed.
+//! Connections that only read, for statements outside units of work: a few per database, used by the threads that ask,
+//! for what is quick, and by tokio's blocking threads, and seeing what is committed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::Connection;
 use super::control::{Allowance, Cancel};
+use super::glance::{GLANCE, Quickness};
 use super::scope::Scope;
 use super::writer::Shared;
 use crate::error::StorageError;
@@ -19,6 +20,7 @@ use crate::operation::Operation;
 pub(super) struct Readers {
     permits: Arc<Semaphore>,
     idle: Mutex<Idle>,
+    quickness: Quickness,
 }
 
 struct Idle {
@@ -36,7 +38,7 @@ pub(super) enum Read<O: Operation> {
 impl Readers {
     pub(super) fn new(count: usize) -> Self {
         let idle = Mutex::new(Idle { connections: Vec::new(), used: None });
-        Self { permits: Arc::new(Semaphore::new(count.max(1))), idle }
+        Self { permits: Arc::new(Semaphore::new(count.max(1))), idle, quickness: Quickness::default() }
     }
 
     /// Close what is idle.
@@ -57,6 +59,17 @@ impl Readers {
     }
 }
 
+impl Shared {
+    /// Take a connection back. After the writer has closed the file, one that is kept would keep it open for nobody.
+    fn rest<T>(&self, connection: Connection, result: &Result<T, StorageError>) {
+        let damaged = matches!(result, Err(StorageError::Corrupt { .. } | StorageError::Other(_)));
+        let mut idle = self.readers.idle.lock();
+        if self.open.load(Ordering::Acquire) && !damaged {
+            idle.connections.push(connection);
+        }
+    }
+}
+
 /// Run an operation on a connection that only reads. The file must be open. `deadline` is the invocation's; the host's
 /// own reads have none.
 pub(super) async fn read<O: Operation>(
@@ -64,6 +77,10 @@ pub(super) async fn read<O: Operation>(
     operation: O,
     deadline: Option<Instant>,
 ) -> Result<Read<O>, StorageError> {
+    let operation = match glance(shared, operation, deadline) {
+        Glanced::Seen(read) => return Ok(read),
+        Glanced::NotSeen(operation) => operation,
+    };
     let permits = Arc::clone(&shared.readers.permits);
     let permit = until(deadline, permits.acquire_owned()).await?;
     let permit = permit.map_err(|_| StorageError::Closed(shared.place.component.to_string()))?;
@@ -94,14 +111,41 @@ fn read_now<O: Operation>(shared: &Arc<Shared>, operation: O, deadline: Option<I
     };
     let result = scope.allowed(allowance, || operation.run(&scope));
     let writes = scope.wants_writer.get();
-    let damaged = matches!(result, Err(StorageError::Corrupt { .. } | StorageError::Other(_)));
-    // After the writer has closed the file, a connection that is kept would keep it open for nobody.
-    let mut idle = shared.readers.idle.lock();
-    if shared.open.load(Ordering::Acquire) && !damaged {
-        idle.connections.push(connection);
-    }
-    drop(idle);
+    shared.rest(connection, &result);
     if writes { Read::Writes(operation) } else { Read::Done(result) }
+}
+
+enum Glanced<O: Operation> {
+    Seen(Read<O>),
+    NotSeen(O),
+}
+
+/// Try a guest's read on this thread, if nothing has to be waited for and its component's reads are quick.
+fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>) -> Glanced<O> {
+    let readers = &shared.readers;
+    let now = hull_clock::now();
+    let may_run_here = || shared.place.meter.as_ref().is_none_or(|meter| meter.may_glance());
+    if deadline.is_none_or(|deadline| now + GLANCE >= deadline) || !readers.quickness.may_glance(now) || !may_run_here()
+    {
+        return Glanced::NotSeen(operation);
+    }
+    let Ok(_permit) = Arc::clone(&readers.permits).try_acquire_owned() else { return Glanced::NotSeen(operation) };
+    let Some(connection) = readers.take() else { return Glanced::NotSeen(operation) };
+    let limits = Arc::clone(&shared.limits.read());
+    let scope = Scope::new(&connection, &limits, &shared.waiters, true);
+    let result = scope.allowed(Allowance::glance(now, GLANCE), || operation.run(&scope));
+    let writes = scope.wants_writer.get();
+    shared.rest(connection, &result);
+    let is_timeout = matches!(result, Err(StorageError::Timeout(_)));
+    // Threads are taken from their work now and then: a little longer is nobody's fault if it came to its end.
+    if is_timeout || hull_clock::now() >= now + GLANCE * 10 {
+        readers.quickness.on_slow(now);
+    }
+    match is_timeout {
+        _ if writes => Glanced::Seen(Read::Writes(operation)),
+        true => Glanced::NotSeen(operation),
+        false => Glanced::Seen(Read::Done(result)),
+    }
 }
 
 /// A future, or the invocation's deadline if that comes first.

@@ -1,12 +1,12 @@
 //! Every bound: what reaches it works, what passes it gets the error that names it, and the database goes on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hull_storage::{MeteredWork, StatementMeter, StorageError, Value};
 
-use crate::fixture::{Fixture, execute, outgoing, session};
+use crate::fixture::{Fixture, execute, open, outgoing, session};
 
 const COUNT_TO: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT $1) SELECT n FROM c";
 
@@ -161,6 +161,7 @@ struct Seen {
     begun: AtomicUsize,
     steps: AtomicUsize,
     ended: AtomicUsize,
+    may_glance: AtomicBool,
 }
 
 struct Meter(Arc<Seen>);
@@ -171,6 +172,10 @@ impl StatementMeter for Meter {
     fn begin(&self) -> Box<dyn MeteredWork> {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
         Box::new(Work(Arc::clone(&self.0)))
+    }
+
+    fn may_glance(&self) -> bool {
+        self.0.may_glance.load(Ordering::Relaxed)
     }
 }
 
@@ -202,4 +207,33 @@ async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
     let begun = seen.begun.load(Ordering::Relaxed);
     assert!(begun >= 2, "a query and a write are two");
     assert_eq!(begun, seen.ended.load(Ordering::Relaxed), "what begins ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quick_reads_run_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let steps = Arc::new(Seen::default());
+    let database = open(folder.path(), |options| options.meter = Some(Arc::new(Meter(Arc::clone(&steps)))));
+    let session = session(&database, None, Duration::from_mins(1));
+    session.set("k".into(), b"v".to_vec()).await.expect("set");
+    let begun = || steps.begun.load(Ordering::Relaxed);
+    let get = async || assert_eq!(session.get("k".into()).await, Ok(Some(b"v".to_vec())));
+    for reads in 1..4 {
+        let before = begun();
+        get().await;
+        assert_eq!(begun(), before + 1, "read {reads} is handed over: the meter says so");
+    }
+    steps.may_glance.store(true, Ordering::Relaxed);
+    let before = begun();
+    for _ in 0..100 {
+        get().await;
+    }
+    assert_eq!(begun(), before);
+    let long =
+        "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT count(*) FROM c";
+    let counted = session.query(long.into(), Vec::new()).await.expect("counted");
+    assert_eq!(counted.rows, vec![vec![Value::Integer(300_000)]]);
+    assert_eq!(begun(), before + 1, "what is not quick begins again elsewhere");
+    get().await;
+    assert_eq!(begun(), before + 2, "for a while the next ones do not try");
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hull_storage::{DatabaseOptions, EventIdentity, EventState, Finished, Sabotage};
+use hull_storage::{EventIdentity, EventState, Finished, Sabotage};
 
-use crate::fixture::{Fixture, component, event, open, outgoing, session};
+use crate::fixture::{Fixture, event, open, outgoing, session};
 
 fn sabotaged(sabotage: Sabotage) -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
