@@ -4,6 +4,7 @@ mod attendance;
 mod compartment;
 mod door;
 mod invoke;
+mod own_time;
 mod recent;
 mod run_queue;
 mod turn;

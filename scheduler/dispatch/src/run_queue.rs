@@ -16,6 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
 use crate::attendance::guest_ran;
+use crate::own_time::own_part_of;
 use crate::recent::{Busy, Place, Recent, Seen};
 use crate::turn::{Lender, Stint};
 
@@ -240,15 +241,15 @@ impl Account {
         self.queue.order == RunOrder::Fair
     }
 
-    /// It ran for so long where its request is, until now.
-    pub fn charge_in_place(&self, now: Instant, cpu: Duration) {
-        guest_ran(cpu);
-        self.charge(now, cpu, Place::Here);
+    /// It ran for so long where its request is, until now, by the clock on the wall.
+    pub fn charge_in_place(&self, now: Instant, took: Duration) {
+        guest_ran(took);
+        self.charge(now, own_part_of(took), Place::Here);
     }
 
     /// The host did so much for it, until now. Only its share pays: its cap and its count are about what it does itself.
     pub(crate) fn charge_attendance(&self, now: Instant, took: Duration) {
-        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, took, Place::Here);
+        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, own_part_of(took), Place::Here);
     }
 
     fn charge(&self, now: Instant, cpu: Duration, place: Place) {
