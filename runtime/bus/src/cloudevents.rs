@@ -60,16 +60,49 @@ pub fn event_from_headers(
     payload: Bytes,
     place: Place,
 ) -> Result<Event, HeaderError> {
+    let headers: Vec<_> = headers.into_iter().collect();
+    match other_version(&headers) {
+        Some(version) => Err(HeaderError::SpecVersion(version.to_owned())),
+        None => Ok(assemble(app, subject, headers, payload, place, true)),
+    }
+}
+
+/// The event of a message that is in the stream and has to be delivered, whatever it is. One that speaks another
+/// version of CloudEvents is a message without attributes: what it says of itself are headers for the handler to read.
+pub(crate) fn event_of_message(
+    app: &str,
+    subject: &str,
+    headers: Vec<(String, String)>,
+    payload: Bytes,
+    place: Place,
+) -> Event {
+    let is_known = other_version(&headers).is_none();
+    assemble(app, subject, headers, payload, place, is_known)
+}
+
+fn other_version(headers: &[(String, String)]) -> Option<&str> {
+    let version = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(SPEC_VERSION.0));
+    version.map(|(_, version)| version.as_str()).filter(|version| *version != SPEC_VERSION.1)
+}
+
+fn assemble(
+    app: &str,
+    subject: &str,
+    headers: Vec<(String, String)>,
+    payload: Bytes,
+    place: Place,
+    has_attributes: bool,
+) -> Event {
     let mut key = EventKey { source: String::new(), id: String::new() };
     let (mut time, mut own) = (String::new(), Vec::new());
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
-            ID => key.id = value,
-            SOURCE => key.source = value,
-            TIME => time = value,
-            name if name == SPEC_VERSION.0 && value != SPEC_VERSION.1 => return Err(HeaderError::SpecVersion(value)),
-            name if name == SPEC_VERSION.0 || name == TYPE || name.starts_with("nats-") => {}
+            ID if has_attributes => key.id = value,
+            SOURCE if has_attributes => key.source = value,
+            TIME if has_attributes => time = value,
+            name if has_attributes && (name == SPEC_VERSION.0 || name == TYPE) => {}
+            name if name.starts_with("nats-") => {}
             _ => own.push((name, value)),
         }
     }
@@ -82,7 +115,7 @@ pub fn event_from_headers(
     if time.is_empty() {
         time = hull_clock::rfc3339(place.time_ms);
     }
-    Ok(Event { key, subject: subject.to_owned(), time, headers: own, payload })
+    Event { key, subject: subject.to_owned(), time, headers: own, payload }
 }
 
 fn check(name: &str, value: &str) -> Result<String, HeaderError> {
@@ -97,7 +130,7 @@ mod tests {
     use bytes::Bytes;
     use hull_invocation::{Event, EventKey};
 
-    use super::{HeaderError, Place, event_from_headers, headers_of_event};
+    use super::{HeaderError, Place, event_from_headers, event_of_message, headers_of_event};
 
     const PLACE: Place = Place { sequence: 7, time_ms: 1_709_251_199_999 };
 
@@ -136,6 +169,8 @@ mod tests {
             assert_eq!(headers_of_event(&bad), Err(HeaderError::Header(name.into())), "{name:?}");
         }
         let other = [("ce-specversion".to_owned(), "2.0".to_owned())];
-        assert!(event_from_headers("shop", "a", other, Bytes::new(), PLACE).is_err());
+        assert!(event_from_headers("shop", "a", other.clone(), Bytes::new(), PLACE).is_err());
+        let delivered = event_of_message("shop", "a", other.into(), Bytes::new(), PLACE);
+        assert_eq!((delivered.key.id.as_str(), delivered.header("ce-specversion")), ("7.1709251199999", Some("2.0")));
     }
 }

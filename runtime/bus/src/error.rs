@@ -9,6 +9,9 @@ pub enum BusError {
     /// A subject, name, header or setting that the bus cannot carry.
     #[error("the bus cannot take this: {0}")]
     Invalid(String),
+    /// The bus refuses what hull.toml says of it. No event is at fault, and none can go out before that is mended.
+    #[error("the bus cannot be used: {0}")]
+    Configuration(String),
     /// The event is larger than the bus takes.
     #[error("an event of {bytes} bytes is larger than the {limit_bytes} bytes that the bus takes")]
     TooLarge {
@@ -109,7 +112,11 @@ impl BusError {
             | Self::Refused { .. }
             | Self::TooManyRequests { .. }
             | Self::Closed => true,
-            Self::Invalid(_) | Self::TooLarge { .. } | Self::IdReused { .. } | Self::Corrupt { .. } => false,
+            Self::Invalid(_)
+            | Self::Configuration(_)
+            | Self::TooLarge { .. }
+            | Self::IdReused { .. }
+            | Self::Corrupt { .. } => false,
         }
     }
 }

@@ -1,0 +1,155 @@
+//! Several hosts, here several buses, on one server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hull_bus::{Bus, ConsumerSpec};
+use hull_invocation::Reply;
+use parking_lot::Mutex;
+
+use crate::server::Server;
+use crate::{event, fetch, open, soon, spec};
+
+const EVENTS: usize = 300;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_share_a_consumer() {
+    let server = Server::start();
+    let handled: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let mut hosts = Vec::new();
+    for host in 0..2_u32 {
+        let bus = open(&server).await;
+        let mut consumer = bus.consumer(spec("orders", "a.*")).await.expect("opens");
+        let handled = Arc::clone(&handled);
+        hosts.push(tokio::spawn(async move {
+            let mut own = 0;
+            while let Ok(Ok(deliveries)) = tokio::time::timeout(Duration::from_secs(2), consumer.fetch(8)).await {
+                for delivery in deliveries {
+                    own += 1;
+                    *handled.lock().entry(delivery.event.key.id.clone()).or_default() += 1;
+                    delivery.ack().await.expect("acknowledges");
+                }
+            }
+            bus.shutdown().await;
+            (host, own)
+        }));
+    }
+    let publisher = open(&server).await;
+    for id in 0..EVENTS {
+        publisher.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
+    }
+    for host in hosts {
+        let (host, own) = soon(host).await.expect("no panic");
+        assert!(own >= EVENTS / 10, "host {host} handled {own}");
+    }
+    let handled = handled.lock();
+    assert_eq!(handled.len(), EVENTS);
+    assert!(handled.values().all(|count| *count == 1), "{handled:?}");
+}
+
+#[tokio::test]
+async fn what_a_lost_host_held_goes_to_another() {
+    let server = Server::start();
+    let (lost, other) = (open(&server).await, open(&server).await);
+    let short = ConsumerSpec { ack_wait: Duration::from_millis(300), ..spec("orders", "a.*") };
+    let mut holds = lost.consumer(short.clone()).await.expect("opens");
+    lost.publish("shop", &event("1", "a.b")).await.expect("published");
+    let held = fetch(&mut holds, 1).await;
+    // Dropped like this nothing is given back: as if the host had been killed.
+    drop((held, lost));
+    let mut takes = other.consumer(short).await.expect("opens");
+    assert_eq!(fetch(&mut takes, 1).await[0].deliveries, 2);
+}
+
+#[tokio::test]
+async fn what_a_stopped_host_held_goes_to_another_at_once() {
+    let server = Server::start();
+    let (stopped, other) = (open(&server).await, open(&server).await);
+    let long = ConsumerSpec { ack_wait: Duration::from_secs(3600), ..spec("orders", "a.*") };
+    let mut holds = stopped.consumer(long.clone()).await.expect("opens");
+    for id in ["1", "2"] {
+        stopped.publish("shop", &event(id, "a.b")).await.expect("published");
+    }
+    let _held = fetch(&mut holds, 1).await;
+    stopped.shutdown().await;
+    let mut takes = other.consumer(long).await.expect("opens");
+    let mut taken = Vec::new();
+    while taken.len() < 2 {
+        taken.extend(fetch(&mut takes, 2).await.into_iter().map(|delivery| delivery.sequence));
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_nobody_goes_to_another_host() {
+    let server = Server::start();
+    let (busy, idle) = (open(&server).await, open(&server).await);
+    let long = ConsumerSpec { ack_wait: Duration::from_secs(3600), ..spec("orders", "a.*") };
+    let mut busy_one = busy.consumer(long.clone()).await.expect("opens");
+    // It asks for eight, gets one, and is too busy to ask again.
+    let first = tokio::spawn(async move {
+        let first = fetch(&mut busy_one, 8).await.len();
+        (busy_one, first)
+    });
+    busy.publish("shop", &event("1", "a.b")).await.expect("published");
+    let (_busy_one, first) = first.await.expect("no panic");
+    assert_eq!(first, 1);
+    for id in ["2", "3"] {
+        busy.publish("shop", &event(id, "a.b")).await.expect("published");
+    }
+    let mut idle_one = idle.consumer(long).await.expect("opens");
+    let mut taken = Vec::new();
+    while taken.len() < 2 {
+        taken.extend(fetch(&mut idle_one, 8).await.into_iter().map(|delivery| delivery.sequence));
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [2, 3]);
+}
+
+#[tokio::test]
+async fn one_at_a_time_is_one_of_all_hosts() {
+    let server = Server::start();
+    let (one, other) = (open(&server).await, open(&server).await);
+    let ordered = ConsumerSpec { ordered: true, ..spec("orders", "a.*") };
+    let mut consumers = [one.consumer(ordered.clone()).await.expect("opens"), other.consumer(ordered).await.expect("opens")];
+    for id in 1..=20 {
+        one.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
+    }
+    let [first, second] = &mut consumers;
+    for expected in 1..=20_u64 {
+        let deliveries = tokio::select! {
+            deliveries = fetch(first, 8) => deliveries,
+            deliveries = fetch(second, 8) => deliveries,
+        };
+        assert_eq!(deliveries.iter().map(|delivery| delivery.sequence).collect::<Vec<_>>(), [expected]);
+        deliveries[0].ack().await.expect("acknowledges");
+    }
+}
+
+#[tokio::test]
+async fn requests_go_from_host_to_host() {
+    let server = Server::start();
+    let (asks, answers) = (open(&server).await, open(&server).await);
+    let pattern = "prices.*".parse().expect("a pattern");
+    let mut responder = answers.responder("shop", "prices", &pattern).await.expect("opens");
+    let answering = tokio::spawn(async move {
+        while let Ok(request) = responder.next().await {
+            let payload = request.event.payload.clone();
+            request.respond(Reply { headers: Vec::new(), payload }).await.expect("responds");
+        }
+    });
+    // The other connection's subscription may be a moment behind.
+    let mut answered = asks.request("shop", &event("0", "prices.get"), Duration::from_secs(20)).await;
+    while matches!(answered, Err(hull_bus::BusError::NoResponder { .. })) {
+        answered = asks.request("shop", &event("0", "prices.get"), Duration::from_secs(20)).await;
+    }
+    let asked: Vec<_> = (0..50).map(|id| event(&id.to_string(), "prices.get")).collect();
+    let all = futures::future::join_all(asked.iter().map(|event| asks.request("shop", event, Duration::from_secs(20))));
+    for (answer, event) in soon(all).await.into_iter().zip(&asked) {
+        assert_eq!(answer.map(|reply| reply.payload), Ok(event.payload.clone()));
+    }
+    answers.shutdown().await;
+    soon(answering).await.expect("no panic");
+}
