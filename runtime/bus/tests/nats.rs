@@ -22,7 +22,7 @@ use hull_invocation::{Event, EventKey};
 use hull_manifest::Start;
 
 /// No test waits longer than this for something that has to come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn open(server: &server::Server) -> NatsBus {
     NatsBus::open(NatsOptions::new(server.url())).await.expect("the bus opens")

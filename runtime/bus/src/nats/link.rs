@@ -118,7 +118,7 @@ fn note(link: &watch::Sender<Link>, address: &str, event: &Event) {
             link.send_modify(|link| link.is_up = false);
             warn!(address, "the connection to NATS is lost; events wait until it is back");
         }
-        Event::Closed => drop(link.send_modify(|link| link.is_up = false)),
+        Event::Closed => link.send_modify(|link| link.is_up = false),
         Event::Draining => {}
         // Attempts to connect that fail, among others.
         other => tracing::debug!(address, event = %other, "NATS"),
@@ -145,7 +145,7 @@ fn is_passing(error: &ConnectError) -> bool {
 /// A handshake that fails comes as an I/O error with the reason inside.
 fn is_of_tls(error: &ConnectError) -> bool {
     let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-    io.and_then(std::io::Error::get_ref).is_some_and(|inner| inner.is::<async_nats::rustls::Error>())
+    io.and_then(std::io::Error::get_ref).is_some_and(<dyn std::error::Error + Send + Sync>::is::<async_nats::rustls::Error>)
 }
 
 fn refused(address: &str, error: &ConnectError) -> BusError {

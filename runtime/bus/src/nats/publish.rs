@@ -146,7 +146,8 @@ impl Shared {
             (_, Some(NotStored::Full(limit))) => {
                 *room_tries += 1;
                 if *room_tries > ROOM_TRIES {
-                    return Attempt::Failed(BusError::Full { app: outgoing.app.to_owned(), limit });
+                    let (app, publisher) = (outgoing.app.to_owned(), outgoing.event.key.source.clone());
+                    return Attempt::Failed(BusError::Full { app, publisher, limit });
                 }
                 match retention::make_room(outgoing.app, stream, self.options.retain).await {
                     Ok(dropped) if dropped > 0 => Attempt::Again(Duration::ZERO, limit),
@@ -192,7 +193,9 @@ fn message_id(event: &Event) -> String {
     digest.update((event.key.source.len() as u64).to_le_bytes());
     digest.update(event.key.source.as_bytes());
     digest.update(event.key.id.as_bytes());
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let mut id = String::with_capacity(32);
+    id.extend(digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")));
+    id
 }
 
 /// The bytes of headers in the protocol: a line each, a first and an empty last one.

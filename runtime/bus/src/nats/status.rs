@@ -77,15 +77,14 @@ impl Shared {
             oldest.map_or(Duration::ZERO, |oldest| age(oldest.time_ms))
         };
         let own = self.durables.lock().get(&(app.to_owned(), info.name.clone())).cloned();
-        let (component, pattern) = match durable::owner(info.config.description.as_deref()) {
-            Some((component, pattern)) => (component.to_owned(), pattern.to_owned()),
+        let named = durable::owner(info.config.description.as_deref())
+            .map(|(component, pattern)| (component.to_owned(), pattern.to_owned()));
+        let (component, pattern) = named.unwrap_or_else(|| {
             // Somebody else's: it keeps events too, so it is shown, under a name that no component has.
-            None => {
-                let prefix = stream_subject(app, "");
-                let pattern = filter.strip_prefix(prefix.as_str()).unwrap_or(">").to_owned();
-                (format!("nats:{}", info.name), pattern)
-            }
-        };
+            let prefix = stream_subject(app, "");
+            let pattern = filter.strip_prefix(prefix.as_str()).unwrap_or(">").to_owned();
+            (format!("nats:{}", info.name), pattern)
+        });
         Ok(ConsumerStatus {
             app: app.to_owned(),
             component,

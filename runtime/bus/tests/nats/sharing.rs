@@ -66,7 +66,7 @@ async fn what_a_lost_host_held_goes_to_another() {
 async fn what_a_stopped_host_held_goes_to_another_at_once() {
     let server = Server::start();
     let (stopped, other) = (open(&server).await, open(&server).await);
-    let long = ConsumerSpec { ack_wait: Duration::from_secs(3600), ..spec("orders", "a.*") };
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
     let mut holds = stopped.consumer(long.clone()).await.expect("opens");
     for id in ["1", "2"] {
         stopped.publish("shop", &event(id, "a.b")).await.expect("published");
@@ -74,19 +74,19 @@ async fn what_a_stopped_host_held_goes_to_another_at_once() {
     let _held = fetch(&mut holds, 1).await;
     stopped.shutdown().await;
     let mut takes = other.consumer(long).await.expect("opens");
-    let mut taken = Vec::new();
-    while taken.len() < 2 {
-        taken.extend(fetch(&mut takes, 2).await.into_iter().map(|delivery| delivery.sequence));
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        came.extend(fetch(&mut takes, 2).await.into_iter().map(|delivery| delivery.sequence));
     }
-    taken.sort_unstable();
-    assert_eq!(taken, [1, 2]);
+    came.sort_unstable();
+    assert_eq!(came, [1, 2]);
 }
 
 #[tokio::test]
 async fn what_is_kept_for_nobody_goes_to_another_host() {
     let server = Server::start();
     let (busy, idle) = (open(&server).await, open(&server).await);
-    let long = ConsumerSpec { ack_wait: Duration::from_secs(3600), ..spec("orders", "a.*") };
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
     let mut busy_one = busy.consumer(long.clone()).await.expect("opens");
     // It asks for eight, gets one, and is too busy to ask again.
     let first = tokio::spawn(async move {
@@ -100,12 +100,12 @@ async fn what_is_kept_for_nobody_goes_to_another_host() {
         busy.publish("shop", &event(id, "a.b")).await.expect("published");
     }
     let mut idle_one = idle.consumer(long).await.expect("opens");
-    let mut taken = Vec::new();
-    while taken.len() < 2 {
-        taken.extend(fetch(&mut idle_one, 8).await.into_iter().map(|delivery| delivery.sequence));
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        came.extend(fetch(&mut idle_one, 8).await.into_iter().map(|delivery| delivery.sequence));
     }
-    taken.sort_unstable();
-    assert_eq!(taken, [2, 3]);
+    came.sort_unstable();
+    assert_eq!(came, [2, 3]);
 }
 
 #[tokio::test]
