@@ -12,6 +12,17 @@ pub enum BusError {
     /// The bus refuses what hull.toml says of it. No event is at fault, and none can go out before that is mended.
     #[error("the bus cannot be used: {0}")]
     Configuration(String),
+    /// Another host handles this app's events, and its data is there.
+    #[error(
+        "{app} runs on another host ({owner}), and its data is in SQLite there: stop that host first, or keep the data \
+         of all its components in PostgreSQL"
+    )]
+    Owned {
+        /// Which app.
+        app: String,
+        /// What the other host calls itself.
+        owner: String,
+    },
     /// The event is larger than the bus takes.
     #[error("an event of {bytes} bytes is larger than the {limit_bytes} bytes that the bus takes")]
     TooLarge {
@@ -111,6 +122,7 @@ impl BusError {
             | Self::Timeout { .. }
             | Self::Refused { .. }
             | Self::TooManyRequests { .. }
+            | Self::Owned { .. }
             | Self::Closed => true,
             Self::Invalid(_)
             | Self::Configuration(_)

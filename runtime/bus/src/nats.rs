@@ -8,6 +8,7 @@
 
 mod durable;
 mod failure;
+mod leases;
 mod link;
 mod options;
 mod publish;
@@ -16,6 +17,7 @@ mod requests;
 mod responder;
 mod retention;
 mod settle;
+mod shares;
 mod status;
 mod streams;
 mod tap;
@@ -36,9 +38,11 @@ use tracing::{debug, warn};
 
 use self::durable::Durable;
 use self::failure::{unavailable, unconnected};
+use self::leases::Leases;
 use self::link::Link;
 pub use self::options::NatsOptions;
 use self::requests::Requests;
+use self::shares::Shares;
 use self::streams::Streams;
 use self::tap::{Filling, OpenConsumer, Tap, Terms};
 use crate::bus::{Bus, Consumer, ConsumerSpec, Published, Responder};
@@ -65,10 +69,16 @@ struct Shared {
     /// For messages: without what is secret.
     address: String,
     client: Client,
+    /// A connection for requests that come in. Over one that is shared with what goes out, the client drops what is on
+    /// its way to a subscription that ends, and whoever asked would wait in vain.
+    ears: Client,
     context: Context,
     link: watch::Receiver<Link>,
     closed: watch::Sender<bool>,
     streams: Streams,
+    leases: Leases,
+    /// By app.
+    shares: Mutex<HashMap<String, Shares>>,
     /// Consumers that were opened here, by app and name.
     durables: Mutex<HashMap<(String, String), Arc<Durable>>>,
     requests: Requests,
@@ -82,6 +92,7 @@ impl NatsBus {
     /// that hosts and servers may be started in any order. One that refuses the credentials is.
     pub async fn open(options: NatsOptions) -> Result<Self, BusError> {
         let (client, mut link) = link::connect(&options).await?;
+        let (ears, _) = link::connect(&options).await?;
         let context = ContextBuilder::new().timeout(API_TIME).build(client.clone());
         let closed = watch::Sender::new(false);
         let requests = Requests::open(&client, options.requests_max, closed.subscribe()).await?;
@@ -92,19 +103,52 @@ impl NatsBus {
         }
         let shared = Arc::new(Shared {
             address: options.address(),
+            leases: Leases::new(options.replicas),
             options,
             client,
+            ears,
             context,
             link,
             closed,
             streams: Streams::default(),
+            shares: Mutex::default(),
             durables: Mutex::default(),
             requests,
             alive: Mutex::new(Some(alive)),
             ended: tokio::sync::Mutex::new(ended),
         });
+        tokio::spawn(keep_leases(Arc::downgrade(&shared), shared.closed.subscribe(), shared.link.clone()));
         tokio::spawn(keep_house(Arc::downgrade(&shared), shared.closed.subscribe(), shared.options.retain_every));
         Ok(Self { shared })
+    }
+}
+
+/// Renew leases, until the bus is gone; at once when the connection is back, for another host may have waited for that.
+async fn keep_leases(
+    shared: std::sync::Weak<Shared>,
+    mut closed: watch::Receiver<bool>,
+    mut link: watch::Receiver<Link>,
+) {
+    loop {
+        let next = hull_clock::now() + leases::RENEW_EVERY;
+        tokio::select! {
+            () = link::until_closed(&mut closed) => return,
+            _ = link.changed() => {}
+            () = tokio::time::sleep_until(next.into()) => {}
+        }
+        let Some(shared) = shared.upgrade() else { return };
+        if !link.borrow_and_update().is_up {
+            continue;
+        }
+        for app in shared.leases.renew(&shared.context).await {
+            let mut durables = shared.durables.lock();
+            durables.retain(|(of, _), durable| {
+                if *of == app {
+                    durable.remove();
+                }
+                *of != app
+            });
+        }
     }
 }
 
@@ -154,6 +198,7 @@ impl Shared {
         self.check_open()?;
         let alive = self.alive()?;
         self.connected(&spec.app).await?;
+        self.leases.check(&self.context, &spec.app).await?;
         let stream = self.stream(&spec.app).await?;
         let durable = {
             let name = consumer_name(&spec.component, spec.pattern.as_str());
@@ -188,6 +233,23 @@ impl Shared {
         Ok(Box::new(OpenConsumer::new(terms, tap)))
     }
 
+    async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
+        self.check_open()?;
+        streams::check_app(app)?;
+        self.leases.claim(app, owner);
+        if !self.link.borrow().is_up {
+            return Ok(());
+        }
+        match self.leases.check(&self.context, app).await {
+            Err(error @ BusError::Owned { .. }) => {
+                self.leases.forget(app);
+                Err(error)
+            }
+            // It is taken before anything else is done for the app.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     async fn remove(&self, app: &str, component: &str, pattern: &SubjectPattern) -> Result<(), BusError> {
         self.check_open()?;
         self.connected(app).await?;
@@ -220,6 +282,7 @@ impl Shared {
             for durable in durables {
                 durable.give_back(&self.client, hull_clock::now()).await;
             }
+            self.leases.release(&self.context).await;
             // An answer of the server says that it has read all that was sent before.
             if self.link.borrow().is_up {
                 let _ = self.context.query_account().await;
@@ -229,6 +292,7 @@ impl Shared {
             warn!("what was taken from NATS could not be given back in time; it comes again after its ack-wait");
         }
         // It fails if the client has ended before.
+        let _ = self.ears.drain().await;
         let _ = self.client.drain().await;
     }
 }
@@ -258,6 +322,10 @@ impl Bus for NatsBus {
         pattern: &SubjectPattern,
     ) -> Result<Box<dyn Responder>, BusError> {
         self.shared.respond(app, component, pattern).await
+    }
+
+    async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
+        self.shared.claim(app, owner).await
     }
 
     async fn status(&self) -> BusStatus {

@@ -47,6 +47,7 @@ conformance! { [embedded, embedded_unsynced, nats]: [
     publishing::what_cannot_be_carried_is_refused,
     publishing::a_full_stream_refuses_and_takes_again_when_acknowledged,
     publishing::what_somebody_has_not_acknowledged_is_never_dropped,
+    publishing::who_floods_a_stream_is_refused_alone,
     publishing::apps_are_apart,
     consuming::wildcards_choose_events,
     consuming::acknowledged_events_do_not_come_again,

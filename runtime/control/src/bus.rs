@@ -1,11 +1,14 @@
-//! Opens the bus that `hull.toml` names. Nothing above knows which one it is.
+//! Opens the bus that `hull.toml` names, and says on it which apps are this host's alone. Nothing above knows which bus
+//! it is.
 
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hull_bus::{Bus, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions};
-use hull_manifest::BusBackend;
-use hull_storage::StateDir;
+use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions};
+use hull_manifest::{App, BusBackend, Host, Name, Storage};
+use hull_storage::{StateDir, StateDirError};
 
 use crate::node::NodeError;
 
@@ -29,5 +32,42 @@ pub(crate) async fn open(bus: &hull_manifest::Bus, state_dir: &StateDir) -> Resu
             };
             Ok(Arc::new(NatsBus::open(options).await?))
         }
+    }
+}
+
+/// The file in the state directory with what this host calls itself on the bus: it is the same host for as long as it
+/// has the same data.
+const HOST_ID_FILE: &str = "host-id";
+
+/// Which apps cannot run on another host as well.
+pub(crate) struct Ownership {
+    owner: String,
+    stores: BTreeMap<Name, Storage>,
+}
+
+impl Ownership {
+    /// Of the host with this state directory.
+    pub(crate) fn of(host: &Host, state_dir: &StateDir) -> Result<Self, NodeError> {
+        let path = state_dir.path().join(HOST_ID_FILE);
+        let failed = |source| NodeError::StateDir(StateDirError::Io { path: path.clone(), source });
+        let owner = match std::fs::read_to_string(&path) {
+            Ok(owner) => owner.trim().to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let owner = hull_clock::time_ordered_id().to_string();
+                std::fs::write(&path, &owner).map_err(failed)?;
+                owner
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Self { owner, stores: host.storage.clone() })
+    }
+
+    /// Claim the app, if a component of it has its data in files of this host: its marks of handled events are there.
+    pub(crate) async fn claim(&self, bus: &dyn Bus, app: &App) -> Result<(), BusError> {
+        let is_here = |storage: &Name| self.stores.get(storage).is_none_or(|store| *store == Storage::Sqlite);
+        if app.components.iter().any(|component| is_here(&component.hull.storage)) {
+            bus.claim(app.name.as_str(), &self.owner).await?;
+        }
+        Ok(())
     }
 }

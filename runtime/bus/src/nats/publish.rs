@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::Shared;
 use super::failure::{NotStored, not_stored, unavailable, unconnected};
+use super::shares::Size;
 use super::{link, retention};
 use crate::bus::Published;
 use crate::cloudevents::headers_of_event;
@@ -32,12 +33,22 @@ const ROOM_TRIES: usize = 4;
 /// How long they have between two looks.
 const ROOM_PAUSE: Duration = Duration::from_millis(25);
 
+/// What the server's file store keeps with a message.
+const RECORD_OVERHEAD: usize = 30;
+
 /// An event as it goes out.
 struct Outgoing<'a> {
     app: &'a str,
     event: &'a Event,
     subject: String,
     headers: HeaderMap,
+}
+
+impl Outgoing<'_> {
+    /// What it takes of the stream.
+    fn stored_length(&self) -> u64 {
+        (self.subject.len() + wire_length(&self.headers) + self.event.payload.len() + RECORD_OVERHEAD) as u64
+    }
 }
 
 /// What one attempt came to.
@@ -101,11 +112,17 @@ impl Shared {
         let Some(since) = link::up(&mut link, until).await else {
             return Attempt::Failed(unconnected(outgoing.app, &self.address));
         };
-        let stream = match self.stream(outgoing.app).await {
+        let owned = self.leases.check(&self.context, outgoing.app).await;
+        let stream = match owned.and(self.stream(outgoing.app).await) {
             Ok(stream) => stream,
             Err(error @ BusError::Unavailable { .. }) => return Attempt::Again(PAUSE, error.to_string()),
             Err(error) => return Attempt::Failed(error),
         };
+        match self.has_share(outgoing, &stream).await {
+            Ok(true) => {}
+            Ok(false) => return self.full(outgoing, &stream, "size".to_owned(), room_tries).await,
+            Err(error) => return Attempt::Again(PAUSE, error.to_string()),
+        }
         let message =
             PublishMessage::build().headers(outgoing.headers.clone()).payload(outgoing.event.payload.clone());
         let sending = async { self.context.send_publish(outgoing.subject.clone(), message).await?.await };
@@ -143,20 +160,46 @@ impl Shared {
                 let limit_bytes = self.client.max_payload();
                 Attempt::Failed(BusError::TooLarge { bytes, limit_bytes })
             }
-            (_, Some(NotStored::Full(limit))) => {
-                *room_tries += 1;
-                if *room_tries > ROOM_TRIES {
-                    let (app, publisher) = (outgoing.app.to_owned(), outgoing.event.key.source.clone());
-                    return Attempt::Failed(BusError::Full { app, publisher, limit });
-                }
-                match retention::make_room(outgoing.app, stream, self.options.retain).await {
-                    Ok(dropped) if dropped > 0 => Attempt::Again(Duration::ZERO, limit),
-                    Ok(_) => Attempt::Again(ROOM_PAUSE, limit),
-                    Err(error) => Attempt::Again(ROOM_PAUSE, error.to_string()),
-                }
-            }
+            (_, Some(NotStored::Full(limit))) => self.full(outgoing, stream, limit, room_tries).await,
             (_, Some(NotStored::Again(reason))) => Attempt::Again(PAUSE, reason),
             (_, None) => Attempt::Again(PAUSE, error.to_string()),
+        }
+    }
+
+    /// Whether the publisher may hold another event.
+    async fn has_share(&self, outgoing: &Outgoing<'_>, stream: &Stream) -> Result<bool, BusError> {
+        let is_stale = self.shares.lock().get(outgoing.app).is_none_or(|shares| shares.is_stale(hull_clock::now()));
+        if is_stale {
+            self.learn_size(outgoing.app, stream).await?;
+        }
+        let shares = self.shares.lock();
+        let publisher = &outgoing.event.key.source;
+        Ok(shares.get(outgoing.app).is_none_or(|shares| shares.has_room(publisher, outgoing.stored_length())))
+    }
+
+    async fn learn_size(&self, app: &str, stream: &Stream) -> Result<(), BusError> {
+        let info = stream.get_info().await.map_err(|error| unavailable(app, error))?;
+        let size = Size {
+            bytes: info.state.bytes,
+            bytes_max: u64::try_from(info.config.max_bytes).ok().filter(|bytes| *bytes > 0),
+            first_sequence: info.state.first_sequence,
+        };
+        self.shares.lock().entry(app.to_owned()).or_default().learn(size, hull_clock::now());
+        Ok(())
+    }
+
+    /// Make room, and say whether to look again.
+    async fn full(&self, outgoing: &Outgoing<'_>, stream: &Stream, limit: String, tries: &mut usize) -> Attempt {
+        *tries += 1;
+        if *tries > ROOM_TRIES {
+            let (app, publisher) = (outgoing.app.to_owned(), outgoing.event.key.source.clone());
+            return Attempt::Failed(BusError::Full { app, publisher, limit });
+        }
+        let made = retention::make_room(outgoing.app, stream, self.options.retain).await;
+        match (made, self.learn_size(outgoing.app, stream).await) {
+            (Ok(dropped), Ok(())) if dropped > 0 => Attempt::Again(Duration::ZERO, limit),
+            (Ok(_), Ok(())) => Attempt::Again(ROOM_PAUSE, limit),
+            (Err(error), _) | (_, Err(error)) => Attempt::Again(ROOM_PAUSE, error.to_string()),
         }
     }
 
@@ -165,6 +208,11 @@ impl Shared {
         // What an earlier attempt of this publish has stored is no duplicate.
         let published = Published { sequence: ack.sequence, duplicate: ack.duplicate && attempts == 1 };
         let event = outgoing.event;
+        if !ack.duplicate {
+            let mut shares = self.shares.lock();
+            let shares = shares.entry(outgoing.app.to_owned()).or_default();
+            shares.add(&event.key.source, ack.sequence, outgoing.stored_length());
+        }
         if !ack.duplicate || event.key.id.is_empty() {
             return Ok(published);
         }

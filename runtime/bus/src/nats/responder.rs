@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Message, Subject, Subscriber};
+use async_nats::{Client, HeaderMap, Message, RequestErrorKind, Subject, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -61,8 +61,10 @@ impl Shared {
         self.check_open()?;
         let alive = self.alive()?;
         let subject = request_subject(app, pattern.as_str());
-        let subscriber = self.client.queue_subscribe(subject, escape(component)).await;
+        self.connected(app).await?;
+        let subscriber = self.ears.queue_subscribe(subject, escape(component)).await;
         let subscriber = subscriber.map_err(|error| unavailable(app, error))?;
+        self.heard(app).await?;
         let (sender, requests) = mpsc::channel(WAITING_MAX);
         let name = format!("{component}-{:016x}", hull_clock::random_u64());
         let desk = Desk { app: app.into(), client: self.client.clone(), name: name.into() };
@@ -73,6 +75,18 @@ impl Shared {
             drop(alive);
         });
         Ok(Box::new(OpenResponder { requests, closed }))
+    }
+}
+
+impl Shared {
+    /// Wait until the server has read what was sent over the connection for requests: it answers what nobody else does.
+    async fn heard(&self, app: &str) -> Result<(), BusError> {
+        let nobody = format!("hull-nobody.{:016x}", hull_clock::random_u64());
+        match self.ears.request(nobody, Bytes::new()).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
+            Err(error) => Err(unavailable(app, format!("subscribing to its requests: {error}"))),
+        }
     }
 }
 

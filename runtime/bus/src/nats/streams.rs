@@ -67,7 +67,7 @@ pub(super) fn stream_name(app: &str) -> String {
     format!("hull-{}", escape(app))
 }
 
-fn check_app(app: &str) -> Result<(), BusError> {
+pub(super) fn check_app(app: &str) -> Result<(), BusError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if app.is_empty() || app.len() > NAME_LENGTH_MAX || !app.bytes().all(fits) {
         let wanted = format!("1 to {NAME_LENGTH_MAX} letters, digits, - and _");

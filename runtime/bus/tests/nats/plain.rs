@@ -100,7 +100,6 @@ async fn a_plain_request_is_answered() {
     let server = Server::start();
     let bus = open(&server).await;
     let mut responder = bus.responder("shop", "prices", &"prices.*".parse().expect("a pattern")).await.expect("opens");
-    // Asking a status says that the server has read the subscription.
     let mut consumer = bus.consumer(spec("orders", ">")).await.expect("opens");
     let port = server.port();
     let asking = tokio::task::spawn_blocking(move || ask(port, "hull-request.shop.prices.get", "", "shoes"));

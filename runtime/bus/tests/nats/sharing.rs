@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_bus::{Bus, ConsumerSpec};
+use hull_bus::{Bus, BusError, ConsumerSpec, NatsBus, NatsOptions};
 use hull_invocation::Reply;
 use parking_lot::Mutex;
 
@@ -140,11 +140,6 @@ async fn requests_go_from_host_to_host() {
             request.respond(Reply { headers: Vec::new(), payload }).await.expect("responds");
         }
     });
-    // The other connection's subscription may be a moment behind.
-    let mut answered = asks.request("shop", &event("0", "prices.get"), Duration::from_secs(20)).await;
-    while matches!(answered, Err(hull_bus::BusError::NoResponder { .. })) {
-        answered = asks.request("shop", &event("0", "prices.get"), Duration::from_secs(20)).await;
-    }
     let asked: Vec<_> = (0..50).map(|id| event(&id.to_string(), "prices.get")).collect();
     let all = futures::future::join_all(asked.iter().map(|event| asks.request("shop", event, Duration::from_secs(20))));
     for (answer, event) in soon(all).await.into_iter().zip(&asked) {
@@ -152,4 +147,52 @@ async fn requests_go_from_host_to_host() {
     }
     answers.shutdown().await;
     soon(answering).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn an_app_whose_data_is_on_one_host_is_refused_to_another() {
+    let server = Server::start();
+    let (first, second) = (open(&server).await, open(&server).await);
+    first.claim("shop", "host-1").await.expect("free");
+    first.claim("shop", "host-1").await.expect("its own");
+    let refused = second.claim("shop", "host-2").await;
+    let expected = BusError::Owned { app: "shop".into(), owner: "host-1".into() };
+    assert_eq!(refused, Err(expected), "it is renewed");
+    second.claim("blog", "host-2").await.expect("another app");
+    first.publish("shop", &event("1", "a.b")).await.expect("published by whoever has the lease");
+    // Killed and started again, a host is let in at once.
+    drop(first);
+    let again = open(&server).await;
+    again.claim("shop", "host-1").await.expect("its own, still");
+    again.shutdown().await;
+    second.claim("shop", "host-2").await.expect("free again");
+}
+
+#[tokio::test]
+async fn the_lease_of_a_lost_host_ends() {
+    let server = Server::start();
+    let (lost, other) = (open(&server).await, open(&server).await);
+    lost.claim("shop", "host-1").await.expect("free");
+    drop(lost);
+    other.claim("shop", "host-2").await.expect("free, after a while");
+    other.publish("shop", &event("1", "a.b")).await.expect("published");
+}
+
+#[tokio::test]
+async fn who_has_lost_the_lease_does_nothing_for_the_app_any_more() {
+    let mut server = Server::start();
+    let options = NatsOptions { publish_time: Duration::from_secs(2), ..NatsOptions::new(server.url()) };
+    let (first, second) = (NatsBus::open(options.clone()).await.expect("opens"), open(&server).await);
+    first.claim("shop", "host-1").await.expect("free");
+    let mut consumer = first.consumer(spec("orders", "a.*")).await.expect("opens");
+    // Somebody removes the lease by hand and another host takes it.
+    crate::plain::ask(server.port(), "$JS.API.STREAM.PURGE.hull-leases", "", "");
+    second.claim("shop", "host-2").await.expect("free");
+    let ended = soon(consumer.fetch(1)).await.map(|deliveries| deliveries.len());
+    assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let refused = first.publish("shop", &event("1", "a.b")).await;
+    assert!(matches!(refused, Err(BusError::Owned { .. })), "{refused:?}");
+    let opened = first.consumer(spec("orders", "a.*")).await.map(|_| ());
+    assert!(matches!(opened, Err(BusError::Owned { .. })), "{opened:?}");
+    server.kill();
 }
