@@ -17,7 +17,10 @@ pub enum HeaderError {
     #[error("ce-specversion {0:?} is not known; Hull speaks 1.0")]
     SpecVersion(String),
     /// A header that cannot be sent.
-    #[error("header {0:?} cannot be sent: names are visible ASCII without ':', values have no line breaks")]
+    #[error(
+        "header {0:?} cannot be sent: names are visible ASCII without ':' and do not begin with ce- or nats-, values \
+         have no line breaks"
+    )]
     Header(String),
 }
 
@@ -43,7 +46,7 @@ pub fn headers_of_event(event: &Event) -> Result<Vec<(String, String)>, HeaderEr
     for (name, value) in &event.headers {
         let lower = name.to_ascii_lowercase();
         let sendable = !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
-        if !sendable || lower.starts_with("ce-") {
+        if !sendable || lower.starts_with("ce-") || lower.starts_with("nats-") {
             return Err(HeaderError::Header(name.clone()));
         }
         headers.push((lower, check(name, value)?));
@@ -163,7 +166,9 @@ mod tests {
 
     #[test]
     fn what_would_break_the_protocol_is_refused() {
-        for (name, value) in [("a:b", "c"), ("", "c"), ("a b", "c"), ("ce-id", "forged"), ("a", "x\r\ny: z")] {
+        for (name, value) in
+            [("a:b", "c"), ("", "c"), ("a b", "c"), ("ce-id", "forged"), ("Nats-Rollup", "all"), ("a", "x\r\ny: z")]
+        {
             let mut bad = event();
             bad.headers.push((name.into(), value.into()));
             assert_eq!(headers_of_event(&bad), Err(HeaderError::Header(name.into())), "{name:?}");

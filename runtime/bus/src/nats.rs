@@ -8,6 +8,7 @@
 
 mod durable;
 mod failure;
+mod housekeeping;
 mod leases;
 mod link;
 mod options;
@@ -34,7 +35,7 @@ use hull_invocation::{Event, Reply};
 use hull_manifest::SubjectPattern;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use self::durable::Durable;
 use self::failure::{unavailable, unconnected};
@@ -54,6 +55,8 @@ use crate::status::BusStatus;
 const API_TIME: Duration = Duration::from_secs(5);
 /// How long a new host waits for its first connection before it goes on without.
 const OPEN_TIME: Duration = Duration::from_secs(5);
+/// How long opening something waits for the connection.
+const CONNECTED_TIME: Duration = Duration::from_millis(100);
 /// How long giving everything back may take at the end.
 const CLOSE_TIME: Duration = Duration::from_secs(3);
 
@@ -117,60 +120,17 @@ impl NatsBus {
             alive: Mutex::new(Some(alive)),
             ended: tokio::sync::Mutex::new(ended),
         });
-        tokio::spawn(keep_leases(Arc::downgrade(&shared), shared.closed.subscribe(), shared.link.clone()));
-        tokio::spawn(keep_house(Arc::downgrade(&shared), shared.closed.subscribe(), shared.options.retain_every));
+        tokio::spawn(housekeeping::keep_leases(
+            Arc::downgrade(&shared),
+            shared.closed.subscribe(),
+            shared.link.clone(),
+        ));
+        tokio::spawn(housekeeping::keep_house(
+            Arc::downgrade(&shared),
+            shared.closed.subscribe(),
+            shared.options.retain_every,
+        ));
         Ok(Self { shared })
-    }
-}
-
-/// Renew leases, until the bus is gone; at once when the connection is back, for another host may have waited for that.
-async fn keep_leases(
-    shared: std::sync::Weak<Shared>,
-    mut closed: watch::Receiver<bool>,
-    mut link: watch::Receiver<Link>,
-) {
-    loop {
-        let next = hull_clock::now() + leases::RENEW_EVERY;
-        tokio::select! {
-            () = link::until_closed(&mut closed) => return,
-            _ = link.changed() => {}
-            () = tokio::time::sleep_until(next.into()) => {}
-        }
-        let Some(shared) = shared.upgrade() else { return };
-        if !link.borrow_and_update().is_up {
-            continue;
-        }
-        for app in shared.leases.renew(&shared.context).await {
-            let mut durables = shared.durables.lock();
-            durables.retain(|(of, _), durable| {
-                if *of == app {
-                    durable.remove();
-                }
-                *of != app
-            });
-        }
-    }
-}
-
-/// Drop what nobody needs any more, now and then, until the bus is gone.
-async fn keep_house(shared: std::sync::Weak<Shared>, mut closed: watch::Receiver<bool>, every: Duration) {
-    loop {
-        let next = hull_clock::now() + every;
-        tokio::select! {
-            () = link::until_closed(&mut closed) => return,
-            () = tokio::time::sleep_until(next.into()) => {}
-        }
-        let Some(shared) = shared.upgrade() else { return };
-        if !shared.link.borrow().is_up {
-            continue;
-        }
-        for (app, stream) in shared.streams.all() {
-            match retention::make_room(&app, &stream, shared.options.retain).await {
-                Ok(0) => {}
-                Ok(events) => debug!(app, events, "old events were dropped"),
-                Err(error) => warn!(app, %error, "old events could not be dropped"),
-            }
-        }
     }
 }
 
@@ -187,9 +147,9 @@ impl Shared {
         self.streams.of(&self.context, &self.options, app).await
     }
 
-    /// Wait for the connection, as long as a publish would.
+    /// Wait a moment for the connection. Whoever opens something tries again, and a host that starts has much to open.
     async fn connected(&self, app: &str) -> Result<(), BusError> {
-        let until = hull_clock::now() + self.options.publish_time;
+        let until = hull_clock::now() + CONNECTED_TIME;
         let up = link::up(&mut self.link.clone(), until).await;
         up.map(|_| ()).ok_or_else(|| unconnected(app, &self.address))
     }
@@ -200,12 +160,19 @@ impl Shared {
         self.connected(&spec.app).await?;
         self.leases.check(&self.context, &spec.app).await?;
         let stream = self.stream(&spec.app).await?;
-        let durable = {
-            let name = consumer_name(&spec.component, spec.pattern.as_str());
+        let (durable, is_first) = {
+            let key = (spec.app.clone(), consumer_name(&spec.component, spec.pattern.as_str()));
             let mut durables = self.durables.lock();
-            Arc::clone(durables.entry((spec.app.clone(), name)).or_insert_with(|| Arc::new(Durable::new(&spec))))
+            let is_first = !durables.contains_key(&key);
+            (Arc::clone(durables.entry(key).or_insert_with(|| Arc::new(Durable::new(&spec)))), is_first)
         };
-        if let Err(error) = durable::ensure(&stream, &durable, &spec).await {
+        let prepared = async {
+            if is_first && self.leases.is_claimed(&spec.app) {
+                durable::revive(&stream, &durable).await?;
+            }
+            durable::ensure(&stream, &durable, &spec).await
+        };
+        if let Err(error) = prepared.await {
             // The stream may have been deleted, which shows here first.
             self.streams.forget(&spec.app);
             return Err(error);

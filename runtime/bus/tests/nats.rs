@@ -5,14 +5,14 @@
 
 #[path = "nats/access.rs"]
 mod access;
+#[path = "nats/outage.rs"]
+mod outage;
 #[path = "nats/plain.rs"]
 mod plain;
 #[path = "conformance/server.rs"]
 mod server;
 #[path = "nats/sharing.rs"]
 mod sharing;
-#[path = "nats/outage.rs"]
-mod outage;
 
 use std::time::Duration;
 

@@ -95,7 +95,7 @@ pub(crate) fn measure(node: &Node, served: &Served, metrics: &ComponentMetrics, 
 
 /// What a component's consumers add up to.
 fn figures(events: &ComponentEvents) -> EventFigures {
-    let sum = |of: fn(&ConsumerStatus) -> u64| events.consumers.iter().map(of).sum();
+    let sum = |of: fn(&ConsumerStatus) -> u64| -> u64 { events.consumers.iter().map(of).sum() };
     EventFigures {
         backlog: sum(|one| one.backlog),
         in_flight: sum(|one| one.in_flight),

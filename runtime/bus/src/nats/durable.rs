@@ -138,6 +138,37 @@ pub(super) fn ack_wait_of(spec: &ConsumerSpec) -> Duration {
     spec.ack_wait.clamp(ACK_WAIT_MIN, ACK_WAIT_MAX)
 }
 
+/// How long the server takes to notice that an ack-wait has become short, and to look at what is out.
+const REVIVE_TIME: Duration = Duration::from_millis(300);
+
+/// Have everything delivered again that is out, at once: whoever took it was this host, before it was killed. The
+/// server knows no such request, but it takes back what is out for longer than the ack-wait, and that can be changed.
+pub(super) async fn revive(stream: &Stream, durable: &Durable) -> Result<(), BusError> {
+    let failed =
+        |error: &dyn std::fmt::Display| unavailable(&durable.app, format!("reviving {}: {error}", durable.component));
+    let known = match stream.consumer_info(&durable.name).await {
+        Ok(known) if known.num_ack_pending > 0 => known.config,
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(&error)),
+    };
+    let brief = pull::Config {
+        durable_name: known.durable_name,
+        description: known.description,
+        deliver_policy: known.deliver_policy,
+        ack_policy: known.ack_policy,
+        ack_wait: ACK_WAIT_MIN,
+        max_deliver: known.max_deliver,
+        max_ack_pending: known.max_ack_pending,
+        filter_subject: known.filter_subject,
+        ..pull::Config::default()
+    };
+    // Opening the consumer sets the ack-wait right again.
+    stream.create_consumer(brief).await.map_err(|error| failed(&error))?;
+    tokio::time::sleep_until((hull_clock::now() + REVIVE_TIME).into()).await;
+    Ok(())
+}
+
 /// Have the consumer on the server as the spec says. Its start counts once, when it is made.
 pub(super) async fn ensure(stream: &Stream, durable: &Durable, spec: &ConsumerSpec) -> Result<(), BusError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {

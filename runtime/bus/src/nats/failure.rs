@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::Error;
+use async_nats::jetstream::ErrorCode;
 
 use crate::error::BusError;
 

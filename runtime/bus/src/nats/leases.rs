@@ -59,6 +59,11 @@ impl Leases {
         self.claims.lock().entry(name).or_insert_with(|| Arc::new(claim));
     }
 
+    /// Whether this host alone handles the app.
+    pub(super) fn is_claimed(&self, app: &str) -> bool {
+        self.claims.lock().contains_key(app)
+    }
+
     /// It is not claimed any more.
     pub(super) fn forget(&self, app: &str) {
         self.claims.lock().remove(app);
@@ -88,7 +93,10 @@ impl Leases {
             match claim.renew(context, sequence).await {
                 Ok(Some(renewed)) => *claim.held.lock() = Some(renewed),
                 Ok(None) => {
-                    error!(app = claim.app, "another host has taken this app: its events are not handled here any more");
+                    error!(
+                        app = claim.app,
+                        "another host has taken this app: its events are not handled here any more"
+                    );
                     *claim.held.lock() = None;
                     lost.push(claim.app.clone());
                 }

@@ -145,9 +145,12 @@ fn is_passing(error: &ConnectError) -> bool {
 /// A handshake that fails comes as an I/O error with the reason inside.
 fn is_of_tls(error: &ConnectError) -> bool {
     let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-    io.and_then(std::io::Error::get_ref).is_some_and(<dyn std::error::Error + Send + Sync>::is::<async_nats::rustls::Error>)
+    io.and_then(std::io::Error::get_ref)
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<async_nats::rustls::Error>)
 }
 
 fn refused(address: &str, error: &ConnectError) -> BusError {
-    BusError::Configuration(format!("NATS at {address}: {error}; see `url`, `credentials`, `ca`, `cert` and `key` in hull.toml's [bus]"))
+    BusError::Configuration(format!(
+        "NATS at {address}: {error}; see `url`, `credentials`, `ca`, `cert` and `key` in hull.toml's [bus]"
+    ))
 }

@@ -123,8 +123,7 @@ impl Shared {
             Ok(false) => return self.full(outgoing, &stream, "size".to_owned(), room_tries).await,
             Err(error) => return Attempt::Again(PAUSE, error.to_string()),
         }
-        let message =
-            PublishMessage::build().headers(outgoing.headers.clone()).payload(outgoing.event.payload.clone());
+        let message = PublishMessage::build().headers(outgoing.headers.clone()).payload(outgoing.event.payload.clone());
         let sending = async { self.context.send_publish(outgoing.subject.clone(), message).await?.await };
         let sent = tokio::select! {
             biased;

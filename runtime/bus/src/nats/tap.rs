@@ -33,6 +33,8 @@ const PULL_GRACE: Duration = Duration::from_secs(1);
 const PULL_MAX: usize = 256;
 /// How long an event is kept for the next one who waits; half its ack-wait if that is shorter.
 const KEEP_MAX: Duration = Duration::from_secs(2);
+/// When nothing came for so long, the server has nothing to send.
+const QUIET_TIME: Duration = Duration::from_millis(50);
 /// How long what is on its way may take to arrive when a consumer is closed.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
@@ -218,7 +220,7 @@ impl Filling {
                 () = sleep_until(wake) => {}
             }
         }
-        self.close().await;
+        self.close(pulls).await;
     }
 
     async fn pull(&self, count: usize) {
@@ -274,10 +276,25 @@ impl Filling {
         }
     }
 
-    async fn close(mut self) {
+    /// Give everything back. The client drops what is on its way to a subscription that ends, and the server would
+    /// wait an ack-wait for it; so it ends when the server owes nothing more, or has nothing to send.
+    async fn close(mut self, mut pulls: Pulls) {
         let kept = std::mem::take(&mut self.tap.state.lock().kept);
         for kept in kept {
             self.give_back(kept.message).await;
+        }
+        let end = hull_clock::now() + CLOSE_TIME;
+        while pulls.missing(hull_clock::now(), 1) == 0 {
+            let quiet = (hull_clock::now() + QUIET_TIME).min(end);
+            match tokio::time::timeout_at(quiet.into(), self.subscriber.next()).await {
+                Ok(Some(message)) if message.status.is_none() => {
+                    pulls.came();
+                    self.give_back(message).await;
+                }
+                Ok(Some(_)) => pulls.ended(),
+                Ok(None) => return,
+                Err(_) => break,
+            }
         }
         if self.subscriber.drain().await.is_err() {
             return;

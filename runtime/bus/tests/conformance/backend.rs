@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hull_bus::{
-    Bus, BusStatus, Consumer, ConsumerSpec, Delivery, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions,
-};
+use hull_bus::{Bus, BusStatus, Consumer, ConsumerSpec, Delivery, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions};
 use hull_invocation::{Event, EventKey};
 use hull_manifest::{Start, SubjectPattern};
 use tempfile::TempDir;

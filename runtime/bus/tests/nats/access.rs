@@ -57,8 +57,7 @@ async fn credentials_files_open_the_account() {
 async fn tls_is_checked_on_both_sides() {
     let (ca, certificate, key) =
         (fixture_argument("ca.pem"), fixture_argument("server.pem"), fixture_argument("server.key"));
-    let server =
-        Server::start_with(&["--tlsverify", "--tlscacert", &ca, "--tlscert", &certificate, "--tlskey", &key]);
+    let server = Server::start_with(&["--tlsverify", "--tlscacert", &ca, "--tlscert", &certificate, "--tlskey", &key]);
     let identity = Some((fixture("client.pem"), fixture("client.key")));
     let options = NatsOptions { ca: Some(fixture("ca.pem")), identity, ..NatsOptions::new(server.url()) };
     works(options.clone()).await;

@@ -107,10 +107,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let status = bus.status().await;
     assert!(status.problem.is_some_and(|problem| problem.contains(&server.url())));
     server.restart();
-    soon(async {
-        while bus.publish("shop", &event("1", "a.b")).await.is_err() {}
-    })
-    .await;
+    soon(async { while bus.publish("shop", &event("1", "a.b")).await.is_err() {} }).await;
     let mut consumer = bus.consumer(spec("orders", "a.*")).await.expect("opens");
     assert_eq!(fetch(&mut consumer, 1).await.len(), 1);
     assert_eq!(bus.status().await.problem, None);

@@ -113,7 +113,8 @@ async fn one_at_a_time_is_one_of_all_hosts() {
     let server = Server::start();
     let (one, other) = (open(&server).await, open(&server).await);
     let ordered = ConsumerSpec { ordered: true, ..spec("orders", "a.*") };
-    let mut consumers = [one.consumer(ordered.clone()).await.expect("opens"), other.consumer(ordered).await.expect("opens")];
+    let mut consumers =
+        [one.consumer(ordered.clone()).await.expect("opens"), other.consumer(ordered).await.expect("opens")];
     for id in 1..=20 {
         one.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
     }
@@ -195,4 +196,33 @@ async fn who_has_lost_the_lease_does_nothing_for_the_app_any_more() {
     let opened = first.consumer(spec("orders", "a.*")).await.map(|_| ());
     assert!(matches!(opened, Err(BusError::Owned { .. })), "{opened:?}");
     server.kill();
+}
+
+#[tokio::test]
+async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
+    let server = Server::start();
+    let killed = open(&server).await;
+    killed.claim("shop", "host-1").await.expect("free");
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
+    let mut consumer = killed.consumer(long.clone()).await.expect("opens");
+    for id in ["1", "2"] {
+        killed.publish("shop", &event(id, "a.b")).await.expect("published");
+    }
+    let mut held = Vec::new();
+    while held.len() < 2 {
+        held.extend(fetch(&mut consumer, 2).await);
+    }
+    held[1].nak(Duration::from_hours(1)).await.expect("gives back, for much later");
+    drop((held, consumer, killed));
+    let again = open(&server).await;
+    again.claim("shop", "host-1").await.expect("its own");
+    let mut consumer = again.consumer(long).await.expect("opens");
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        came.extend(fetch(&mut consumer, 2).await.into_iter().map(|delivery| (delivery.sequence, delivery.deliveries)));
+    }
+    came.sort_unstable();
+    assert_eq!(came, [(1, 2), (2, 2)]);
+    let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
+    assert!(more.is_err(), "and the ack-wait is as long as before");
 }

@@ -102,7 +102,8 @@ impl Setting for Bus {
         let credentials = table.optional("credentials");
         let ca = table.optional("ca");
         let has_identity = table.get("cert").is_some() || table.get("key").is_some();
-        let identity = has_identity.then(|| Some(Identity { cert: table.required("cert")?, key: table.required("key")? }));
+        let identity =
+            has_identity.then(|| Some(Identity { cert: table.required("cert")?, key: table.required("key")? }));
         let replicas = table.or_within("replicas", REPLICAS_DEFAULT, &(..=REPLICAS_MAX));
         table.finish();
         let url = url?;
