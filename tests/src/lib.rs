@@ -9,7 +9,7 @@ pub mod files;
 pub mod host;
 pub mod http;
 pub mod mail;
-mod nats;
+pub mod nats;
 pub mod output;
 pub mod probe;
 pub mod scenario;

@@ -8,19 +8,36 @@ mod server;
 use std::fmt;
 
 /// A running server; it ends with this.
-pub(crate) struct NatsServer(server::Server);
+pub struct NatsServer(server::Server);
 
 impl NatsServer {
-    pub(crate) fn start() -> Self {
+    /// Start one, on a port that the system chooses and with its data in a folder of its own. A test that cannot have
+    /// one ends here.
+    #[must_use]
+    pub fn start() -> Self {
         Self(server::Server::start())
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
         self.0.url()
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.0.port()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    /// Start it again, on the same port and with the same data.
+    pub fn restart(&mut self) {
+        self.0.restart();
     }
 }
 

@@ -91,8 +91,9 @@ pub(crate) fn start_beside(workspace: &Workspace, folder: &Path) -> anyhow::Resu
 fn end_earlier(folder: &Path) -> anyhow::Result<()> {
     let Ok(pid) = std::fs::read_to_string(folder.join(PID_FILE)) else { return Ok(()) };
     let is_there = || {
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default();
-        name.trim() == PROGRAM
+        // Its name in brackets and its state; one that has ended may be a zombie until its parent looks.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        stat.split_once(&format!("({PROGRAM}) ")).is_some_and(|(_, state)| !state.starts_with('Z'))
     };
     if is_there() {
         // It may be ending already.
@@ -118,11 +119,23 @@ fn free_port() -> anyhow::Result<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::{free_port, missing};
+    use super::{free_port, missing, start_beside};
+    use crate::workspace::Workspace;
 
     #[test]
     fn a_missing_server_is_named_with_the_line_that_installs_it() {
         assert!(missing().contains("`apt-get install nats-server`"));
+    }
+
+    #[test]
+    fn a_second_server_takes_the_place_of_the_first() {
+        let workspace = Workspace::find().expect("the project");
+        let folder = tempfile::tempdir().expect("a folder");
+        let connects = |url: &str| std::net::TcpStream::connect(url.trim_start_matches("nats://")).is_ok();
+        let first = start_beside(&workspace, folder.path()).expect("starts");
+        assert!(connects(&first), "{first}");
+        let second = start_beside(&workspace, folder.path()).expect("starts");
+        assert!(connects(&second) && !connects(&first), "{first} {second}");
     }
 
     #[test]
