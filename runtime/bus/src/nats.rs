@@ -203,6 +203,9 @@ impl Shared {
     async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
         self.check_open()?;
         streams::check_app(app)?;
+        if owner.is_empty() {
+            return Err(BusError::Invalid("a host without a name cannot have an app for itself".to_owned()));
+        }
         self.leases.claim(app, owner);
         if !self.link.borrow().is_up {
             return Ok(());

@@ -2,8 +2,9 @@
 //! it is.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions};
@@ -49,16 +50,7 @@ impl Ownership {
     /// Of the host with this state directory.
     pub(crate) fn of(host: &Host, state_dir: &StateDir) -> Result<Self, NodeError> {
         let path = state_dir.path().join(HOST_ID_FILE);
-        let failed = |source| NodeError::StateDir(StateDirError::Io { path: path.clone(), source });
-        let owner = match std::fs::read_to_string(&path) {
-            Ok(owner) => owner.trim().to_owned(),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let owner = hull_clock::time_ordered_id().to_string();
-                std::fs::write(&path, &owner).map_err(failed)?;
-                owner
-            }
-            Err(error) => return Err(failed(error)),
-        };
+        let owner = host_id(&path).map_err(|source| NodeError::StateDir(StateDirError::Io { path, source }))?;
         Ok(Self { owner, stores: host.storage.clone() })
     }
 
@@ -69,5 +61,41 @@ impl Ownership {
             bus.claim(app.name.as_str(), &self.owner).await?;
         }
         Ok(())
+    }
+}
+
+/// The id in the file, or a new one. A crash or a full disk leaves the whole id or none: half of one might be another's.
+fn host_id(path: &Path) -> io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(owner) if !owner.trim().is_empty() => return Ok(owner.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let owner = hull_clock::time_ordered_id().to_string();
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(owner.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_id;
+
+    #[test]
+    fn a_host_keeps_its_id_and_makes_a_new_one_for_half_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("host-id");
+        let first = host_id(&path).expect("made");
+        assert_eq!(host_id(&path).expect("kept"), first);
+        std::fs::write(&path, "").expect("cut");
+        let second = host_id(&path).expect("made anew");
+        assert!(!second.is_empty() && second != first);
     }
 }
