@@ -18,7 +18,7 @@ fn worker() -> String {
 
 #[test]
 fn events_survive_a_kill_and_are_handled_once() -> anyhow::Result<()> {
-    let app = mail::app(&[sender(), worker()])?;
+    let app = crate::placed(mail::app(&[sender(), worker()])?)?;
     let mut published = BTreeSet::new();
     let mut host = app.up()?;
     for round in 0..3 {
@@ -47,7 +47,7 @@ fn events_survive_a_kill_and_are_handled_once() -> anyhow::Result<()> {
 
 #[test]
 fn a_new_consumer_begins_where_it_says() -> anyhow::Result<()> {
-    let app = mail::app(&[sender(), worker()])?;
+    let app = crate::placed(mail::app(&[sender(), worker()])?)?;
     let host = app.up()?;
     for _ in 0..5 {
         events::publish(&host, APP, "work.before", &seen_and_ok())?;
@@ -70,7 +70,7 @@ fn a_new_consumer_begins_where_it_says() -> anyhow::Result<()> {
 
 #[test]
 fn an_event_that_waits_for_its_retry_survives_a_stop() -> anyhow::Result<()> {
-    let app = mail::app(&[sender(), worker()])?;
+    let app = crate::placed(mail::app(&[sender(), worker()])?)?;
     let host = app.up()?;
     let payload = json!({"script": [mail::see()], "then": "retry", "retry_ms": 20, "ok_from": 12});
     events::publish(&host, APP, "work.patient", &payload)?;

@@ -35,8 +35,9 @@ fn a_wrong_hull_toml_is_refused_by_line() -> anyhow::Result<()> {
     app.write("hull.toml", "listen = \"127.0.0.1:0\"\nlisen = 1\n[bus]\nretain = \"a week\"\n")?;
     let ended = app.up_ends()?;
     failed(&ended, &["hull.toml:2", "lisen", "hull.toml:4", "retain"]);
-    app.write("hull.toml", "[bus]\nbackend = \"nats\"\nurl = \"nats://127.0.0.1:4222\"\n")?;
-    failed(&app.up_ends()?, &["nats"]);
+    let bus = "[bus]\nbackend = \"nats\"\nurl = \"nats://127.0.0.1:4222\"\ncredentials = \"missing.creds\"\n";
+    app.write("hull.toml", bus)?;
+    failed(&app.up_ends()?, &["missing.creds"]);
     Ok(())
 }
 

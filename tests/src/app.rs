@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tempfile::TempDir;
 
 use crate::host::Host;
+use crate::nats::NatsServer;
 use crate::output::Output;
 use crate::{cache, files, wait};
 
@@ -22,6 +23,7 @@ pub struct App {
     manifest: PathBuf,
     flags: Vec<OsString>,
     variables: Vec<(String, String)>,
+    nats: Option<NatsServer>,
 }
 
 /// How a command ended.
@@ -46,7 +48,7 @@ impl App {
     /// The app of a manifest somewhere.
     pub fn of_file(manifest: &Path) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("hull-test-").context("no room for temporary files")?;
-        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new() };
+        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new(), nats: None };
         cache::lend(&app.state_dir())?;
         Ok(app)
     }
@@ -117,6 +119,19 @@ impl App {
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With its events on a nats-server of its own.
+    pub fn on_nats(mut self) -> anyhow::Result<Self> {
+        let server = NatsServer::start();
+        self.write("hull.toml", &format!("[bus]\nbackend = \"nats\"\nurl = \"{}\"\n", server.url()))?;
+        self.nats = Some(server);
+        Ok(self)
+    }
+
+    /// The port of that server.
+    pub fn nats_port(&self) -> Option<u16> {
+        self.nats.as_ref().map(NatsServer::port)
     }
 
     /// Start it and wait until it is ready.

@@ -9,6 +9,7 @@ pub mod files;
 pub mod host;
 pub mod http;
 pub mod mail;
+pub mod nats;
 pub mod output;
 pub mod probe;
 pub mod scenario;

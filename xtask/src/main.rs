@@ -4,6 +4,7 @@
 mod bench;
 mod chaos;
 mod guests;
+mod nats;
 mod summary;
 mod test;
 mod tidy;
@@ -13,12 +14,14 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use up::Bus;
 use workspace::Workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
   up [-- ARGS…]     build everything and run the shop; ARGS go to `hull up`
+  up --nats         the same with its events on a nats-server of its own
   test [FILTER]     set up, check and test everything; FILTER picks tests by name
   bench http        measure HTTP throughput and latency beside native code
   bench neighbour   measure what a component notices of a neighbour that does its worst
@@ -43,8 +46,10 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["up"] => up::run(&workspace, &[]),
-        ["up", "--", rest @ ..] => up::run(&workspace, rest),
+        ["up"] => up::run(&workspace, Bus::AsConfigured, &[]),
+        ["up", "--", rest @ ..] => up::run(&workspace, Bus::AsConfigured, rest),
+        ["up", "--nats"] => up::run(&workspace, Bus::Nats, &[]),
+        ["up", "--nats", "--", rest @ ..] => up::run(&workspace, Bus::Nats, rest),
         ["test"] => test::run(&workspace, None),
         ["test", filter] if !filter.starts_with('-') => test::run(&workspace, Some(filter)),
         ["bench", name @ ("http" | "neighbour" | "overload"), rest @ ..] => bench::run(&workspace, name, rest),

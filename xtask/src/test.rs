@@ -8,11 +8,12 @@ use anyhow::Context as _;
 
 use crate::summary::Summary;
 use crate::workspace::Workspace;
-use crate::{guests, tidy, toolchain, up};
+use crate::{guests, nats, tidy, toolchain, up};
 
 /// Set up, then run tidy and all tests whose name contains `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<ExitCode> {
     toolchain::ensure(workspace)?;
+    let nats = nats::ensure(workspace)?;
     let tidy = tidy::run(workspace)?;
     guests::build(workspace, guests::SHOP)?;
     guests::build(workspace, guests::EXAMPLES)?;
@@ -24,6 +25,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     let mut all_ended_well = tidy == ExitCode::SUCCESS;
     let mut host = workspace.cargo("");
     host.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"]).args(filter);
+    host.env(nats::VARIABLE, nats);
     all_ended_well &= stream(host, &mut std::io::stdout(), &mut summary)?;
     if guests::exists(workspace, guests::SHOP) {
         let mut shop = workspace.cargo(guests::SHOP);

@@ -3,17 +3,38 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::workspace::{Workspace, run_to_success};
-use crate::{guests, toolchain};
+use crate::{guests, nats, toolchain};
+
+/// Where the events of the shop are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bus {
+    /// Where `hull.toml` says: embedded, if there is none.
+    AsConfigured,
+    /// A nats-server that is started beside it.
+    Nats,
+}
 
 /// Build what the shop needs and become `hull up`; returns only if that cannot be started.
-pub(crate) fn run(workspace: &Workspace, extra: &[&str]) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(workspace: &Workspace, bus: Bus, extra: &[&str]) -> anyhow::Result<ExitCode> {
     toolchain::ensure(workspace)?;
     guests::build(workspace, guests::SHOP)?;
     build_host(workspace)?;
     let hull = workspace.release_dir().join("hull");
     let mut up = workspace.program(&hull);
-    up.args(["up", "-f", "spin.toml"]).args(extra);
+    up.args(["up", "-f", "spin.toml"]);
+    if bus == Bus::Nats {
+        let folder = workspace.root().join(".hull/nats");
+        let url = nats::start_beside(workspace, &folder)?;
+        eprintln!("events are on {url}; try `nats --server {url} sub 'hull.shop.>'`");
+        let config = folder.join("hull.toml");
+        let text = format!("[bus]\nbackend = \"nats\"\nurl = \"{url}\"\n");
+        std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        up.arg("--config").arg(config);
+    }
+    up.args(extra);
     // In this process's place: signals reach the host itself, and its exit status is ours.
     let error = up.exec();
     Err(anyhow::Error::new(error).context(format!("cannot start {}", hull.display())))

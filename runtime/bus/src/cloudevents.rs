@@ -17,7 +17,10 @@ pub enum HeaderError {
     #[error("ce-specversion {0:?} is not known; Hull speaks 1.0")]
     SpecVersion(String),
     /// A header that cannot be sent.
-    #[error("header {0:?} cannot be sent: names are visible ASCII without ':', values have no line breaks")]
+    #[error(
+        "header {0:?} cannot be sent: names are visible ASCII without ':' and do not begin with ce- or nats-, values \
+         have no line breaks"
+    )]
     Header(String),
 }
 
@@ -43,7 +46,7 @@ pub fn headers_of_event(event: &Event) -> Result<Vec<(String, String)>, HeaderEr
     for (name, value) in &event.headers {
         let lower = name.to_ascii_lowercase();
         let sendable = !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
-        if !sendable || lower.starts_with("ce-") {
+        if !sendable || lower.starts_with("ce-") || lower.starts_with("nats-") {
             return Err(HeaderError::Header(name.clone()));
         }
         headers.push((lower, check(name, value)?));
@@ -60,16 +63,49 @@ pub fn event_from_headers(
     payload: Bytes,
     place: Place,
 ) -> Result<Event, HeaderError> {
+    let headers: Vec<_> = headers.into_iter().collect();
+    match other_version(&headers) {
+        Some(version) => Err(HeaderError::SpecVersion(version.to_owned())),
+        None => Ok(assemble(app, subject, headers, payload, place, true)),
+    }
+}
+
+/// The event of a message that is in the stream and has to be delivered, whatever it is. One that speaks another
+/// version of CloudEvents is a message without attributes: what it says of itself are headers for the handler to read.
+pub(crate) fn event_of_message(
+    app: &str,
+    subject: &str,
+    headers: Vec<(String, String)>,
+    payload: Bytes,
+    place: Place,
+) -> Event {
+    let is_known = other_version(&headers).is_none();
+    assemble(app, subject, headers, payload, place, is_known)
+}
+
+fn other_version(headers: &[(String, String)]) -> Option<&str> {
+    let version = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(SPEC_VERSION.0));
+    version.map(|(_, version)| version.as_str()).filter(|version| *version != SPEC_VERSION.1)
+}
+
+fn assemble(
+    app: &str,
+    subject: &str,
+    headers: Vec<(String, String)>,
+    payload: Bytes,
+    place: Place,
+    has_attributes: bool,
+) -> Event {
     let mut key = EventKey { source: String::new(), id: String::new() };
     let (mut time, mut own) = (String::new(), Vec::new());
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
-            ID => key.id = value,
-            SOURCE => key.source = value,
-            TIME => time = value,
-            name if name == SPEC_VERSION.0 && value != SPEC_VERSION.1 => return Err(HeaderError::SpecVersion(value)),
-            name if name == SPEC_VERSION.0 || name == TYPE || name.starts_with("nats-") => {}
+            ID if has_attributes => key.id = value,
+            SOURCE if has_attributes => key.source = value,
+            TIME if has_attributes => time = value,
+            name if has_attributes && (name == SPEC_VERSION.0 || name == TYPE) => {}
+            name if name.starts_with("nats-") => {}
             _ => own.push((name, value)),
         }
     }
@@ -82,7 +118,7 @@ pub fn event_from_headers(
     if time.is_empty() {
         time = hull_clock::rfc3339(place.time_ms);
     }
-    Ok(Event { key, subject: subject.to_owned(), time, headers: own, payload })
+    Event { key, subject: subject.to_owned(), time, headers: own, payload }
 }
 
 fn check(name: &str, value: &str) -> Result<String, HeaderError> {
@@ -97,7 +133,7 @@ mod tests {
     use bytes::Bytes;
     use hull_invocation::{Event, EventKey};
 
-    use super::{HeaderError, Place, event_from_headers, headers_of_event};
+    use super::{HeaderError, Place, event_from_headers, event_of_message, headers_of_event};
 
     const PLACE: Place = Place { sequence: 7, time_ms: 1_709_251_199_999 };
 
@@ -130,12 +166,16 @@ mod tests {
 
     #[test]
     fn what_would_break_the_protocol_is_refused() {
-        for (name, value) in [("a:b", "c"), ("", "c"), ("a b", "c"), ("ce-id", "forged"), ("a", "x\r\ny: z")] {
+        for (name, value) in
+            [("a:b", "c"), ("", "c"), ("a b", "c"), ("ce-id", "forged"), ("Nats-Rollup", "all"), ("a", "x\r\ny: z")]
+        {
             let mut bad = event();
             bad.headers.push((name.into(), value.into()));
             assert_eq!(headers_of_event(&bad), Err(HeaderError::Header(name.into())), "{name:?}");
         }
         let other = [("ce-specversion".to_owned(), "2.0".to_owned())];
-        assert!(event_from_headers("shop", "a", other, Bytes::new(), PLACE).is_err());
+        assert!(event_from_headers("shop", "a", other.clone(), Bytes::new(), PLACE).is_err());
+        let delivered = event_of_message("shop", "a", other.into(), Bytes::new(), PLACE);
+        assert_eq!((delivered.key.id.as_str(), delivered.header("ce-specversion")), ("7.1709251199999", Some("2.0")));
     }
 }

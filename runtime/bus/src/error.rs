@@ -9,6 +9,20 @@ pub enum BusError {
     /// A subject, name, header or setting that the bus cannot carry.
     #[error("the bus cannot take this: {0}")]
     Invalid(String),
+    /// The bus refuses what hull.toml says of it. No event is at fault, and none can go out before that is mended.
+    #[error("the bus cannot be used: {0}")]
+    Configuration(String),
+    /// Another host handles this app's events, and its data is there.
+    #[error(
+        "{app} runs on another host ({owner}), and its data is in SQLite there: stop that host first, or keep the data \
+         of all its components in PostgreSQL"
+    )]
+    Owned {
+        /// Which app.
+        app: String,
+        /// What the other host calls itself.
+        owner: String,
+    },
     /// The event is larger than the bus takes.
     #[error("an event of {bytes} bytes is larger than the {limit_bytes} bytes that the bus takes")]
     TooLarge {
@@ -108,8 +122,13 @@ impl BusError {
             | Self::Timeout { .. }
             | Self::Refused { .. }
             | Self::TooManyRequests { .. }
+            | Self::Owned { .. }
             | Self::Closed => true,
-            Self::Invalid(_) | Self::TooLarge { .. } | Self::IdReused { .. } | Self::Corrupt { .. } => false,
+            Self::Invalid(_)
+            | Self::Configuration(_)
+            | Self::TooLarge { .. }
+            | Self::IdReused { .. }
+            | Self::Corrupt { .. } => false,
         }
     }
 }

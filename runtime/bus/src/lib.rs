@@ -1,5 +1,5 @@
 //! The bus: where events live between the component that publishes them and those that handle them. One trait, and
-//! behind it a file (embedded) now and NATS JetStream later, so that nothing above knows which of them it is.
+//! behind it a file (embedded) or NATS JetStream, so that nothing above knows which of them it is.
 
 mod bus;
 mod cloudevents;
@@ -7,6 +7,7 @@ mod delivery;
 mod embedded;
 mod error;
 mod names;
+mod nats;
 mod request;
 mod status;
 
@@ -16,5 +17,6 @@ pub use delivery::{Delivery, Settle};
 pub use embedded::{EmbeddedBus, EmbeddedOptions};
 pub use error::BusError;
 pub use names::{consumer_name, stream_subject};
+pub use nats::{NatsBus, NatsOptions};
 pub use request::{Answer, Request};
 pub use status::{BusStatus, ConsumerStatus, StreamStatus};

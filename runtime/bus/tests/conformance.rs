@@ -11,6 +11,10 @@ mod consuming;
 mod publishing;
 #[path = "conformance/requesting.rs"]
 mod requesting;
+// The tests of what only NATS does kill it as well.
+#[allow(dead_code)]
+#[path = "conformance/server.rs"]
+mod server;
 
 /// One test for each promise on each backend.
 macro_rules! conformance {
@@ -33,7 +37,7 @@ macro_rules! conformance {
     };
 }
 
-conformance! { [embedded, embedded_unsynced]: [
+conformance! { [embedded, embedded_unsynced, nats]: [
     publishing::events_arrive_whole_and_in_order,
     publishing::events_survive_a_reopening,
     publishing::a_repeated_publish_is_stored_once,
@@ -43,6 +47,7 @@ conformance! { [embedded, embedded_unsynced]: [
     publishing::what_cannot_be_carried_is_refused,
     publishing::a_full_stream_refuses_and_takes_again_when_acknowledged,
     publishing::what_somebody_has_not_acknowledged_is_never_dropped,
+    publishing::who_floods_a_stream_is_refused_alone,
     publishing::apps_are_apart,
     consuming::wildcards_choose_events,
     consuming::acknowledged_events_do_not_come_again,
@@ -50,6 +55,9 @@ conformance! { [embedded, embedded_unsynced]: [
     consuming::an_unanswered_event_comes_again,
     consuming::a_dropped_delivery_comes_again,
     consuming::a_nak_delays_and_counts,
+    consuming::a_nak_may_delay_for_longer_than_the_ack_wait,
+    consuming::opening_again_changes_the_settings,
+    consuming::events_wait_for_a_consumer_that_is_not_there_yet,
     consuming::in_progress_holds_the_ack_wait_off,
     consuming::ordered_consumers_hold_the_line,
     consuming::no_more_are_in_flight_than_may_be,

@@ -78,7 +78,10 @@ pub(crate) fn state_dir_here() -> anyhow::Result<PathBuf> {
 fn read_host(config: Option<&Path>) -> anyhow::Result<Result<Host, Problems>> {
     let path = config.unwrap_or(Path::new(HOST_FILE));
     match read_text(path) {
-        Ok(text) => Ok(Host::parse(&text, &shown(path))),
+        Ok(text) => Ok(Host::parse(&text, &shown(path)).map(|host| {
+            let bus = host.bus.clone().beside(&base_of(path));
+            Host { bus, ..host }
+        })),
         Err(error) if config.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Ok(Host::default())),
         Err(error) => Err(error).with_context(|| format!("cannot read the host's configuration {}", path.display())),
     }

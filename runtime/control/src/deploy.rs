@@ -70,6 +70,7 @@ impl Node {
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let deploying = Arc::clone(&self.deploying).lock_owned().await;
         self.check_stream(&app).await?;
+        self.claim(&app).await?;
         self.check_reservations(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
         let (table, gone) = {
@@ -109,6 +110,14 @@ impl Node {
                 Err(failed(app, vec![problem], Vec::new()))
             }
         }
+    }
+
+    /// An app whose data is on this host is handled by no other.
+    async fn claim(&self, app: &App) -> Result<(), DeployFailed> {
+        self.ownership.claim(&*self.bus(), app).await.map_err(|error| {
+            let problem = ComponentProblem { component: "bus".to_owned(), message: error.to_string() };
+            failed(app, vec![problem], Vec::new())
+        })
     }
 
     /// What is set aside for all apps together must be there.

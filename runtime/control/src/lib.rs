@@ -1,6 +1,7 @@
 //! The running host: what a manifest describes becomes something that serves, and the admin interface shows it.
 
 mod admin;
+mod bus;
 mod bytes;
 mod component;
 mod deploy;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
+use hull_bus::{Bus, BusError};
 use hull_dispatch::{Dispatch, Invoke, RunOrder, RunQueue};
 use hull_engine::{CompileBounds, Engine, EngineConfig};
 use hull_events::Events;
@@ -18,6 +18,7 @@ use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
 
+use crate::bus::Ownership;
 use crate::deploy::Deployed;
 use crate::reserve::Totals;
 use crate::resources::DatabaseWatch;
@@ -93,6 +94,7 @@ pub struct Node {
     pub(crate) preparing: watch::Sender<Preparing>,
     logs: Arc<Logs>,
     bus: Arc<dyn Bus>,
+    pub(crate) ownership: Ownership,
     is_stopping: AtomicBool,
     log_followers: Arc<Semaphore>,
 }
@@ -105,11 +107,10 @@ impl Node {
     /// Join the parts. Nothing is served before [`Node::deploy`].
     pub async fn start(config: NodeConfig) -> Result<Arc<Self>, NodeError> {
         let NodeConfig { host, state_dir, run_order, sabotage, compile_program, routes, metrics, logs } = config;
-        let (_, bus_dir) = state_dir.folder("bus")?;
         let (_, cache_dir) = state_dir.folder("cache")?;
         let retain = host.bus.retain;
-        let bus = EmbeddedBus::open(EmbeddedOptions { retain, ..EmbeddedOptions::new(bus_dir) }).await?;
-        let bus: Arc<dyn Bus> = Arc::new(bus);
+        let ownership = Ownership::of(&host, &state_dir)?;
+        let bus = crate::bus::open(&host.bus, &state_dir).await?;
         let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
         let totals = Totals::of(host.limits.memory, threads);
         let engine = Engine::new(EngineConfig {
@@ -143,6 +144,7 @@ impl Node {
             preparing: watch::Sender::default(),
             logs,
             bus,
+            ownership,
             is_stopping: AtomicBool::new(false),
             log_followers: Arc::new(Semaphore::new(LOG_FOLLOWERS_MAX)),
         }))

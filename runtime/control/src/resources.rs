@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hull_bus::ConsumerStatus;
 use hull_dispatch::{Account, Stint};
 use hull_events::ComponentEvents;
 use hull_invocation::{CALL_DEPTH_MAX, CountRejected, Resource};
 use hull_manifest::{App, Component};
 use hull_storage::{MeteredWork, StatementMeter};
-use hull_telemetry::{ComponentMetrics, ResourceUsage};
+use hull_telemetry::{ComponentMetrics, EventFigures, ResourceUsage};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -87,6 +88,22 @@ pub(crate) fn measure(node: &Node, served: &Served, metrics: &ComponentMetrics, 
     metrics.set_used(Resource::Logs, log.used() as f64);
     let handling = events.map_or(0, |events| events.consumers.iter().map(|one| one.in_flight).sum());
     metrics.set_used(Resource::Consumers, handling as f64);
+    if let Some(events) = events {
+        metrics.set_events(&figures(events));
+    }
+}
+
+/// What a component's consumers add up to.
+fn figures(events: &ComponentEvents) -> EventFigures {
+    let sum = |of: fn(&ConsumerStatus) -> u64| -> u64 { events.consumers.iter().map(of).sum() };
+    EventFigures {
+        backlog: sum(|one| one.backlog),
+        in_flight: sum(|one| one.in_flight),
+        redelivered: sum(|one| one.redelivered),
+        lag_seconds: events.consumers.iter().map(|one| one.lag.as_secs_f64()).fold(0.0, f64::max),
+        outbox: events.outbox,
+        dead: events.dead_letters,
+    }
 }
 
 /// Use and bound side by side.

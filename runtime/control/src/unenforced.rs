@@ -1,7 +1,7 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{App, Auth, BusBackend, ComponentSettings, Host, RoutePolicy, Secrets, Storage, Telemetry};
+use hull_manifest::{App, Auth, ComponentSettings, Host, RoutePolicy, Secrets, Storage, Telemetry};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,9 +25,6 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
         found
             .refused
             .push("hull.toml: [tls]: this version serves plain HTTP only; put a TLS proxy in front".to_owned());
-    }
-    if matches!(host.bus.backend, BusBackend::Nats { .. }) {
-        found.refused.push("hull.toml: [bus] backend = \"nats\": this version has \"embedded\" only".to_owned());
     }
     for (name, storage) in &host.storage {
         if matches!(storage, Storage::Postgres { .. }) {

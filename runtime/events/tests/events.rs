@@ -8,6 +8,8 @@
 mod handling;
 #[path = "events/letters.rs"]
 mod letters;
+#[path = "events/embedded_place.rs"]
+mod place;
 #[path = "events/relaying.rs"]
 mod relaying;
 #[path = "events/requesting.rs"]

@@ -7,7 +7,7 @@ mod sections;
 mod storage;
 
 pub use address::{AdminAddress, ListenAddress};
-pub use bus::{Bus, BusBackend};
+pub use bus::{Bus, BusBackend, Identity};
 pub use sections::{Admin, HostLimits, Jwks, Jwt, LogFormat, Secrets, Telemetry, Tls};
 pub use storage::Storage;
 

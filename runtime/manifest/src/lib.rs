@@ -31,8 +31,8 @@ pub use effective::{Entry, Shown, effective_app, effective_host, effective_toml}
 pub use files::{FileKind, Files};
 pub use header_name::HeaderName;
 pub use host::{
-    Admin, AdminAddress, Bus, BusBackend, Host, HostLimits, Jwks, Jwt, ListenAddress, LogFormat, Secrets, Storage,
-    Telemetry, Tls,
+    Admin, AdminAddress, Bus, BusBackend, Host, HostLimits, Identity, Jwks, Jwt, ListenAddress, LogFormat, Secrets,
+    Storage, Telemetry, Tls,
 };
 pub use limits::{Limits, MessageLimits, OutboundLimits, Reserve, StatementLimits};
 pub use name::{NAME_BYTES_MAX, Name, VariableName};

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
+use crate::events::EventFigures;
 use crate::metrics::Families;
 use crate::resources::{ResourceUsage, Resources};
 
@@ -154,6 +155,11 @@ impl ComponentMetrics {
         self.events_published.inc();
     }
 
+    /// What waits for this component, and what it could not handle.
+    pub fn set_events(&self, figures: &EventFigures) {
+        self.families.event_figures.set(&self.component, figures);
+    }
+
     /// The version that serves has used so much CPU time since it began. Less than before means another version.
     pub fn cpu_used(&self, total: Duration) {
         let mut seen = self.cpu_seen.lock();
@@ -215,6 +221,7 @@ impl ComponentMetrics {
         self.remove(&families.cpu_seconds, &[]);
         self.remove(&families.log_bytes, &[]);
         self.remove(&families.log_bytes_dropped, &[]);
+        families.event_figures.unregister(&self.component);
         Resources::unregister(&families.resources, &self.component);
     }
 

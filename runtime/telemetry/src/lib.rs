@@ -2,6 +2,7 @@
 //! every series names app and component in the same words.
 
 mod component;
+mod events;
 mod follow;
 mod log;
 mod metrics;
@@ -12,6 +13,7 @@ mod subscriber;
 mod writer;
 
 pub use component::ComponentMetrics;
+pub use events::EventFigures;
 pub use follow::Follower;
 pub use log::{LINE_BYTES_MAX, Level, LogIds, LogLine, LogSource};
 pub use metrics::{GatewayMetrics, Metrics};

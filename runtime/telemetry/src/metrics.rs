@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use crate::component::ComponentMetrics;
+use crate::events::EventFamilies;
 use crate::process::ProcessCollector;
 use crate::resources::ResourceFamilies;
 
@@ -55,6 +56,7 @@ pub(crate) struct Families {
     pub(crate) log_bytes: IntCounterVec,
     pub(crate) log_bytes_dropped: IntCounterVec,
     pub(crate) resources: ResourceFamilies,
+    pub(crate) event_figures: EventFamilies,
 }
 
 impl Metrics {
@@ -164,6 +166,19 @@ impl Families {
             limit: measures("hull_resource_limit", "The bound of a resource."),
             rejected: counters("hull_resource_rejected_total", rejected, &["resource"]),
         };
+        let figures = |name: &str, help: &str| {
+            let family = must(GaugeVec::new(Opts::new(name, help), &COMPONENT));
+            register(registry, Box::new(family.clone()));
+            family
+        };
+        let event_figures = EventFamilies {
+            backlog: figures("hull_events_backlog", "Events that wait on the bus for their first delivery."),
+            in_flight: figures("hull_events_in_flight", "Events that are out or wait to be delivered again."),
+            redelivered: figures("hull_events_redelivered", "Deliveries that were not the first, since the start."),
+            lag: figures("hull_events_lag_seconds", "The age of the oldest event that is not acknowledged."),
+            outbox: figures("hull_events_outbox", "Published events that the bus does not hold yet."),
+            dead: figures("hull_dead_letters", "Events that could not be handled, kept until replayed or purged."),
+        };
         let duration = prometheus::HistogramOpts::new(
             "hull_http_request_duration_seconds",
             "From the request's head to the last byte of its answer.",
@@ -185,6 +200,7 @@ impl Families {
             log_bytes: counters("hull_log_bytes_total", "Bytes logged.", &[]),
             log_bytes_dropped: counters("hull_log_bytes_dropped_total", "Bytes cut from the log.", &[]),
             resources,
+            event_figures,
         }
     }
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hull_bus::{Bus, Consumer, ConsumerSpec, Delivery, EmbeddedBus, EmbeddedOptions};
+use hull_bus::{Bus, BusStatus, Consumer, ConsumerSpec, Delivery, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions};
 use hull_invocation::{Event, EventKey};
 use hull_manifest::{Start, SubjectPattern};
 use tempfile::TempDir;
+
+use crate::server::Server;
 
 /// No test waits longer than this for something that has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,19 +31,24 @@ impl Default for Tuning {
 }
 
 /// A place where a bus can be opened, closed and opened again.
-pub(crate) struct Backend {
-    directory: TempDir,
-    sync: bool,
+pub(crate) enum Backend {
+    Embedded { directory: TempDir, sync: bool },
+    Nats(Server),
 }
 
 /// The embedded bus.
 pub(crate) fn embedded() -> Backend {
-    Backend { directory: tempfile::tempdir().expect("a directory"), sync: true }
+    Backend::Embedded { directory: tempfile::tempdir().expect("a directory"), sync: true }
 }
 
 /// The embedded bus that does not wait for the disk.
 pub(crate) fn embedded_unsynced() -> Backend {
-    Backend { sync: false, ..embedded() }
+    Backend::Embedded { directory: tempfile::tempdir().expect("a directory"), sync: false }
+}
+
+/// NATS JetStream.
+pub(crate) fn nats() -> Backend {
+    Backend::Nats(Server::start())
 }
 
 impl Backend {
@@ -50,16 +57,21 @@ impl Backend {
     }
 
     pub(crate) async fn open_tuned(&self, tuning: Tuning) -> Box<dyn Bus> {
-        let directory: PathBuf = self.directory.path().join("bus");
-        let options = EmbeddedOptions {
-            bytes_max: tuning.bytes_max,
-            retain: tuning.retain,
-            requests_max: tuning.requests_max,
-            sync: self.sync,
-            segment_bytes: tuning.bytes_max / 8,
-            ..EmbeddedOptions::new(directory)
-        };
-        Box::new(EmbeddedBus::open(options).await.expect("the bus opens"))
+        let Tuning { bytes_max, retain, requests_max } = tuning;
+        match self {
+            Self::Embedded { directory, sync } => {
+                let directory: PathBuf = directory.path().join("bus");
+                let (sync, segment_bytes) = (*sync, bytes_max / 8);
+                let defaults = EmbeddedOptions::new(directory);
+                let options = EmbeddedOptions { bytes_max, retain, requests_max, sync, segment_bytes, ..defaults };
+                Box::new(EmbeddedBus::open(options).await.expect("the bus opens"))
+            }
+            Self::Nats(server) => {
+                let defaults = NatsOptions::new(server.url());
+                let options = NatsOptions { bytes_max, retain, requests_max, ..defaults };
+                Box::new(NatsBus::open(options).await.expect("the bus opens"))
+            }
+        }
     }
 }
 
@@ -118,6 +130,18 @@ pub(crate) async fn nothing_comes(consumer: &mut Box<dyn Consumer>) {
 /// Wait for what has to come.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("in time")
+}
+
+/// Wait for a status that is as it should be: a server counts an answer a little after it was given.
+pub(crate) async fn status_when(bus: &dyn Bus, is_right: impl Fn(&BusStatus) -> bool) -> BusStatus {
+    let until = hull_clock::now() + PATIENCE;
+    loop {
+        let status = bus.status().await;
+        if is_right(&status) || hull_clock::now() >= until {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 pub(crate) fn ids(deliveries: &[Delivery]) -> Vec<&str> {

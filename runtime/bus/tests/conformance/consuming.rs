@@ -5,7 +5,9 @@ use std::time::Duration;
 use hull_bus::{BusError, ConsumerSpec};
 use hull_manifest::Start;
 
-use crate::backend::{A_WHILE, Backend, event, fetch, fetch_all, ids, nothing_comes, pattern, publish, soon, spec};
+use crate::backend::{
+    A_WHILE, Backend, Tuning, event, fetch, fetch_all, ids, nothing_comes, pattern, publish, soon, spec, status_when,
+};
 
 pub(crate) async fn wildcards_choose_events(backend: &Backend) {
     let bus = backend.open().await;
@@ -91,6 +93,53 @@ pub(crate) async fn a_nak_delays_and_counts(backend: &Backend) {
     let later = fetch(&mut consumer, 2).await;
     assert!(begun.elapsed() >= Duration::from_millis(80));
     assert_eq!((ids(&later), later[0].deliveries), (vec!["1"], 2));
+}
+
+pub(crate) async fn a_nak_may_delay_for_longer_than_the_ack_wait(backend: &Backend) {
+    let bus = backend.open().await;
+    publish(&*bus, 1..=2, "a.b").await;
+    let short = ConsumerSpec { ack_wait: Duration::from_millis(60), ..spec("orders", "a.b") };
+    let mut consumer = bus.consumer(short).await.expect("opens");
+    let begun = hull_clock::now();
+    let delay = Duration::from_millis(600);
+    for delivery in fetch_all(&mut consumer, 2).await {
+        if delivery.sequence == 1 {
+            delivery.nak(delay).await.expect("gives back");
+        } else {
+            delivery.ack().await.expect("acknowledges");
+        }
+    }
+    let again = fetch(&mut consumer, 2).await;
+    assert!(begun.elapsed() >= delay, "{:?}", begun.elapsed());
+    assert_eq!((ids(&again), again[0].deliveries), (vec!["1"], 2), "the ack-wait does not run while it waits");
+}
+
+pub(crate) async fn opening_again_changes_the_settings(backend: &Backend) {
+    let bus = backend.open().await;
+    publish(&*bus, 1..=3, "a.b").await;
+    let wide = spec("orders", "a.b");
+    drop(fetch(&mut bus.consumer(wide.clone()).await.expect("opens"), 1).await);
+    bus.shutdown().await;
+    let bus = backend.open().await;
+    let narrow = ConsumerSpec { ack_wait: Duration::from_millis(60), max_in_flight: 1, start: Start::New, ..wide };
+    let mut consumer = bus.consumer(narrow).await.expect("opens");
+    let first = fetch(&mut consumer, 10).await;
+    assert_eq!(ids(&first), ["1"], "only one at a time now, and its start counts no more");
+    let again = fetch(&mut consumer, 10).await;
+    assert_eq!(ids(&again), ["1"], "and it comes again soon");
+}
+
+pub(crate) async fn events_wait_for_a_consumer_that_is_not_there_yet(backend: &Backend) {
+    let tuning = Tuning { retain: Duration::ZERO, ..Tuning::default() };
+    let bus = backend.open_tuned(tuning).await;
+    let mut early = bus.consumer(spec("payments", "a.b")).await.expect("opens");
+    publish(&*bus, 1..=5, "a.c").await;
+    publish(&*bus, 6..=7, "a.b").await;
+    assert_eq!(fetch_all(&mut early, 2).await.len(), 2);
+    bus.shutdown().await;
+    let bus = backend.open_tuned(Tuning::default()).await;
+    let mut late = bus.consumer(spec("orders", "a.*")).await.expect("opens");
+    assert_eq!(fetch_all(&mut late, 7).await.len(), 7);
 }
 
 pub(crate) async fn in_progress_holds_the_ack_wait_off(backend: &Backend) {
@@ -249,12 +298,12 @@ pub(crate) async fn status_counts(backend: &Backend) {
     let bus = backend.open().await;
     publish(&*bus, 1..=10, "a.b").await;
     bus.publish("shop", &event("foreign", "c.d")).await.expect("published");
-    let mut consumer = bus.consumer(spec("orders", "a.*")).await.expect("opens");
+    let mut consumer = bus.consumer(ConsumerSpec { max_in_flight: 4, ..spec("orders", "a.*") }).await.expect("opens");
     let deliveries = fetch_all(&mut consumer, 4).await;
-    deliveries[0].ack().await.expect("acknowledges");
     deliveries[1].nak(Duration::ZERO).await.expect("gives back");
-    fetch(&mut consumer, 1).await;
-    let status = bus.status().await;
+    assert_eq!(fetch(&mut consumer, 1).await[0].sequence, deliveries[1].sequence);
+    deliveries[0].ack().await.expect("acknowledges");
+    let status = status_when(&*bus, |status| status.consumers.first().is_some_and(|one| one.in_flight == 3)).await;
     let one = &status.consumers[0];
     assert_eq!((one.app.as_str(), one.component.as_str(), one.pattern.as_str()), ("shop", "orders", "a.*"));
     assert_eq!((one.backlog, one.in_flight, one.redelivered, one.open), (6, 3, 1, 1));

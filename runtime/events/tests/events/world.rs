@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hull_bus::{Bus, EmbeddedBus, EmbeddedOptions};
+use hull_bus::Bus;
 use hull_dispatch::{Body, Invoke};
 use hull_events::{ComponentConfig, Counts, Events, Subscription};
 use hull_invocation::{ComponentId, Event, EventKey, EventOutcome, Failure, Invocation, Lineage, Reply};
@@ -16,8 +16,9 @@ use hull_storage::{
     SessionOptions, StorageError, Value,
 };
 use hull_telemetry::Metrics;
-use tempfile::TempDir;
 use tokio::sync::{Semaphore, watch};
+
+use crate::place::Place;
 
 /// No test waits longer than this for something that has to come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -139,7 +140,7 @@ impl Invoke for Door {
 
 /// One component, `orders` of `shop`, and what it runs on.
 pub(crate) struct World {
-    directory: Arc<TempDir>,
+    place: Place,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) database: Database,
     pub(crate) door: Arc<Door>,
@@ -153,8 +154,7 @@ pub(crate) fn orders() -> ComponentId {
 impl World {
     /// A new one, in which nothing runs yet.
     pub(crate) async fn new(script: impl Fn(&Event, u32) -> Act + Send + Sync + 'static) -> Self {
-        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
-        Self::open(directory, |bus| bus, script).await
+        Self::open(Place::new(), |bus| bus, script).await
     }
 
     /// A new one whose bus is wrapped into something.
@@ -162,27 +162,26 @@ impl World {
         wrap: impl FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus>,
         script: impl Fn(&Event, u32) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
-        Self::open(directory, wrap, script).await
+        Self::open(Place::new(), wrap, script).await
     }
 
     /// The host has ended without a word, and is started again with other guests.
     pub(crate) async fn crash(self, script: impl Fn(&Event, u32) -> Act + Send + Sync + 'static) -> Self {
-        let Self { directory, bus, database, door, events } = self;
+        let Self { place, bus, database, door, events } = self;
         drop(events);
         bus.shutdown().await;
         database.close().await;
         drop((bus, database, door));
-        Self::open(directory, |bus| bus, script).await
+        Self::open(place, |bus| bus, script).await
     }
 
     async fn open(
-        directory: Arc<TempDir>,
+        place: Place,
         wrap: impl FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus>,
         script: impl Fn(&Event, u32) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let bus = wrap(Arc::new(open_bus(directory.path()).await));
-        let database = open_database(directory.path(), &orders()).await;
+        let bus = wrap(place.open_bus().await);
+        let database = open_database(place.path(), &orders()).await;
         let door = Arc::new(Door {
             database: database.clone(),
             script: Box::new(script),
@@ -190,7 +189,7 @@ impl World {
             gate: Semaphore::new(0),
         });
         let events = Events::new(Arc::clone(&bus), Arc::clone(&door) as _, RETAIN);
-        Self { directory, bus, database, door, events }
+        Self { place, bus, database, door, events }
     }
 
     /// What `orders` is run with unless a test says otherwise.
@@ -262,10 +261,6 @@ impl World {
             tokio::time::sleep_until((hull_clock::now() + Duration::from_millis(2)).into()).await;
         }
     }
-}
-
-pub(crate) async fn open_bus(directory: &Path) -> EmbeddedBus {
-    EmbeddedBus::open(EmbeddedOptions::new(directory.join("bus"))).await.expect("the bus opens")
 }
 
 /// A component's database with a table for effects.

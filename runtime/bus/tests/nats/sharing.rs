@@ -1,0 +1,228 @@
+//! Several hosts, here several buses, on one server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hull_bus::{Bus, BusError, ConsumerSpec, NatsBus, NatsOptions};
+use hull_invocation::Reply;
+use parking_lot::Mutex;
+
+use crate::server::Server;
+use crate::{event, fetch, open, soon, spec};
+
+const EVENTS: usize = 300;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_share_a_consumer() {
+    let server = Server::start();
+    let handled: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let mut hosts = Vec::new();
+    for host in 0..2_u32 {
+        let bus = open(&server).await;
+        let mut consumer = bus.consumer(spec("orders", "a.*")).await.expect("opens");
+        let handled = Arc::clone(&handled);
+        hosts.push(tokio::spawn(async move {
+            let mut own = 0;
+            while let Ok(Ok(deliveries)) = tokio::time::timeout(Duration::from_secs(2), consumer.fetch(8)).await {
+                for delivery in deliveries {
+                    own += 1;
+                    *handled.lock().entry(delivery.event.key.id.clone()).or_default() += 1;
+                    delivery.ack().await.expect("acknowledges");
+                }
+            }
+            bus.shutdown().await;
+            (host, own)
+        }));
+    }
+    let publisher = open(&server).await;
+    for id in 0..EVENTS {
+        publisher.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
+    }
+    for host in hosts {
+        let (host, own) = soon(host).await.expect("no panic");
+        assert!(own >= EVENTS / 10, "host {host} handled {own}");
+    }
+    let handled = handled.lock();
+    assert_eq!(handled.len(), EVENTS);
+    assert!(handled.values().all(|count| *count == 1), "{handled:?}");
+}
+
+#[tokio::test]
+async fn what_a_lost_host_held_goes_to_another() {
+    let server = Server::start();
+    let (lost, other) = (open(&server).await, open(&server).await);
+    let short = ConsumerSpec { ack_wait: Duration::from_millis(300), ..spec("orders", "a.*") };
+    let mut holds = lost.consumer(short.clone()).await.expect("opens");
+    lost.publish("shop", &event("1", "a.b")).await.expect("published");
+    let held = fetch(&mut holds, 1).await;
+    // Dropped like this nothing is given back: as if the host had been killed.
+    drop((held, lost));
+    let mut takes = other.consumer(short).await.expect("opens");
+    assert_eq!(fetch(&mut takes, 1).await[0].deliveries, 2);
+}
+
+#[tokio::test]
+async fn what_a_stopped_host_held_goes_to_another_at_once() {
+    let server = Server::start();
+    let (stopped, other) = (open(&server).await, open(&server).await);
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
+    let mut holds = stopped.consumer(long.clone()).await.expect("opens");
+    for id in ["1", "2"] {
+        stopped.publish("shop", &event(id, "a.b")).await.expect("published");
+    }
+    let _held = fetch(&mut holds, 1).await;
+    stopped.shutdown().await;
+    let mut takes = other.consumer(long).await.expect("opens");
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        came.extend(fetch(&mut takes, 2).await.into_iter().map(|delivery| delivery.sequence));
+    }
+    came.sort_unstable();
+    assert_eq!(came, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_nobody_goes_to_another_host() {
+    let server = Server::start();
+    let (busy, idle) = (open(&server).await, open(&server).await);
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
+    let mut busy_one = busy.consumer(long.clone()).await.expect("opens");
+    // It asks for eight, gets one, and is too busy to ask again.
+    let first = tokio::spawn(async move {
+        let first = fetch(&mut busy_one, 8).await.len();
+        (busy_one, first)
+    });
+    busy.publish("shop", &event("1", "a.b")).await.expect("published");
+    let (_busy_one, first) = first.await.expect("no panic");
+    assert_eq!(first, 1);
+    for id in ["2", "3"] {
+        busy.publish("shop", &event(id, "a.b")).await.expect("published");
+    }
+    let mut idle_one = idle.consumer(long).await.expect("opens");
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        came.extend(fetch(&mut idle_one, 8).await.into_iter().map(|delivery| delivery.sequence));
+    }
+    came.sort_unstable();
+    assert_eq!(came, [2, 3]);
+}
+
+#[tokio::test]
+async fn one_at_a_time_is_one_of_all_hosts() {
+    let server = Server::start();
+    let (one, other) = (open(&server).await, open(&server).await);
+    let ordered = ConsumerSpec { ordered: true, ..spec("orders", "a.*") };
+    let mut consumers =
+        [one.consumer(ordered.clone()).await.expect("opens"), other.consumer(ordered).await.expect("opens")];
+    for id in 1..=20 {
+        one.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
+    }
+    let [first, second] = &mut consumers;
+    for expected in 1..=20_u64 {
+        let deliveries = tokio::select! {
+            deliveries = fetch(first, 8) => deliveries,
+            deliveries = fetch(second, 8) => deliveries,
+        };
+        assert_eq!(deliveries.iter().map(|delivery| delivery.sequence).collect::<Vec<_>>(), [expected]);
+        deliveries[0].ack().await.expect("acknowledges");
+    }
+}
+
+#[tokio::test]
+async fn requests_go_from_host_to_host() {
+    let server = Server::start();
+    let (asks, answers) = (open(&server).await, open(&server).await);
+    let pattern = "prices.*".parse().expect("a pattern");
+    let mut responder = answers.responder("shop", "prices", &pattern).await.expect("opens");
+    let answering = tokio::spawn(async move {
+        while let Ok(request) = responder.next().await {
+            let payload = request.event.payload.clone();
+            request.respond(Reply { headers: Vec::new(), payload }).await.expect("responds");
+        }
+    });
+    let asked: Vec<_> = (0..50).map(|id| event(&id.to_string(), "prices.get")).collect();
+    let all = futures::future::join_all(asked.iter().map(|event| asks.request("shop", event, Duration::from_secs(20))));
+    for (answer, event) in soon(all).await.into_iter().zip(&asked) {
+        assert_eq!(answer.map(|reply| reply.payload), Ok(event.payload.clone()));
+    }
+    answers.shutdown().await;
+    soon(answering).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn an_app_whose_data_is_on_one_host_is_refused_to_another() {
+    let server = Server::start();
+    let (first, second) = (open(&server).await, open(&server).await);
+    first.claim("shop", "host-1").await.expect("free");
+    first.claim("shop", "host-1").await.expect("its own");
+    let refused = second.claim("shop", "host-2").await;
+    let expected = BusError::Owned { app: "shop".into(), owner: "host-1".into() };
+    assert_eq!(refused, Err(expected), "it is renewed");
+    second.claim("blog", "host-2").await.expect("another app");
+    first.publish("shop", &event("1", "a.b")).await.expect("published by whoever has the lease");
+    // Killed and started again, a host is let in at once.
+    drop(first);
+    let again = open(&server).await;
+    again.claim("shop", "host-1").await.expect("its own, still");
+    again.shutdown().await;
+    second.claim("shop", "host-2").await.expect("free again");
+}
+
+#[tokio::test]
+async fn the_lease_of_a_lost_host_ends() {
+    let server = Server::start();
+    let (lost, other) = (open(&server).await, open(&server).await);
+    lost.claim("shop", "host-1").await.expect("free");
+    drop(lost);
+    other.claim("shop", "host-2").await.expect("free, after a while");
+    other.publish("shop", &event("1", "a.b")).await.expect("published");
+}
+
+#[tokio::test]
+async fn who_has_lost_the_lease_does_nothing_for_the_app_any_more() {
+    let mut server = Server::start();
+    let options = NatsOptions { publish_time: Duration::from_secs(2), ..NatsOptions::new(server.url()) };
+    let (first, second) = (NatsBus::open(options.clone()).await.expect("opens"), open(&server).await);
+    first.claim("shop", "host-1").await.expect("free");
+    let mut consumer = first.consumer(spec("orders", "a.*")).await.expect("opens");
+    // Somebody removes the lease by hand and another host takes it.
+    crate::plain::ask(server.port(), "$JS.API.STREAM.PURGE.hull-leases", "", "");
+    second.claim("shop", "host-2").await.expect("free");
+    let ended = soon(consumer.fetch(1)).await.map(|deliveries| deliveries.len());
+    assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let refused = first.publish("shop", &event("1", "a.b")).await;
+    assert!(matches!(refused, Err(BusError::Owned { .. })), "{refused:?}");
+    let opened = first.consumer(spec("orders", "a.*")).await.map(|_| ());
+    assert!(matches!(opened, Err(BusError::Owned { .. })), "{opened:?}");
+    server.kill();
+}
+
+#[tokio::test]
+async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
+    let server = Server::start();
+    let killed = open(&server).await;
+    killed.claim("shop", "host-1").await.expect("free");
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
+    let mut consumer = killed.consumer(long.clone()).await.expect("opens");
+    for id in ["1", "2"] {
+        killed.publish("shop", &event(id, "a.b")).await.expect("published");
+    }
+    let mut held = Vec::new();
+    while held.len() < 2 {
+        held.extend(fetch(&mut consumer, 2).await);
+    }
+    held[1].nak(Duration::from_hours(1)).await.expect("gives back, for much later");
+    drop((held, consumer, killed));
+    let again = open(&server).await;
+    again.claim("shop", "host-1").await.expect("its own");
+    let mut consumer = again.consumer(long).await.expect("opens");
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        came.extend(fetch(&mut consumer, 2).await.into_iter().map(|delivery| (delivery.sequence, delivery.deliveries)));
+    }
+    came.sort_unstable();
+    assert_eq!(came, [(1, 2), (2, 2)]);
+    let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
+    assert!(more.is_err(), "and the ack-wait is as long as before");
+}

@@ -1,0 +1,101 @@
+//! Opens the bus that `hull.toml` names, and says on it which apps are this host's alone. Nothing above knows which bus
+//! it is.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions};
+use hull_manifest::{App, BusBackend, Host, Name, Storage};
+use hull_storage::{StateDir, StateDirError};
+
+use crate::node::NodeError;
+
+/// Open it. A NATS server that cannot be reached is waited for in the background; one that refuses is an error.
+pub(crate) async fn open(bus: &hull_manifest::Bus, state_dir: &StateDir) -> Result<Arc<dyn Bus>, NodeError> {
+    let retain = bus.retain;
+    match &bus.backend {
+        BusBackend::Embedded => {
+            let (_, directory) = state_dir.folder("bus")?;
+            let options = EmbeddedOptions { retain, ..EmbeddedOptions::new(directory) };
+            Ok(Arc::new(EmbeddedBus::open(options).await?))
+        }
+        BusBackend::Nats { url, credentials, ca, identity, replicas } => {
+            let options = NatsOptions {
+                credentials: credentials.as_ref().map(PathBuf::from),
+                ca: ca.as_ref().map(PathBuf::from),
+                identity: identity.as_ref().map(|one| (PathBuf::from(&one.cert), PathBuf::from(&one.key))),
+                replicas: replicas.get() as usize,
+                retain,
+                ..NatsOptions::new(url.expose())
+            };
+            Ok(Arc::new(NatsBus::open(options).await?))
+        }
+    }
+}
+
+/// The file in the state directory with what this host calls itself on the bus: it is the same host for as long as it
+/// has the same data.
+const HOST_ID_FILE: &str = "host-id";
+
+/// Which apps cannot run on another host as well.
+pub(crate) struct Ownership {
+    owner: String,
+    stores: BTreeMap<Name, Storage>,
+}
+
+impl Ownership {
+    /// Of the host with this state directory.
+    pub(crate) fn of(host: &Host, state_dir: &StateDir) -> Result<Self, NodeError> {
+        let path = state_dir.path().join(HOST_ID_FILE);
+        let owner = host_id(&path).map_err(|source| NodeError::StateDir(StateDirError::Io { path, source }))?;
+        Ok(Self { owner, stores: host.storage.clone() })
+    }
+
+    /// Claim the app, if a component of it has its data in files of this host: its marks of handled events are there.
+    pub(crate) async fn claim(&self, bus: &dyn Bus, app: &App) -> Result<(), BusError> {
+        let is_here = |storage: &Name| self.stores.get(storage).is_none_or(|store| *store == Storage::Sqlite);
+        if app.components.iter().any(|component| is_here(&component.hull.storage)) {
+            bus.claim(app.name.as_str(), &self.owner).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The id in the file, or a new one. A crash or a full disk leaves the whole id or none: half of one might be another's.
+fn host_id(path: &Path) -> io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(owner) if !owner.trim().is_empty() => return Ok(owner.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let owner = hull_clock::time_ordered_id().to_string();
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(owner.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_id;
+
+    #[test]
+    fn a_host_keeps_its_id_and_makes_a_new_one_for_half_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("host-id");
+        let first = host_id(&path).expect("made");
+        assert_eq!(host_id(&path).expect("kept"), first);
+        std::fs::write(&path, "").expect("cut");
+        let second = host_id(&path).expect("made anew");
+        assert!(!second.is_empty() && second != first);
+    }
+}
