@@ -126,6 +126,10 @@ impl<'a> Stage<'a> {
         let end = hull_clock::now() + time;
         while hull_clock::now() < end {
             self.pause(100, if self.long { 1_400 } else { 900 });
+            if self.long && self.random.percent(2) {
+                // Long enough for the host to clear up.
+                self.pause(11_000, 12_000);
+            }
             let Some(fault) = self.random.weighted(faults) else { return Ok(()) };
             *self.struck.entry(fault).or_default() += 1;
             self.strike(fault).with_context(|| format!("after: {}", fault.name()))?;
@@ -152,6 +156,11 @@ impl<'a> Stage<'a> {
                 self.host()?.signal(Signal::STOP)?;
                 self.pause(200, if self.long { 4_000 } else { 1_200 });
                 self.host()?.signal(Signal::CONT)?;
+            }
+            Fault::StopHost if self.random.percent(30) => {
+                self.host()?.terminate()?;
+                self.pause(0, 400);
+                self.kill_host()?;
             }
             Fault::StopHost => self.stop_host()?,
             Fault::KillProvider => {
