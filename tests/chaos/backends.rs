@@ -27,6 +27,13 @@ impl Pair {
         }
     }
 
+    /// Whether an app has one host at a time.
+    pub(crate) fn has_one_host(self) -> bool {
+        match self {
+            Self::EmbeddedSqlite => true,
+        }
+    }
+
     /// Whether the events lie in the state directory.
     pub(crate) fn has_bus_files(self) -> bool {
         match self {

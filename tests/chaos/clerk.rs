@@ -57,9 +57,9 @@ fn script(id: &str, random: &mut Random) -> Value {
     let sql = "INSERT INTO heard (id, text) VALUES ($1, $2)";
     let hear = json!({"do": "execute", "sql": sql, "params": [id, text]});
     // An id of its own each time: two of them are two events, also to the bus.
-    let told = ending(json!([hear]), random);
+    let told = ending(&json!([hear]), random);
     let second = json!({"do": "publish", "subject": "lists.second", "payload": told});
-    let first = ending(json!([hear, second]), random);
+    let first = ending(&json!([hear, second]), random);
     json!([
         {"do": "begin"},
         {"do": "execute", "sql": "INSERT INTO written (id) VALUES ($1)", "params": [id]},
@@ -69,7 +69,7 @@ fn script(id: &str, random: &mut Random) -> Value {
 }
 
 /// Whatever a handler has done before it fails must not have happened.
-fn ending(script: Value, random: &mut Random) -> Value {
+fn ending(script: &Value, random: &mut Random) -> Value {
     match random.below(10) {
         0 => json!({"script": script, "then": "retry-first", "retry_ms": random.below(200)}),
         1 => json!({"script": script, "then": "trap-first"}),

@@ -169,6 +169,15 @@ impl<'a> Stage<'a> {
                 self.meanwhile()?;
                 self.start_provider()?;
             }
+            Fault::PauseProvider => {
+                self.provider.as_ref().context("no provider runs")?.signal(Signal::STOP)?;
+                self.pause(500, if self.long { 9_000 } else { 1_500 });
+                self.provider.as_ref().context("no provider runs")?.signal(Signal::CONT)?;
+            }
+            Fault::SecondHost => {
+                let second = self.shop.up_ends()?;
+                anyhow::ensure!(second.status == Some(1), "a second host: {:?} {}", second.status, second.said());
+            }
             Fault::CutLine | Fault::MuteLine => {
                 self.line.set(if fault == Fault::CutLine { Line::Out } else { Line::Mute });
                 self.meanwhile()?;
