@@ -54,7 +54,7 @@ impl<'a> Stage<'a> {
         let line = ProviderLine::new()?;
         let mut shop = market::shop(plan, &line)?;
         let servers = Servers::start(plan.pair, shop.folder())?;
-        let disk = if plan.long { told("the disk is never full", Disk::mount(&shop.state_dir())) } else { None };
+        let disk = if plan.small_disk { told("the disk is never full", Disk::mount(&shop.state_dir())) } else { None };
         if disk.is_some() {
             cache::lend(&shop.state_dir())?;
         }
