@@ -61,15 +61,15 @@ fn ended(id: &str, order: &Order, books: &Books, flaws: &mut Vec<String>) {
     let status = order.status.as_str();
     let none = Vec::new();
     let charges = books.charges.get(id).unwrap_or(&none);
-    let charged = charges.iter().filter(|charge| charge.status == "charged").count();
+    let paid = charges.iter().filter(|charge| charge.status == "charged").count();
     let payment = books.payments.get(id).map(String::as_str);
     let reserved = books.reservations.get(id).map(String::as_str);
     let (money, goods) = match status {
         "confirmed" => {
             let exact = charges.iter().all(|charge| charge.amount_cents == order.total_cents);
-            (charged == 1 && exact && payment == Some("charged"), reserved == Some("committed"))
+            (paid == 1 && exact && payment == Some("charged"), reserved == Some("committed"))
         }
-        "cancelled" => (charged == 0 && payment != Some("charged"), matches!(reserved, Some("released" | "refused"))),
+        "cancelled" => (paid == 0 && payment != Some("charged"), matches!(reserved, Some("released" | "refused"))),
         _ => return flaws.push(format!("order {id} is {status:?} for ever")),
     };
     let refunded = charges.iter().any(|charge| charge.status == "refunded");
@@ -118,21 +118,29 @@ fn stocked(books: &Books, shelves: &[Shelf], flaws: &mut Vec<String>) {
     }
 }
 
-/// What a clerk has written is in every list once.
+/// What a clerk has written is in every list once, and in the second in the order in which the first has told it.
 fn listed(notes: &Notes, books: &Books, flaws: &mut Vec<String>) {
     let written: BTreeSet<&String> = books.written.iter().collect();
     let gone = notes.written.iter().filter(|id| !written.contains(id));
     flaws.extend(gone.map(|id| format!("{} was told that line {id} is written, and it is not", LISTS[0])));
     for (heard, component) in books.heard.iter().zip(&LISTS[1..]) {
+        let mut times: BTreeMap<&String, u64> = BTreeMap::new();
+        for id in heard {
+            *times.entry(id).or_default() += 1;
+        }
         for id in &written {
-            match heard.get(*id) {
+            match times.get(*id) {
                 Some(1) => {}
                 Some(times) => flaws.push(format!("{component} has line {id} {times} times")),
                 None => flaws.push(format!("{component} has never heard of line {id}")),
             }
         }
-        let unknown = heard.keys().filter(|id| !written.contains(id));
+        let unknown = times.keys().filter(|id| !written.contains(*id));
         flaws.extend(unknown.map(|id| format!("{component} has line {id}, which was not written")));
+    }
+    let [first, second] = &books.heard;
+    if let Some((at, (told, heard))) = first.iter().zip(second).enumerate().find(|(_, (told, heard))| told != heard) {
+        flaws.push(format!("{} told line {told} as number {at}, {} heard {heard} then", LISTS[1], LISTS[2]));
     }
 }
 

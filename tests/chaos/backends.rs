@@ -2,7 +2,7 @@
 //! alone: the load, the invariants and most faults are the same for all of them.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A bus and a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,21 @@ impl Pair {
         }
     }
 
+    /// What the host's configuration says of it. Events are kept no longer than somebody needs them, so that a run sees
+    /// them dropped.
+    fn config(self) -> &'static str {
+        match self {
+            Self::EmbeddedSqlite => "[bus]\nretain = \"2s\"\n",
+        }
+    }
+
+    /// Whether an app has one host at a time.
+    pub(crate) fn has_one_host(self) -> bool {
+        match self {
+            Self::EmbeddedSqlite => true,
+        }
+    }
+
     /// Whether the events lie in the state directory.
     pub(crate) fn has_bus_files(self) -> bool {
         match self {
@@ -30,21 +45,19 @@ impl Pair {
 /// The processes that a pair needs beside the host, for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    pair: Pair,
+    config: PathBuf,
 }
 
 impl Servers {
     /// Start them, with everything they keep in that folder.
-    pub(crate) fn start(pair: Pair, _folder: &Path) -> anyhow::Result<Self> {
-        match pair {
-            Pair::EmbeddedSqlite => Ok(Self { pair }),
-        }
+    pub(crate) fn start(pair: Pair, folder: &Path) -> anyhow::Result<Self> {
+        let config = folder.join("hull.toml");
+        std::fs::write(&config, pair.config())?;
+        Ok(Self { config })
     }
 
     /// The flags that lead `hull up` to them.
     pub(crate) fn flags(&self) -> Vec<OsString> {
-        match self.pair {
-            Pair::EmbeddedSqlite => Vec::new(),
-        }
+        vec!["--config".into(), self.config.clone().into()]
     }
 }

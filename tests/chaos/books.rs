@@ -49,9 +49,9 @@ pub(crate) struct Books {
     pub(crate) stock: BTreeMap<String, Stock>,
     /// What a customer was told of an order.
     pub(crate) notifications: BTreeMap<String, Vec<String>>,
-    /// What clerks wrote, and how often each line is in the lists of those who heard of it.
+    /// What clerks wrote, and the lists of those who heard of it, in their order.
     pub(crate) written: Vec<String>,
-    pub(crate) heard: [BTreeMap<String, u64>; 2],
+    pub(crate) heard: [Vec<String>; 2],
     /// By component.
     pub(crate) outboxes: BTreeMap<String, u64>,
     /// In words.
@@ -123,9 +123,7 @@ fn read_lists(books: &mut Books, shop: &App) -> anyhow::Result<()> {
     let [clerk, first, second] = LISTS;
     books.written = Copied::of(shop, SHOP, clerk)?.rows("SELECT id FROM written", |row| row.get(0))?;
     for (heard, component) in books.heard.iter_mut().zip([first, second]) {
-        let sql = "SELECT id, count(*) FROM heard GROUP BY id";
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64));
-        *heard = Copied::of(shop, SHOP, component)?.rows(sql, read)?.into_iter().collect();
+        *heard = Copied::of(shop, SHOP, component)?.rows("SELECT id FROM heard ORDER BY n", |row| row.get(0))?;
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ use crate::street::Street;
 
 /// From one line to the next.
 const BETWEEN: Duration = Duration::from_millis(60);
+/// How long most lines are at the most, and how long one of ten.
+const SHORT_BYTES_MAX: u64 = 2 * 1024;
+const LONG_BYTES_MAX: u64 = 40 * 1024;
 
 /// See the module.
 pub(crate) struct Clerk<'a> {
@@ -26,7 +29,7 @@ impl Clerk<'_> {
         while !self.street.is_closed() {
             let begun = hull_clock::now();
             let id = self.random.id();
-            let script = script(&id);
+            let script = script(&id, &mut self.random);
             let written = self.street.until_done(|client| {
                 let answer = client.post(&format!("/{}/run", LISTS[0]), &script);
                 self.journal.answered(answer.as_ref().map_or(0, hull_tests::http::Answer::status));
@@ -47,15 +50,29 @@ fn is_written(told: &Value) -> bool {
     told["failed"] == json!(u8::from(was_there))
 }
 
-fn script(id: &str) -> Value {
-    let hear = json!({"do": "execute", "sql": "INSERT INTO heard (id) VALUES ($1)", "params": [id]});
+/// A line of any length, told by handlers some of which fail before they end well.
+fn script(id: &str, random: &mut Random) -> Value {
+    let length_max = if random.percent(10) { LONG_BYTES_MAX } else { SHORT_BYTES_MAX };
+    let text = "x".repeat(random.below(length_max) as usize);
+    let sql = "INSERT INTO heard (id, text) VALUES ($1, $2)";
+    let hear = json!({"do": "execute", "sql": sql, "params": [id, text]});
     // An id of its own each time: two of them are two events, also to the bus.
-    let second = json!({"do": "publish", "subject": "lists.second", "payload": {"script": [hear], "then": "fault"}});
-    let first = json!({"script": [hear, second], "then": "fault"});
+    let told = ending(&json!([hear]), random);
+    let second = json!({"do": "publish", "subject": "lists.second", "payload": told});
+    let first = ending(&json!([hear, second]), random);
     json!([
         {"do": "begin"},
         {"do": "execute", "sql": "INSERT INTO written (id) VALUES ($1)", "params": [id]},
         {"do": "publish", "subject": "lists.first", "id": id, "payload": first},
         {"do": "commit"},
     ])
+}
+
+/// Whatever a handler has done before it fails must not have happened.
+fn ending(script: &Value, random: &mut Random) -> Value {
+    match random.below(10) {
+        0 => json!({"script": script, "then": "retry-first", "retry_ms": random.below(200)}),
+        1 => json!({"script": script, "then": "trap-first"}),
+        _ => json!({"script": script, "then": "fault"}),
+    }
 }

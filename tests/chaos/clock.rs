@@ -12,6 +12,8 @@ const LIBRARIES: [&str; 3] = [
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/faketime/libfaketimeMT.so.1",
 ];
+const SHARED_MEMORY: &str = "/dev/shm";
+const LEFTOVERS: [&str; 2] = ["faketime_shm_", "sem.faketime_sem_"];
 /// How far it is from the right time at most.
 const OFF_SECONDS_MAX: u64 = 40;
 
@@ -39,7 +41,6 @@ impl Clock {
             ("LD_PRELOAD", self.library.to_owned()),
             ("FAKETIME_TIMESTAMP_FILE", self.file.display().to_string()),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
-            ("FAKETIME_DISABLE_SHM", "1".to_owned()),
             ("DONT_FAKE_MONOTONIC", "1".to_owned()),
             ("NO_FAKE_STAT", "1".to_owned()),
         ]
@@ -61,5 +62,24 @@ impl Clock {
         let unfinished = self.file.with_extension("new");
         std::fs::write(&unfinished, format!("{offset}\n"))?;
         Ok(std::fs::rename(&unfinished, &self.file)?)
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        forget_the_dead();
+    }
+}
+
+/// The library leaves something behind for every process that was killed, named after it.
+fn forget_the_dead() {
+    let Ok(entries) = std::fs::read_dir(SHARED_MEMORY) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let of = LEFTOVERS.iter().find_map(|begin| name.strip_prefix(begin)?.parse::<u32>().ok());
+        if of.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            // Somebody else may be as tidy.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }

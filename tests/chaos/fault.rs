@@ -17,6 +17,10 @@ pub(crate) enum Fault {
     StopHost,
     /// `kill -9` of the payment provider, which stays away for a while.
     KillProvider,
+    /// SIGSTOP of the provider for longer than it is waited for, then SIGCONT: it goes on where it was.
+    PauseProvider,
+    /// Another host is started on the same state directory, which it has to refuse.
+    SecondHost,
     /// The line to the provider is cut for a while.
     CutLine,
     /// The provider is asked, and its answers are lost for a while.
@@ -36,13 +40,15 @@ pub(crate) struct Means {
     pub(crate) clock: bool,
 }
 
-const ALL: [Fault; 10] = [
+const ALL: [Fault; 12] = [
     Fault::KillHost,
     Fault::KillStartingHost,
     Fault::KillHostAndTear,
     Fault::PauseHost,
     Fault::StopHost,
     Fault::KillProvider,
+    Fault::PauseProvider,
+    Fault::SecondHost,
     Fault::CutLine,
     Fault::MuteLine,
     Fault::FillDisk,
@@ -58,6 +64,7 @@ impl Fault {
     fn exists_on(self, pair: Pair, means: Means) -> bool {
         match self {
             Self::KillHostAndTear => pair.has_bus_files(),
+            Self::SecondHost => pair.has_one_host(),
             Self::FillDisk => means.disk,
             Self::StepClock => means.clock,
             Self::KillHost
@@ -65,6 +72,7 @@ impl Fault {
             | Self::PauseHost
             | Self::StopHost
             | Self::KillProvider
+            | Self::PauseProvider
             | Self::CutLine
             | Self::MuteLine => true,
         }
@@ -78,7 +86,7 @@ impl Fault {
             Self::StopHost | Self::StepClock => 8,
             Self::CutLine | Self::MuteLine => 6,
             Self::PauseHost => 4,
-            Self::FillDisk => 2,
+            Self::PauseProvider | Self::SecondHost | Self::FillDisk => 2,
         }
     }
 
@@ -91,6 +99,8 @@ impl Fault {
             Self::PauseHost => "SIGSTOP and SIGCONT of the host",
             Self::StopHost => "SIGTERM of the host with a short drain",
             Self::KillProvider => "kill -9 of the provider",
+            Self::PauseProvider => "SIGSTOP and SIGCONT of the provider",
+            Self::SecondHost => "a second host on the same state directory",
             Self::CutLine => "line to the provider cut",
             Self::MuteLine => "answers of the provider lost",
             Self::FillDisk => "full disk",

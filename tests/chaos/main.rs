@@ -4,6 +4,7 @@
 
 mod audit;
 mod backends;
+mod birth;
 mod books;
 mod buyer;
 mod clerk;
@@ -30,6 +31,12 @@ fn embedded_sqlite() -> anyhow::Result<()> {
     outcome.print();
     anyhow::ensure!(outcome.flaws.is_empty(), "{outcome}");
     Ok(())
+}
+
+#[test]
+fn a_host_that_dies_while_it_is_born_comes_back() -> anyhow::Result<()> {
+    let plan = Plan::asked_for(Pair::EmbeddedSqlite)?;
+    birth::killed(&plan)
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub(crate) const LISTS: [&str; 3] = ["clerk", "first", "second"];
 
 /// Each list takes the same line as often as it is told; only what clerks write has a key.
 const LIST_TABLES: &str = "CREATE TABLE written (id TEXT PRIMARY KEY);
-    CREATE TABLE heard (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL);";
-const LIST_RETRIES: &str = "max-deliver = 1000\nbackoff = [\"50ms\", \"200ms\", \"500ms\"]\nack-wait = \"10s\"";
+    CREATE TABLE heard (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL);";
+const LIST_RETRIES: &str = "max-deliver = 1000\nbackoff = [\"50ms\", \"200ms\", \"500ms\"]\nack-wait = \"1s\"";
 
 /// How much there is of each product when the shop opens: of most enough, of some too little, of one nothing.
 const SHELVES: [i64; 8] = [1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000, 60, 25, 0];
@@ -52,17 +52,18 @@ pub(crate) fn shop(plan: &Plan, line: &ProviderLine) -> anyhow::Result<App> {
 
 fn lists() -> String {
     let [clerk, first, second] = LISTS;
-    let one = |name: &str, hears: Option<&str>, publishes: &str| {
-        let trigger = hears.map_or_else(String::new, |subject| {
-            format!("[[trigger.messaging]]\ncomponent = \"{name}\"\nsubjects = [\"{subject}\"]\n{LIST_RETRIES}\n")
+    let one = |name: &str, hears: Option<(&str, bool)>, publishes: &str| {
+        let trigger = hears.map_or_else(String::new, |(subject, ordered)| {
+            let when = format!("subjects = [\"{subject}\"]\nordered = {ordered}\n{LIST_RETRIES}");
+            format!("[[trigger.messaging]]\ncomponent = \"{name}\"\n{when}\n")
         });
         let hull = format!("migrations = \"lists\"\npublishes = [{publishes}]");
         format!("\n{trigger}{}", probe::component(name, "sqlite_databases = [\"default\"]", &hull))
     };
     [
         one(clerk, None, "\"lists.first\""),
-        one(first, Some("lists.first"), "\"lists.second\""),
-        one(second, Some("lists.second"), ""),
+        one(first, Some(("lists.first", false)), "\"lists.second\""),
+        one(second, Some(("lists.second", true)), ""),
     ]
     .concat()
 }

@@ -30,6 +30,9 @@ pub(crate) struct Plan {
     pub(crate) broken: Option<Promise>,
     /// Faults that take long or need rights are tried as well.
     pub(crate) long: bool,
+    /// The state directory lies on a disk that may be filled. Such a disk is memory, and quick: a kill hits what happens
+    /// between two writes far less often than on a real one. So that is for one seed in three.
+    pub(crate) small_disk: bool,
     /// Whether customers order, or only clerks write.
     pub(crate) customers: bool,
 }
@@ -45,13 +48,15 @@ impl Plan {
             Err(_) => None,
         };
         let time = seconds.map_or(SHORT, Duration::from_secs);
-        Ok(Self { pair, seed: seed()?, time, broken, long: seconds.is_some(), customers: true })
+        let (seed, long) = (seed()?, seconds.is_some());
+        Ok(Self { pair, seed, time, broken, long, small_disk: long && seed % 3 == 0, customers: true })
     }
 
     /// Short rounds against a host that breaks a promise.
     pub(crate) fn breaking(promise: Promise) -> anyhow::Result<Self> {
         let pair = Pair::EmbeddedSqlite;
-        Ok(Self { pair, seed: seed()?, time: ROUND, broken: Some(promise), long: false, customers: false })
+        let (seed, time) = (seed()?, ROUND);
+        Ok(Self { pair, seed, time, broken: Some(promise), long: false, small_disk: false, customers: false })
     }
 
     /// One of several runs from the same seed.

@@ -23,7 +23,7 @@ const CLERKS: u64 = 2;
 /// How long whoever asked before the end goes on asking.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long it may take until nothing is on its way any more, beyond what the shop itself waits for.
-const QUIET_TIME: Duration = Duration::from_secs(60);
+const QUIET_TIME: Duration = Duration::from_mins(1);
 /// How many orders are looked at through HTTP as well; the books have all of them.
 const ASKED_MAX: usize = 400;
 /// How many flaws are told.

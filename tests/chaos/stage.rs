@@ -54,7 +54,7 @@ impl<'a> Stage<'a> {
         let line = ProviderLine::new()?;
         let mut shop = market::shop(plan, &line)?;
         let servers = Servers::start(plan.pair, shop.folder())?;
-        let disk = if plan.long { told("the disk is never full", Disk::mount(&shop.state_dir())) } else { None };
+        let disk = if plan.small_disk { told("the disk is never full", Disk::mount(&shop.state_dir())) } else { None };
         if disk.is_some() {
             cache::lend(&shop.state_dir())?;
         }
@@ -126,6 +126,10 @@ impl<'a> Stage<'a> {
         let end = hull_clock::now() + time;
         while hull_clock::now() < end {
             self.pause(100, if self.long { 1_400 } else { 900 });
+            if self.long && self.random.percent(2) {
+                // Long enough for the host to clear up.
+                self.pause(11_000, 12_000);
+            }
             let Some(fault) = self.random.weighted(faults) else { return Ok(()) };
             *self.struck.entry(fault).or_default() += 1;
             self.strike(fault).with_context(|| format!("after: {}", fault.name()))?;
@@ -153,12 +157,26 @@ impl<'a> Stage<'a> {
                 self.pause(200, if self.long { 4_000 } else { 1_200 });
                 self.host()?.signal(Signal::CONT)?;
             }
+            Fault::StopHost if self.random.percent(30) => {
+                self.host()?.terminate()?;
+                self.pause(0, 400);
+                self.kill_host()?;
+            }
             Fault::StopHost => self.stop_host()?,
             Fault::KillProvider => {
                 self.provider.take().context("no provider runs")?.kill()?;
                 self.kills += 1;
                 self.meanwhile()?;
                 self.start_provider()?;
+            }
+            Fault::PauseProvider => {
+                self.provider.as_ref().context("no provider runs")?.signal(Signal::STOP)?;
+                self.pause(500, if self.long { 9_000 } else { 1_500 });
+                self.provider.as_ref().context("no provider runs")?.signal(Signal::CONT)?;
+            }
+            Fault::SecondHost => {
+                let second = self.shop.up_ends()?;
+                anyhow::ensure!(second.status == Some(1), "a second host: {:?} {}", second.status, second.said());
             }
             Fault::CutLine | Fault::MuteLine => {
                 self.line.set(if fault == Fault::CutLine { Line::Out } else { Line::Mute });

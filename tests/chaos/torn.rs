@@ -14,16 +14,12 @@ const TAIL_BYTES: u64 = 4096;
 /// What every record of a bus file begins with.
 const RECORD_MAGIC: &[u8] = &[0xb5, b'H', b'R'];
 
+/// What is appended to: the bus's log, which is one file for everybody, consumers' places, and databases' logs.
+const KINDS: [(&str, u64); 3] = [("log", 2), ("place", 1), ("db-wal", 1)];
+
 /// Leave something half-written in one of the files that are appended to; the result names it.
 pub(crate) fn tear(state_dir: &Path, app: &str, random: &mut Random) -> anyhow::Result<String> {
-    // The bus has one file for everybody, so it gets half of it.
-    let kind = if random.percent(50) {
-        "log"
-    } else if random.percent(50) {
-        "place"
-    } else {
-        "db-wal"
-    };
+    let kind = random.weighted(&KINDS).unwrap_or("log");
     let mut files = Vec::new();
     for folder in [state_dir.join("bus"), state_dir.join("apps").join(app)] {
         find(&folder, kind, &mut files)?;

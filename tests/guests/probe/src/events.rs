@@ -16,7 +16,8 @@ use crate::script::{self, Scope};
 struct Orders {
     /// Steps; `@id`, `@subject`, `@source`, `@attempt`, `@correlation` and `@hops` stand for facts about the event.
     script: Value,
-    /// How to end: `ok`, `retry`, `reject`, `trap`, or `fault` (retry when a step has failed).
+    /// How to end: `ok`, `retry`, `reject`, `trap`, or `fault` (retry when a step has failed); `retry-first` and
+    /// `trap-first` are that at the first attempt and `fault` from then on.
     then: String,
     /// From this attempt on, end well whatever `then` says.
     ok_from: Option<u32>,
@@ -46,7 +47,9 @@ impl Guest for Handler {
         }
         match orders.then.as_str() {
             "retry" => Outcome::Retry(orders.retry_ms),
-            "fault" if failed > 0 => Outcome::Retry(orders.retry_ms),
+            "retry-first" if event.attempt == 1 => Outcome::Retry(orders.retry_ms),
+            "trap-first" if event.attempt == 1 => misbehave::trap(),
+            "fault" | "retry-first" | "trap-first" if failed > 0 => Outcome::Retry(orders.retry_ms),
             "reject" => Outcome::Reject("by intent".to_owned()),
             "trap" => misbehave::trap(),
             "sleep" => {
