@@ -32,7 +32,9 @@ pub(crate) struct Recent {
     /// By the run queue since it began, in nanoseconds.
     queued: AtomicU64,
     window_began: AtomicU64,
-    /// Where a share starts that has not run for a while.
+    /// Where a share starts that was not active: nobody who was has to wait for it to catch up.
+    start: AtomicU64,
+    /// How far an active share can fall behind.
     lift: AtomicU64,
     /// What an active share has used that has used little, while it matters.
     least: AtomicU64,
@@ -61,6 +63,11 @@ pub(crate) enum Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Seen(Arc<AtomicU64>);
 
+/// Who has run since then is active.
+fn since(now: u64) -> u64 {
+    now.saturating_sub(nanos(ACTIVE_FOR))
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -72,6 +79,7 @@ impl Recent {
             busy,
             queued: AtomicU64::new(0),
             window_began: AtomicU64::new(0),
+            start: AtomicU64::new(0),
             lift: AtomicU64::new(0),
             least: AtomicU64::new(NOBODY),
             state: Mutex::default(),
@@ -96,8 +104,9 @@ impl Recent {
         if place == Place::Queue {
             self.queued.fetch_add(nanos(cpu), Ordering::Relaxed);
         }
-        share.charge(Floor::from_nanos(self.lift.load(Ordering::Relaxed)), cpu);
-        seen.0.store(now, Ordering::Relaxed);
+        let was_active = seen.0.swap(now, Ordering::Relaxed) >= since(now);
+        let floor = if was_active { &self.lift } else { &self.start };
+        share.charge(Floor::from_nanos(floor.load(Ordering::Relaxed)), cpu);
         let began = self.window_began.load(Ordering::Relaxed);
         let passed = now.saturating_sub(began);
         if passed >= nanos(WINDOW)
@@ -121,7 +130,7 @@ impl Recent {
         // next one too much.
         state.busy_percent = state.busy_percent * REMEMBERED + percent * (1.0 - REMEMBERED);
         let is_busy = state.busy_percent > BUSY_PERCENT;
-        let since = now.saturating_sub(nanos(ACTIVE_FOR));
+        let since = since(now);
         let active = state.shares.iter().filter(|(_, seen)| seen.load(Ordering::Relaxed) >= since);
         let used: Vec<u64> =
             active.filter_map(|(share, _)| share.upgrade()).map(|share| share.used().to_nanos()).collect();
@@ -129,6 +138,7 @@ impl Recent {
         let most = used.iter().copied().max().unwrap_or(0);
         let lift = most.saturating_sub(nanos(CREDIT_MAX));
         self.lift.fetch_max(lift, Ordering::Relaxed);
+        self.start.fetch_max(most, Ordering::Relaxed);
         let least = match used.iter().copied().min() {
             Some(least) if is_busy && used.len() > 1 => least.max(lift),
             _ => NOBODY,

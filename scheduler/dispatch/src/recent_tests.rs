@@ -1,3 +1,5 @@
+//! Shares on threads that are as busy as the test says.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -121,4 +123,21 @@ fn little_is_saved_up() {
     }
     let behind = greedy.share.used().to_nanos() - modest.share.used().to_nanos();
     assert!(behind <= 60_000_000, "{behind} ns after ten seconds");
+}
+
+#[test]
+fn who_comes_starts_where_others_are() {
+    let mut served = Served::new();
+    let (here, comes) = (served.join(), served.join());
+    for _ in 1..1000 {
+        served.pass(100, &[(&here, 700)]);
+    }
+    for _ in 1..20 {
+        served.pass(100, &[(&here, 350), (&comes, 400)]);
+        assert!(!served.is_over(&here), "it has nothing to wait for");
+    }
+    for _ in 1..200 {
+        served.pass(100, &[(&here, 350), (&comes, 400)]);
+    }
+    assert!(served.is_over(&comes));
 }
