@@ -19,21 +19,22 @@ use crate::registry::Shared;
 /// A guest at work. Dropping it ends the guest: its instance is discarded.
 pub(crate) type GuestFuture = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// A slice is not ended by a tick that comes sooner than this after its beginning: ticks are everybody's, and a guest
-/// of some microseconds is not slow because one passed.
+/// A slice is not ended by a tick before it has used so much CPU time: ticks are everybody's, and a guest of some
+/// microseconds is not slow because one passed, nor because its thread was taken from its work.
 const SLICE_LEAST: Duration = Duration::from_micros(300);
 
 #[derive(Clone, Copy, Default)]
 struct Slice {
-    began: Option<Instant>,
     used: Duration,
     /// Reading the thread's clock is a system call. A guest that ends within its first tick is spared it.
     started: Option<Duration>,
+    /// Since then, as the last tick found it.
+    ran: Duration,
     ticked: bool,
 }
 
 thread_local! {
-    static SLICE: Cell<Slice> = const { Cell::new(Slice { began: None, used: Duration::ZERO, started: None, ticked: false }) };
+    static SLICE: Cell<Slice> = const { Cell::new(Slice { used: Duration::ZERO, started: None, ran: Duration::ZERO, ticked: false }) };
 }
 
 /// What the guest that runs on this thread has used of CPU time. Called when a tick has passed.
@@ -42,15 +43,16 @@ pub(crate) fn slice_cpu() -> Duration {
     let now = hull_clock::thread_cpu();
     // The first tick of an invocation was not measured; from here on it is.
     let started = *slice.started.get_or_insert(now);
+    slice.ran = now.saturating_sub(started);
     SLICE.set(slice);
-    slice.used + now.saturating_sub(started)
+    slice.used + slice.ran
 }
 
-/// Whether the slice that runs on this thread has only just begun. If not, the tick ends it.
+/// Whether the slice that runs on this thread has used little, as far as [`slice_cpu`] could tell. If not, the tick ends
+/// it. The first slice of an invocation is measured from its first tick on, and ends at the second.
 pub(crate) fn slice_is_fresh() -> bool {
     let slice = SLICE.get();
-    let ran = slice.began.map(|began| hull_clock::now().saturating_duration_since(began));
-    let is_fresh = ran.is_some_and(|ran| ran < SLICE_LEAST);
+    let is_fresh = slice.ran < SLICE_LEAST;
     SLICE.set(Slice { ticked: !is_fresh, ..slice });
     is_fresh
 }
@@ -77,7 +79,7 @@ pub(crate) fn poll_counted<T>(
     let outer = SLICE.get();
     let started = measured.then(hull_clock::thread_cpu);
     let began = hull_clock::now();
-    SLICE.set(Slice { began: Some(began), used: *cpu_used, started, ticked: false });
+    SLICE.set(Slice { used: *cpu_used, started, ran: Duration::ZERO, ticked: false });
     let result = poll();
     let slice = SLICE.get();
     if let Some(started) = slice.started {
