@@ -34,6 +34,12 @@ pub(crate) trait Operation: Send + 'static {
         None
     }
 
+    /// Whether it may be tried on the thread that asks. Not if its text is a guest's: nothing can end a function that
+    /// takes long over one row, and that thread serves everybody.
+    fn may_glance(&self) -> bool {
+        true
+    }
+
     /// Run it on SQLite. It may be run again if the transaction is lost after it has answered.
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError>;
 }

@@ -58,6 +58,12 @@ impl Crew {
         drop(idle);
     }
 
+    /// Let go of every instance that is idle; how many there were.
+    pub(crate) fn let_go_idle(&self) -> usize {
+        let idle = std::mem::take(&mut self.state.lock().idle);
+        idle.len()
+    }
+
     /// Give the job to an instance. The member that comes back is to be polled in place.
     fn assign(&self, mut job: Job, hire: impl FnOnce() -> Member) -> Option<(Arc<Desk>, Option<Member>)> {
         let mut state = self.state.lock();

@@ -171,7 +171,7 @@ impl Version {
     /// Discard the instances that wait for an invocation; how many there were.
     pub(crate) fn discard_idle(&self) -> usize {
         let idle = std::mem::take(&mut *self.idle.lock());
-        idle.len()
+        idle.len() + self.crew.let_go_idle()
     }
 
     /// The CPU time that its guests have used so far.

@@ -91,6 +91,12 @@ impl Accounts {
         has <= component.reserve_bytes.max(total / active) || active == 1
     }
 
+    /// Whether what is left is what is kept for the modest.
+    fn is_short(&self) -> bool {
+        let total = self.bytes.bytes_max();
+        self.bytes.held_total() > total - total / KEPT_FOR_THE_MODEST
+    }
+
     fn make_give_way(&self, furthest: AccountId) {
         if let Some(furthest) = self.components.get(&furthest) {
             furthest.must_give_way.store(true, Ordering::Relaxed);
@@ -126,9 +132,19 @@ impl ComponentMemory {
     }
 
     /// Whether one of its instances must end, so that somebody within its part gets what it needs. Whoever is told so
-    /// ends.
+    /// ends. What others have given back meanwhile need not be given twice.
     pub(crate) fn must_give_way(&self) -> bool {
-        self.must_give_way.load(Ordering::Relaxed) && self.must_give_way.swap(false, Ordering::Relaxed)
+        self.is_told() && self.must_give_way.swap(false, Ordering::Relaxed) && self.host.accounts.lock().is_short()
+    }
+
+    /// Whether somebody waits for what its instances have.
+    pub(crate) fn is_told(&self) -> bool {
+        self.must_give_way.load(Ordering::Relaxed)
+    }
+
+    /// What the host has for all guests together, in bytes.
+    pub(crate) fn host_bytes_max(&self) -> u64 {
+        self.host.accounts.lock().bytes.bytes_max()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use hull_dispatch::{Body, Invoke};
-use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation};
+use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation, Resource};
 use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;
@@ -65,6 +65,20 @@ impl Shared {
     pub(crate) fn reclaim(&self) -> usize {
         self.installed.load().values().map(|version| version.discard_idle()).sum()
     }
+
+    /// A guest was refused memory while it ran: those who were told to give way and have nothing that runs give what
+    /// waits for its next invocation.
+    fn give_way_if_short<T>(&self, result: &Result<T, Failure>) {
+        if !matches!(result, Err(Failure::Shed { resource: Resource::Host, .. })) {
+            return;
+        }
+        for version in self.installed.load().values().filter(|version| version.memory.is_told()) {
+            if version.discard_idle() > 0 {
+                // What was asked for is given.
+                let _ = version.memory.must_give_way();
+            }
+        }
+    }
 }
 
 impl Engine {
@@ -120,7 +134,9 @@ impl Invoke for Engine {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
         let version = self.version(&invocation.target)?;
-        crate::http::serve(&self.shared, version, invocation, request).await
+        let result = crate::http::serve(&self.shared, version, invocation, request).await;
+        self.shared.give_way_if_short(&result);
+        result
     }
 
     async fn event(
@@ -132,6 +148,8 @@ impl Invoke for Engine {
     ) -> Result<EventOutcome, Failure> {
         let version = self.version(&invocation.target)?;
         let delivered = Delivered { event, attempt, expects_reply };
-        crate::event::serve(&self.shared, version, invocation, delivered).await
+        let result = crate::event::serve(&self.shared, version, invocation, delivered).await;
+        self.shared.give_way_if_short(&result);
+        result
     }
 }

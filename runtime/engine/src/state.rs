@@ -102,7 +102,8 @@ impl HostState {
         http.set_field_size_limit(FIELDS_BYTES_MAX);
         let mut logging = LoggingCtx::new(Arc::clone(&version.log_sink), log_scope(invocation));
         let wasi = wasi_ctx(version, &mut logging)?;
-        let memory = MemoryLimiter::new(&version.memory, version.limits.memory_bytes);
+        let memory =
+            MemoryLimiter::new(&version.memory, version.limits.memory_bytes.min(version.memory.host_bytes_max()));
         Ok(Self { limits: version.limits, memory, table, wasi, http, logging, services })
     }
 

@@ -24,6 +24,8 @@ use crate::relay::Relay;
 use crate::source::Source;
 use crate::{prune, worker};
 
+/// How long a look at everything may wait for one component's database.
+const STATISTICS_TIME: Duration = Duration::from_millis(200);
 /// How long the tasks of a component have to end after the drain bound has passed.
 const GRACE: Duration = Duration::from_secs(6);
 
@@ -161,26 +163,28 @@ impl Events {
     pub async fn status(&self) -> Vec<ComponentEvents> {
         let bus = self.bus.status().await;
         let places: Vec<_> = self.components.lock().iter().map(|(id, one)| (id.clone(), Arc::clone(one))).collect();
-        let mut all = Vec::with_capacity(places.len());
-        for (id, place) in places {
-            let Some(running) = place.running() else { continue };
+        let bus = &bus;
+        let looking = places.into_iter().map(async |(id, place)| {
+            let running = place.running()?;
             let own = |consumer: &&ConsumerStatus| consumer.app == id.app() && consumer.component == id.component();
             let consumers = bus.consumers.iter().filter(own).cloned().collect();
             let database = &running.handler.config.database;
-            let statistics = if database.exists() {
-                database.statistics().await.map_err(|error| warn!(component = %id, %error, "no statistics")).ok()
-            } else {
-                Some(hull_storage::Statistics::default())
+            // It waits behind the guests' own statements.
+            let statistics = match database.exists() {
+                true => tokio::time::timeout(STATISTICS_TIME, database.statistics()).await.ok(),
+                false => Some(Ok(hull_storage::Statistics::default())),
             };
-            all.push(ComponentEvents {
+            let statistics =
+                statistics.and_then(|told| told.map_err(|error| warn!(component = %id, %error, "no statistics")).ok());
+            Some(ComponentEvents {
                 counts: running.handler.counters.read(),
                 consumers,
                 outbox: statistics.map(|statistics| statistics.outbox_rows),
                 dead_letters: statistics.map(|statistics| statistics.dead_letters),
                 id,
-            });
-        }
-        all
+            })
+        });
+        futures::future::join_all(looking).await.into_iter().flatten().collect()
     }
 
     /// How a component's deliveries ended, without asking bus or database.

@@ -77,6 +77,8 @@ pub(super) async fn read<O: Operation>(
     operation: O,
     deadline: Option<Instant>,
 ) -> Result<Read<O>, StorageError> {
+    // Whoever reads in a loop lets others have their turn, as if each read were waited for.
+    tokio::task::coop::consume_budget().await;
     let operation = match glance(shared, operation, deadline) {
         Glanced::Seen(read) => return Ok(read),
         Glanced::NotSeen(operation) => operation,
@@ -125,8 +127,8 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let readers = &shared.readers;
     let now = hull_clock::now();
     let may_run_here = || shared.place.meter.as_ref().is_none_or(|meter| meter.may_glance());
-    if deadline.is_none_or(|deadline| now + GLANCE >= deadline) || !readers.quickness.may_glance(now) || !may_run_here()
-    {
+    let has_time = deadline.is_some_and(|deadline| now + GLANCE < deadline);
+    if !operation.may_glance() || !has_time || !readers.quickness.may_glance(now) || !may_run_here() {
         return Glanced::NotSeen(operation);
     }
     let Ok(_permit) = Arc::clone(&readers.permits).try_acquire_owned() else { return Glanced::NotSeen(operation) };
@@ -139,7 +141,7 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let is_timeout = matches!(result, Err(StorageError::Timeout(_)));
     // Threads are taken from their work now and then: a little longer is nobody's fault if it came to its end.
     if is_timeout || hull_clock::now() >= now + GLANCE * 10 {
-        readers.quickness.on_slow(now);
+        readers.quickness.on_slow(hull_clock::now());
     }
     match is_timeout {
         _ if writes => Glanced::Seen(Read::Writes(operation)),

@@ -32,6 +32,10 @@ impl Operation for Query {
         if begins_with(&self.sql, &["select", "values", "explain"]) { Growth::None } else { Growth::Guest }
     }
 
+    fn may_glance(&self) -> bool {
+        false
+    }
+
     fn run(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
         check_text(&self.sql)?;
         scope

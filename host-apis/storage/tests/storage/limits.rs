@@ -229,11 +229,7 @@ async fn quick_reads_run_where_they_are_asked_for() {
         get().await;
     }
     assert_eq!(begun(), before);
-    let long =
-        "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT count(*) FROM c";
-    let counted = session.query(long.into(), Vec::new()).await.expect("counted");
-    assert_eq!(counted.rows, vec![vec![Value::Integer(300_000)]]);
-    assert_eq!(begun(), before + 1, "what is not quick begins again elsewhere");
-    get().await;
-    assert_eq!(begun(), before + 2, "for a while the next ones do not try");
+    let answer = session.query("SELECT 1".into(), Vec::new()).await.expect("an answer");
+    assert_eq!(answer.rows, vec![vec![Value::Integer(1)]]);
+    assert_eq!(begun(), before + 1, "what a guest has written may take as long as it likes over one row");
 }
