@@ -22,6 +22,8 @@ pub(crate) struct HostMemory {
 struct Accounts {
     bytes: ByteAccounts,
     components: BTreeMap<AccountId, Known>,
+    /// What somebody asked for last when there was too little.
+    missed_bytes: u64,
 }
 
 /// What can be known of a component without keeping it.
@@ -47,7 +49,7 @@ impl HostMemory {
     /// `None` if there is no bound.
     pub(crate) fn new(total_bytes: Option<u64>) -> Arc<Self> {
         let bytes = ByteAccounts::new(total_bytes.unwrap_or(u64::MAX));
-        Arc::new(Self { accounts: Mutex::new(Accounts { bytes, components: BTreeMap::new() }) })
+        Arc::new(Self { accounts: Mutex::new(Accounts { bytes, components: BTreeMap::new(), missed_bytes: 0 }) })
     }
 
     /// A version of a component comes, for which so much is set aside. Versions of one component have one account.
@@ -91,13 +93,13 @@ impl Accounts {
         has <= component.reserve_bytes.max(total / active) || active == 1
     }
 
-    /// Whether what is left is what is kept for the modest.
+    /// Whether what was last missed would be missed again.
     fn is_short(&self) -> bool {
-        let total = self.bytes.bytes_max();
-        self.bytes.held_total() > total - total / KEPT_FOR_THE_MODEST
+        self.bytes.held_total().saturating_add(self.missed_bytes) > self.bytes.bytes_max()
     }
 
-    fn make_give_way(&self, furthest: AccountId) {
+    fn make_give_way(&mut self, furthest: AccountId, missed_bytes: u64) {
+        self.missed_bytes = missed_bytes;
         if let Some(furthest) = self.components.get(&furthest) {
             furthest.must_give_way.store(true, Ordering::Relaxed);
         }
@@ -114,7 +116,7 @@ impl ComponentMemory {
         match accounts.bytes.on_take(self.account, bytes) {
             Ok(()) => true,
             Err(BytesRefused::Total { furthest_over: Some(furthest) }) if furthest != self.account => {
-                accounts.make_give_way(furthest);
+                accounts.make_give_way(furthest, bytes);
                 false
             }
             Err(_) => false,
@@ -197,6 +199,10 @@ mod tests {
         assert!(greedy.must_give_way());
         assert!(!greedy.must_give_way(), "one instance is enough");
         assert!(!less_greedy.must_give_way() && !modest.must_give_way());
+        assert!(!modest.take(200) && greedy.is_told());
+        less_greedy.give_back(100);
+        assert!(!greedy.must_give_way(), "others were first");
+        assert!(less_greedy.take(100));
         greedy.give_back(460);
         assert!(modest.take(200));
     }
