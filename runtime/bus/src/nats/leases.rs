@@ -10,6 +10,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, Stream};
+use futures::future::join_all;
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
@@ -88,7 +89,8 @@ impl Leases {
         let claims: Vec<_> = self.claims.lock().values().cloned().collect();
         let mut lost = Vec::new();
         for claim in claims {
-            let _changing = claim.changing.lock().await;
+            // Who takes it watches it for long, and the leases of other apps must not end meanwhile.
+            let Ok(_changing) = claim.changing.try_lock() else { continue };
             let Some(Held { sequence, .. }) = *claim.held.lock() else { continue };
             match claim.renew(context, sequence).await {
                 Ok(Some(renewed)) => *claim.held.lock() = Some(renewed),
@@ -109,13 +111,16 @@ impl Leases {
     /// Give all back, so that another host need not wait.
     pub(super) async fn release(&self, context: &Context) {
         let claims: Vec<_> = self.claims.lock().drain().map(|(_, claim)| claim).collect();
-        for claim in claims {
+        let releasing = claims.iter().map(async |claim| {
+            let _changing = claim.changing.lock().await;
             let held = claim.held.lock().take();
             if let Some(held) = held {
                 // If it fails, the lease ends by itself.
                 let _ = put(context, &claim.app, held.sequence, "").await;
             }
-        }
+        });
+        // One that is just being taken must not keep the others.
+        join_all(releasing).await;
     }
 }
 

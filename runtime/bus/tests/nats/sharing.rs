@@ -226,3 +226,31 @@ async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
     let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
     assert!(more.is_err(), "and the ack-wait is as long as before");
 }
+
+#[tokio::test]
+async fn leases_are_kept_while_another_is_waited_for() {
+    let server = Server::start();
+    let (lost, waits, other) = (open(&server).await, Arc::new(open(&server).await), open(&server).await);
+    let lost_ones = ["shop", "blog", "wiki"];
+    for app in lost_ones {
+        lost.claim(app, "host-1").await.expect("free");
+    }
+    drop(lost);
+    let own = ["a", "b", "c", "d", "e", "f", "g"];
+    for app in own {
+        waits.claim(app, "host-2").await.expect("free");
+    }
+    let waiting = lost_ones.map(|app| {
+        let waits = Arc::clone(&waits);
+        tokio::spawn(async move { waits.claim(app, "host-2").await })
+    });
+    let claims = own.map(|app| other.claim(app, "host-3"));
+    for (app, claimed) in own.into_iter().zip(futures::future::join_all(claims).await) {
+        assert_eq!(claimed, Err(BusError::Owned { app: app.into(), owner: "host-2".into() }));
+    }
+    let is_taken = waiting.iter().any(tokio::task::JoinHandle::is_finished);
+    assert!(!is_taken, "its own were not renewed before a lost one was taken");
+    for waiting in waiting {
+        assert_eq!(soon(waiting).await.expect("no panic"), Ok(()));
+    }
+}
