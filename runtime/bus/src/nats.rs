@@ -206,13 +206,16 @@ impl Shared {
         if owner.is_empty() {
             return Err(BusError::Invalid("a host without a name cannot have an app for itself".to_owned()));
         }
-        self.leases.claim(app, owner);
+        let is_new = self.leases.claim(app, owner);
         if !self.link.borrow().is_up {
             return Ok(());
         }
         match self.leases.check(&self.context, app).await {
             Err(error @ BusError::Owned { .. }) => {
-                self.leases.forget(app);
+                // An earlier version may serve still: it stays claimed, and so stays idle.
+                if is_new {
+                    self.leases.forget(app);
+                }
                 Err(error)
             }
             // It is taken before anything else is done for the app.

@@ -53,11 +53,17 @@ impl Leases {
         Self { replicas, claims: Mutex::default() }
     }
 
-    /// From now on this app is to be handled by `owner` alone: [`Leases::check`] says whether it is.
-    pub(super) fn claim(&self, app: &str, owner: &str) {
+    /// From now on this app is to be handled by `owner` alone: [`Leases::check`] says whether it is. Whether it was not
+    /// claimed before.
+    pub(super) fn claim(&self, app: &str, owner: &str) -> bool {
+        let mut claims = self.claims.lock();
+        if claims.contains_key(app) {
+            return false;
+        }
         let (name, owner) = (app.to_owned(), owner.to_owned());
         let claim = Claim { app: name.clone(), owner, held: Mutex::default(), changing: tokio::sync::Mutex::default() };
-        self.claims.lock().entry(name).or_insert_with(|| Arc::new(claim));
+        claims.insert(name, Arc::new(claim));
+        true
     }
 
     /// Whether this host alone handles the app.

@@ -191,6 +191,9 @@ async fn who_has_lost_the_lease_does_nothing_for_the_app_any_more() {
     second.claim("shop", "host-2").await.expect("free");
     let ended = soon(consumer.fetch(1)).await.map(|deliveries| deliveries.len());
     assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let again = first.claim("shop", "host-1").await;
+    assert!(matches!(again, Err(BusError::Owned { .. })), "{again:?}");
+    // The version that served the app is there still, and its claim as well.
     let refused = first.publish("shop", &event("1", "a.b")).await;
     assert!(matches!(refused, Err(BusError::Owned { .. })), "{refused:?}");
     let opened = first.consumer(spec("orders", "a.*")).await.map(|_| ());
