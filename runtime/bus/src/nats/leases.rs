@@ -71,6 +71,12 @@ impl Leases {
         self.claims.lock().contains_key(app)
     }
 
+    /// Whether anything may be begun for the app now: not while its lease may be another host's, as after a long time
+    /// without a connection.
+    pub(super) fn may_begin(&self, app: &str) -> bool {
+        self.claims.lock().get(app).is_none_or(|claim| claim.is_held())
+    }
+
     /// It is not claimed any more.
     pub(super) fn forget(&self, app: &str) {
         self.claims.lock().remove(app);
