@@ -79,7 +79,7 @@ struct Shared {
     link: watch::Receiver<Link>,
     closed: watch::Sender<bool>,
     streams: Streams,
-    leases: Leases,
+    leases: Arc<Leases>,
     /// By app.
     shares: Mutex<HashMap<String, Shares>>,
     /// Consumers that were opened here, by app and name.
@@ -106,7 +106,7 @@ impl NatsBus {
         }
         let shared = Arc::new(Shared {
             address: options.address(),
-            leases: Leases::new(options.replicas),
+            leases: Arc::new(Leases::new(options.replicas)),
             options,
             client,
             ears,
@@ -182,6 +182,7 @@ impl Shared {
         let terms = Terms {
             client: self.client.clone(),
             context: self.context.clone(),
+            leases: Arc::clone(&self.leases),
             durable,
             ack_wait: durable::ack_wait_of(&spec),
             max_in_flight: if spec.ordered { 1 } else { spec.max_in_flight.max(1) },
@@ -206,13 +207,16 @@ impl Shared {
         if owner.is_empty() {
             return Err(BusError::Invalid("a host without a name cannot have an app for itself".to_owned()));
         }
-        self.leases.claim(app, owner);
+        let is_new = self.leases.claim(app, owner);
         if !self.link.borrow().is_up {
             return Ok(());
         }
         match self.leases.check(&self.context, app).await {
             Err(error @ BusError::Owned { .. }) => {
-                self.leases.forget(app);
+                // An earlier version may serve still: it stays claimed, and so stays idle.
+                if is_new {
+                    self.leases.forget(app);
+                }
                 Err(error)
             }
             // It is taken before anything else is done for the app.

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, select_all};
 use hull_bus::{Bus, BusError, Consumer, ConsumerSpec, Delivery, Request, Responder};
 use hull_invocation::ComponentId;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::backoff::Backoff;
@@ -31,59 +32,70 @@ pub(crate) struct Source {
     bus: Arc<dyn Bus>,
     component: ComponentId,
     subscription: Arc<Subscription>,
-    tap: Tap,
+    kind: Kind,
+    tap: Option<Tap>,
+    /// At most one task, ended with this: `next` is dropped whenever another source was first, and an opening that
+    /// began anew each time would never end beside one that always has work.
+    opening: JoinSet<Result<Tap, BusError>>,
     retry_at: Option<Instant>,
     backoff: Backoff,
 }
 
+#[derive(Clone, Copy)]
+enum Kind {
+    Events,
+    Requests,
+}
+
 enum Tap {
-    Events(Option<Box<dyn Consumer>>),
-    Requests(Option<Box<dyn Responder>>),
+    Events(Box<dyn Consumer>),
+    Requests(Box<dyn Responder>),
 }
 
 impl Source {
     /// The events of a subscription.
     pub(crate) fn events(bus: Arc<dyn Bus>, component: ComponentId, subscription: Arc<Subscription>) -> Self {
-        Self::new(bus, component, subscription, Tap::Events(None))
+        Self::new(bus, component, subscription, Kind::Events)
     }
 
     /// The requests to a subscription's subjects.
     pub(crate) fn requests(bus: Arc<dyn Bus>, component: ComponentId, subscription: Arc<Subscription>) -> Self {
-        Self::new(bus, component, subscription, Tap::Requests(None))
+        Self::new(bus, component, subscription, Kind::Requests)
     }
 
-    fn new(bus: Arc<dyn Bus>, component: ComponentId, subscription: Arc<Subscription>, tap: Tap) -> Self {
+    fn new(bus: Arc<dyn Bus>, component: ComponentId, subscription: Arc<Subscription>, kind: Kind) -> Self {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
-        Self { bus, component, subscription, tap, retry_at: None, backoff }
+        Self { bus, component, subscription, kind, tap: None, opening: JoinSet::new(), retry_at: None, backoff }
     }
 
-    /// Open it, if it is not. A failure is logged and tried again by `next`.
+    /// Open it, if it is not. A failure is logged and tried again by `next`. Cancelled, it goes on by itself.
     pub(crate) async fn open(&mut self) -> Result<(), BusError> {
-        let opened = match &mut self.tap {
-            Tap::Events(Some(_)) | Tap::Requests(Some(_)) => return Ok(()),
-            Tap::Events(consumer) => {
-                let delivery = &self.subscription.delivery;
-                let spec = ConsumerSpec {
-                    app: self.component.app().to_owned(),
-                    component: self.component.component().to_owned(),
-                    pattern: self.subscription.pattern.clone(),
-                    ack_wait: delivery.ack_wait,
-                    ordered: delivery.ordered,
-                    start: delivery.start,
-                    max_in_flight: IN_FLIGHT_MAX,
-                };
-                self.bus.consumer(spec).await.map(|opened| *consumer = Some(opened))
-            }
-            Tap::Requests(responder) => {
-                let (app, component) = (self.component.app(), self.component.component());
-                let opening = self.bus.responder(app, component, &self.subscription.pattern);
-                opening.await.map(|opened| *responder = Some(opened))
-            }
-        };
-        if let Err(error) = &opened {
-            self.failed(error);
+        if self.tap.is_some() {
+            return Ok(());
         }
-        opened
+        if self.opening.is_empty() {
+            let (bus, component, subscription) =
+                (Arc::clone(&self.bus), self.component.clone(), Arc::clone(&self.subscription));
+            self.opening.spawn(opened(bus, component, subscription, self.kind));
+        }
+        let opened = match self.opening.join_next().await {
+            Some(Ok(opened)) => opened,
+            // It panicked, and the panic is in the log.
+            Some(Err(_)) | None => Err(BusError::Unavailable {
+                app: self.component.app().to_owned(),
+                reason: format!("opening {} failed inside the host", self.subscription.pattern),
+            }),
+        };
+        match opened {
+            Ok(tap) => {
+                self.tap = Some(tap);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
     }
 
     /// The next work, at most `max` events of it. Cancelling loses nothing.
@@ -99,12 +111,12 @@ impl Source {
                 Err(_) => continue,
             }
             let came = match &mut self.tap {
-                Tap::Events(Some(consumer)) => {
+                Some(Tap::Events(consumer)) => {
                     let fetched = consumer.fetch(max).await;
                     fetched.map(|deliveries| Work::Deliveries(Arc::clone(&self.subscription), deliveries))
                 }
-                Tap::Requests(Some(responder)) => responder.next().await.map(Work::Request),
-                Tap::Events(None) | Tap::Requests(None) => continue,
+                Some(Tap::Requests(responder)) => responder.next().await.map(Work::Request),
+                None => continue,
             };
             match came {
                 Ok(work) => {
@@ -121,11 +133,33 @@ impl Source {
         let delay = self.backoff.next(hull_clock::random_u64());
         let (component, pattern) = (&self.component, &self.subscription.pattern);
         warn!(%component, %pattern, %error, ?delay, "the bus gives no events; trying again");
-        self.tap = match self.tap {
-            Tap::Events(_) => Tap::Events(None),
-            Tap::Requests(_) => Tap::Requests(None),
-        };
+        self.tap = None;
         self.retry_at = Some(hull_clock::now() + delay);
+    }
+}
+
+async fn opened(
+    bus: Arc<dyn Bus>,
+    component: ComponentId,
+    subscription: Arc<Subscription>,
+    kind: Kind,
+) -> Result<Tap, BusError> {
+    let (app, name) = (component.app(), component.component());
+    match kind {
+        Kind::Events => {
+            let delivery = &subscription.delivery;
+            let spec = ConsumerSpec {
+                app: app.to_owned(),
+                component: name.to_owned(),
+                pattern: subscription.pattern.clone(),
+                ack_wait: delivery.ack_wait,
+                ordered: delivery.ordered,
+                start: delivery.start,
+                max_in_flight: IN_FLIGHT_MAX,
+            };
+            bus.consumer(spec).await.map(Tap::Events)
+        }
+        Kind::Requests => bus.responder(app, name, &subscription.pattern).await.map(Tap::Requests),
     }
 }
 

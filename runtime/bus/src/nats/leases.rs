@@ -10,6 +10,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, Stream};
+use futures::future::join_all;
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
@@ -52,16 +53,28 @@ impl Leases {
         Self { replicas, claims: Mutex::default() }
     }
 
-    /// From now on this app is to be handled by `owner` alone: [`Leases::check`] says whether it is.
-    pub(super) fn claim(&self, app: &str, owner: &str) {
+    /// From now on this app is to be handled by `owner` alone: [`Leases::check`] says whether it is. Whether it was not
+    /// claimed before.
+    pub(super) fn claim(&self, app: &str, owner: &str) -> bool {
+        let mut claims = self.claims.lock();
+        if claims.contains_key(app) {
+            return false;
+        }
         let (name, owner) = (app.to_owned(), owner.to_owned());
         let claim = Claim { app: name.clone(), owner, held: Mutex::default(), changing: tokio::sync::Mutex::default() };
-        self.claims.lock().entry(name).or_insert_with(|| Arc::new(claim));
+        claims.insert(name, Arc::new(claim));
+        true
     }
 
     /// Whether this host alone handles the app.
     pub(super) fn is_claimed(&self, app: &str) -> bool {
         self.claims.lock().contains_key(app)
+    }
+
+    /// Whether anything may be begun for the app now: not while its lease may be another host's, as after a long time
+    /// without a connection.
+    pub(super) fn may_begin(&self, app: &str) -> bool {
+        self.claims.lock().get(app).is_none_or(|claim| claim.is_held())
     }
 
     /// It is not claimed any more.
@@ -88,7 +101,8 @@ impl Leases {
         let claims: Vec<_> = self.claims.lock().values().cloned().collect();
         let mut lost = Vec::new();
         for claim in claims {
-            let _changing = claim.changing.lock().await;
+            // Who takes it watches it for long, and the leases of other apps must not end meanwhile.
+            let Ok(_changing) = claim.changing.try_lock() else { continue };
             let Some(Held { sequence, .. }) = *claim.held.lock() else { continue };
             match claim.renew(context, sequence).await {
                 Ok(Some(renewed)) => *claim.held.lock() = Some(renewed),
@@ -109,13 +123,16 @@ impl Leases {
     /// Give all back, so that another host need not wait.
     pub(super) async fn release(&self, context: &Context) {
         let claims: Vec<_> = self.claims.lock().drain().map(|(_, claim)| claim).collect();
-        for claim in claims {
+        let releasing = claims.iter().map(async |claim| {
+            let _changing = claim.changing.lock().await;
             let held = claim.held.lock().take();
             if let Some(held) = held {
                 // If it fails, the lease ends by itself.
                 let _ = put(context, &claim.app, held.sequence, "").await;
             }
-        }
+        });
+        // One that is just being taken must not keep the others.
+        join_all(releasing).await;
     }
 }
 

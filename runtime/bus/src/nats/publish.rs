@@ -97,9 +97,11 @@ impl Shared {
         Ok(Outgoing { app, event, subject: stream_subject(app, &event.subject), headers })
     }
 
-    /// Whether the server takes a message of this size.
+    /// Whether the server takes a message of this size. What it takes is known from the first connection on.
     pub(super) fn check_size(&self, headers: &HeaderMap, payload: usize) -> Result<(), BusError> {
-        let limit_bytes = self.options.event_bytes_max.min(self.client.max_payload());
+        let is_known = self.link.borrow().epoch > 0;
+        let server_bytes = if is_known { self.client.max_payload() } else { usize::MAX };
+        let limit_bytes = self.options.event_bytes_max.min(server_bytes);
         let bytes = payload + wire_length(headers);
         if bytes > limit_bytes {
             return Err(BusError::TooLarge { bytes, limit_bytes });
@@ -112,6 +114,10 @@ impl Shared {
         let Some(since) = link::up(&mut link, until).await else {
             return Attempt::Failed(unconnected(outgoing.app, &self.address));
         };
+        // A server that gets more than it takes ends the connection.
+        if let Err(error) = self.check_size(&outgoing.headers, outgoing.event.payload.len()) {
+            return Attempt::Failed(error);
+        }
         let owned = self.leases.check(&self.context, outgoing.app).await;
         let stream = match owned.and(self.stream(outgoing.app).await) {
             Ok(stream) => stream,

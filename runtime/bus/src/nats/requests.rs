@@ -132,7 +132,6 @@ impl Shared {
             headers.append(name.as_str(), value.as_str());
         }
         headers.insert(RECEIPTS, "1");
-        self.check_size(&headers, event.payload.len())?;
         let requests = &self.requests;
         let limit = requests.limit;
         let _pending = requests.pending.try_acquire().map_err(|_| BusError::TooManyRequests { limit })?;
@@ -141,6 +140,7 @@ impl Shared {
         let Some(since) = link::up(&mut link, until).await else {
             return Err(unconnected(app, &self.address));
         };
+        self.check_size(&headers, event.payload.len())?;
         let (place, answers) = requests.enter();
         let inbox = format!("{}.{}", requests.inbox, place.token);
         let subject = request_subject(app, &event.subject);

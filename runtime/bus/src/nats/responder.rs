@@ -15,6 +15,7 @@ use tracing::debug;
 
 use super::Shared;
 use super::failure::unavailable;
+use super::leases::Leases;
 use super::link;
 use super::requests::{GONE, KIND, RECEIPTS, REFUSAL, REFUSAL_CODE, REFUSED, RESPONDER, TAKEN, request_subject};
 use super::settle::pairs;
@@ -29,7 +30,11 @@ const WAITING_MAX: usize = 256;
 /// How long requests that are on their way may take to arrive when a responder is closed.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
+/// How often is looked whether the app is this host's still.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 struct OpenResponder {
+    app: Arc<str>,
     requests: mpsc::Receiver<Request>,
     closed: watch::Receiver<bool>,
 }
@@ -62,6 +67,7 @@ impl Shared {
         let alive = self.alive()?;
         let subject = request_subject(app, pattern.as_str());
         self.connected(app).await?;
+        self.leases.check(&self.context, app).await?;
         let subscriber = self.ears.queue_subscribe(subject, escape(component)).await;
         let subscriber = subscriber.map_err(|error| unavailable(app, error))?;
         self.heard(app).await?;
@@ -69,12 +75,13 @@ impl Shared {
         let name = format!("{component}-{:016x}", hull_clock::random_u64());
         let desk = Desk { app: app.into(), client: self.client.clone(), name: name.into() };
         let closed = self.closed.subscribe();
-        let receiving = receive(desk, subscriber, sender, closed.clone());
+        let app = Arc::clone(&desk.app);
+        let receiving = receive(desk, Arc::clone(&self.leases), subscriber, sender, closed.clone());
         tokio::spawn(async move {
             receiving.await;
             drop(alive);
         });
-        Ok(Box::new(OpenResponder { requests, closed }))
+        Ok(Box::new(OpenResponder { app, requests, closed }))
     }
 }
 
@@ -96,24 +103,43 @@ impl Responder for OpenResponder {
         tokio::select! {
             biased;
             () = link::until_closed(&mut self.closed) => Err(BusError::Closed),
-            request = self.requests.recv() => request.ok_or(BusError::Closed),
+            request = self.requests.recv() => request.ok_or_else(|| self.ended()),
         }
+    }
+}
+
+impl OpenResponder {
+    fn ended(&self) -> BusError {
+        if *self.closed.borrow() {
+            return BusError::Closed;
+        }
+        unavailable(&self.app, "requests are not received any more")
     }
 }
 
 async fn receive(
     desk: Desk,
+    leases: Arc<Leases>,
     mut subscriber: Subscriber,
     requests: mpsc::Sender<Request>,
     mut closed: watch::Receiver<bool>,
 ) {
-    loop {
+    while leases.may_begin(&desk.app) {
+        let look = hull_clock::now() + LOOK_EVERY;
         tokio::select! {
             biased;
             () = link::until_closed(&mut closed) => break,
             () = requests.closed() => break,
+            () = tokio::time::sleep_until(look.into()) => {}
             message = subscriber.next() => match message {
-                Some(message) => desk.take(message, &requests).await,
+                Some(message) => {
+                    // The subscription comes back with the connection, and the lease may not.
+                    if leases.may_begin(&desk.app) {
+                        desk.take(message, &requests).await;
+                    } else if let Some(reply) = message.reply {
+                        desk.say(reply, GONE, None).await;
+                    }
+                }
                 None => return,
             },
         }

@@ -17,6 +17,7 @@ use tracing::debug;
 
 use super::durable::Durable;
 use super::failure::unavailable;
+use super::leases::Leases;
 use super::link::{self, Link};
 use super::pulls::Pulls;
 use super::settle;
@@ -33,6 +34,8 @@ const PULL_GRACE: Duration = Duration::from_secs(1);
 const PULL_MAX: usize = 256;
 /// How long an event is kept for the next one who waits; half its ack-wait if that is shorter.
 const KEEP_MAX: Duration = Duration::from_secs(2);
+/// How often a lease that has lapsed is looked at: it may be renewed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// When nothing came for so long, the server has nothing to send.
 const QUIET_TIME: Duration = Duration::from_millis(50);
 /// How long what is on its way may take to arrive when a consumer is closed.
@@ -68,6 +71,7 @@ struct Kept {
 pub(super) struct Terms {
     pub(super) client: Client,
     pub(super) context: Context,
+    pub(super) leases: Arc<Leases>,
     pub(super) durable: Arc<Durable>,
     pub(super) ack_wait: Duration,
     pub(super) max_in_flight: usize,
@@ -200,14 +204,18 @@ impl Filling {
                 epoch = link.epoch;
                 pulls.lost();
             }
-            if link.is_up && wanted > kept {
+            let wants = link.is_up && wanted > kept;
+            let may_begin = self.terms.leases.may_begin(&self.terms.durable.app);
+            if wants && may_begin {
                 let missing = pulls.missing(now, wanted - kept);
                 if missing > 0 {
                     self.pull(missing).await;
                     pulls.asked(missing, now + PULL_TIME + PULL_GRACE);
                 }
             }
-            let wake = [self.next_old(), pulls.next_until().filter(|_| wanted > 0)].into_iter().flatten().min();
+            let look = (wants && !may_begin).then(|| now + LOOK_EVERY);
+            let pulled = pulls.next_until().filter(|_| wanted > 0);
+            let wake = [self.next_old(), pulled, look].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = link::until_closed(&mut closed) => break,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hull_bus::{Bus, BusError, ConsumerSpec, NatsBus, NatsOptions};
+use hull_invocation::Event;
 
 use crate::server::Server;
 use crate::{event, fetch, open, soon, spec};
@@ -103,11 +104,19 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let bus = NatsBus::open(options).await.expect("a server that is away is no error");
     let refused = bus.publish("shop", &event("1", "a.b")).await;
     assert!(matches!(refused, Err(BusError::Unavailable { .. })), "{refused:?}");
+    let large = Event { payload: vec![0; 2 << 20].into(), ..event("large", "a.b") };
+    let refused = bus.publish("shop", &large).await;
+    assert!(
+        matches!(refused, Err(BusError::Unavailable { .. })),
+        "what the server takes is not known yet: {refused:?}"
+    );
     assert!(bus.consumer(spec("orders", "a.*")).await.is_err());
     let status = bus.status().await;
     assert!(status.problem.is_some_and(|problem| problem.contains(&server.url())));
     server.restart();
     soon(async { while bus.publish("shop", &event("1", "a.b")).await.is_err() {} }).await;
+    let refused = bus.publish("shop", &large).await;
+    assert!(matches!(refused, Err(BusError::TooLarge { limit_bytes: 1_048_576, .. })), "{refused:?}");
     let mut consumer = bus.consumer(spec("orders", "a.*")).await.expect("opens");
     assert_eq!(fetch(&mut consumer, 1).await.len(), 1);
     assert_eq!(bus.status().await.problem, None);

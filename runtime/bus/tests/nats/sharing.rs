@@ -9,6 +9,7 @@ use hull_invocation::Reply;
 use parking_lot::Mutex;
 
 use crate::server::Server;
+use crate::wire::Wire;
 use crate::{event, fetch, open, soon, spec};
 
 const EVENTS: usize = 300;
@@ -186,11 +187,20 @@ async fn who_has_lost_the_lease_does_nothing_for_the_app_any_more() {
     let (first, second) = (NatsBus::open(options.clone()).await.expect("opens"), open(&server).await);
     first.claim("shop", "host-1").await.expect("free");
     let mut consumer = first.consumer(spec("orders", "a.*")).await.expect("opens");
+    let pattern = "prices.*".parse().expect("a pattern");
+    let mut responder = first.responder("shop", "prices", &pattern).await.expect("opens");
     // Somebody removes the lease by hand and another host takes it.
     crate::plain::ask(server.port(), "$JS.API.STREAM.PURGE.hull-leases", "", "");
     second.claim("shop", "host-2").await.expect("free");
     let ended = soon(consumer.fetch(1)).await.map(|deliveries| deliveries.len());
     assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let ended = soon(responder.next()).await.map(|request| request.event.key);
+    assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let opened = first.responder("shop", "prices", &pattern).await.map(|_| ());
+    assert!(matches!(opened, Err(BusError::Owned { .. })), "{opened:?}");
+    let again = first.claim("shop", "host-1").await;
+    assert!(matches!(again, Err(BusError::Owned { .. })), "{again:?}");
+    // The version that served the app is there still, and its claim as well.
     let refused = first.publish("shop", &event("1", "a.b")).await;
     assert!(matches!(refused, Err(BusError::Owned { .. })), "{refused:?}");
     let opened = first.consumer(spec("orders", "a.*")).await.map(|_| ());
@@ -225,4 +235,53 @@ async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
     assert_eq!(came, [(1, 2), (2, 2)]);
     let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
     assert!(more.is_err(), "and the ack-wait is as long as before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_cut_off_for_long_takes_nothing_when_the_connection_is_back() {
+    let server = Server::start();
+    let wire = Wire::to(server.port()).await;
+    let options = NatsOptions { publish_time: Duration::from_secs(2), ..NatsOptions::new(wire.url()) };
+    let (cut, other) = (NatsBus::open(options).await.expect("opens"), open(&server).await);
+    cut.claim("shop", "host-1").await.expect("free");
+    let mut consumer = cut.consumer(spec("orders", "a.*")).await.expect("opens");
+    let waiting = tokio::spawn(async move { consumer.fetch(32).await.map(|deliveries| deliveries.len()) });
+    wire.cut();
+    other.claim("shop", "host-2").await.expect("free, after a while");
+    for id in 0..32 {
+        other.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
+    }
+    wire.mend();
+    let ended = soon(waiting).await.expect("no panic");
+    assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let mut its = other.consumer(spec("orders", "a.*")).await.expect("opens");
+    assert_eq!(fetch(&mut its, 1).await[0].deliveries, 1, "nobody had it before");
+}
+
+#[tokio::test]
+async fn leases_are_kept_while_another_is_waited_for() {
+    let server = Server::start();
+    let (lost, waits, other) = (open(&server).await, Arc::new(open(&server).await), open(&server).await);
+    let lost_ones = ["shop", "blog", "wiki"];
+    for app in lost_ones {
+        lost.claim(app, "host-1").await.expect("free");
+    }
+    drop(lost);
+    let own = ["a", "b", "c", "d", "e", "f", "g"];
+    for app in own {
+        waits.claim(app, "host-2").await.expect("free");
+    }
+    let waiting = lost_ones.map(|app| {
+        let waits = Arc::clone(&waits);
+        tokio::spawn(async move { waits.claim(app, "host-2").await })
+    });
+    let claims = own.map(|app| other.claim(app, "host-3"));
+    for (app, claimed) in own.into_iter().zip(futures::future::join_all(claims).await) {
+        assert_eq!(claimed, Err(BusError::Owned { app: app.into(), owner: "host-2".into() }));
+    }
+    let is_taken = waiting.iter().any(tokio::task::JoinHandle::is_finished);
+    assert!(!is_taken, "its own were not renewed before a lost one was taken");
+    for waiting in waiting {
+        assert_eq!(soon(waiting).await.expect("no panic"), Ok(()));
+    }
 }

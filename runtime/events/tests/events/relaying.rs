@@ -10,7 +10,7 @@ use hull_manifest::Start;
 use hull_storage::{DeadLetterFilter, DeadLetterKind, OutgoingEvent, StorageError};
 
 use crate::weak_bus::{WeakBus, Weakness};
-use crate::world::{Act, DRAIN, World, orders, outgoing, soon};
+use crate::world::{Act, DRAIN, World, event, orders, outgoing, quick, soon, subscription};
 
 /// The next so many events that went out.
 async fn out(world: &World, count: usize) -> Vec<Delivery> {
@@ -178,6 +178,7 @@ async fn what_went_out_without_anybody_hearing_of_it_is_not_doubled() {
     let begun = hull_clock::now();
     while world.events.status().await[0].outbox != Some(0) {
         assert!(begun.elapsed() < DRAIN);
+        tokio::task::yield_now().await;
     }
     assert_eq!(events_out(&world).await, 1);
 }
@@ -192,4 +193,23 @@ async fn consumers_are_opened_when_the_bus_comes_back() {
     assert!(world.bus.status().await.consumers.is_empty());
     weakness.no_consumers.store(false, Ordering::SeqCst);
     world.until(|counts| counts.handled == 1).await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_opens_slowly_is_not_starved_by_its_neighbours() {
+    let weakness = Arc::new(Weakness::default());
+    let world = weak_world(&weakness).await;
+    weakness.no_consumers.store(true, Ordering::SeqCst);
+    world.bus.publish("shop", &event("b", "in.b")).await.expect("published");
+    let subscriptions = vec![subscription("in.a", quick()), subscription("in.b", quick())];
+    world.events.start(ComponentConfig { subscriptions, ..world.config() }, DRAIN).await;
+    weakness.slow_consumers.store(true, Ordering::SeqCst);
+    weakness.no_consumers.store(false, Ordering::SeqCst);
+    let begun = hull_clock::now();
+    let mut ids = 0_u32..;
+    // The neighbour has work all the time.
+    while !world.door.calls().iter().any(|call| call.id == "b") {
+        assert!(begun.elapsed() < DRAIN, "after {ids:?} events of its neighbour it is not open");
+        world.publish(&ids.next().expect("no end").to_string()).await;
+    }
 }

@@ -18,7 +18,12 @@ pub(crate) struct Weakness {
     pub(crate) silent: AtomicBool,
     /// Consumers cannot be opened.
     pub(crate) no_consumers: AtomicBool,
+    /// Those whose subjects end with `b` take long to open.
+    pub(crate) slow_consumers: AtomicBool,
 }
+
+/// How long that is.
+const SLOW: Duration = Duration::from_millis(300);
 
 pub(crate) struct WeakBus {
     pub(crate) inner: Arc<dyn Bus>,
@@ -42,6 +47,9 @@ impl Bus for WeakBus {
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Box<dyn Consumer>, BusError> {
         if self.weakness.no_consumers.load(Ordering::SeqCst) {
             return Err(away());
+        }
+        if self.weakness.slow_consumers.load(Ordering::SeqCst) && spec.pattern.as_str().ends_with('b') {
+            tokio::time::sleep_until((hull_clock::now() + SLOW).into()).await;
         }
         self.inner.consumer(spec).await
     }
