@@ -18,7 +18,7 @@ use crate::deploy::{HttpIndices, Reuse, Version};
 use crate::drive::{Driver, GuestFuture};
 use crate::instance::Sandbox;
 use crate::registry::Shared;
-use crate::response::{Head, answer};
+use crate::response::{Cut, Head, answer};
 use crate::state::HostState;
 
 /// Run the guest in place: on the task of whoever waits for the answer.
@@ -37,11 +37,13 @@ pub(crate) async fn serve(
     }
     let (head_sender, head) = oneshot::channel();
     let serving = Arc::clone(shared);
+    let cut = Cut::default();
+    let guarding = cut.clone();
     let guest: GuestFuture = Box::pin(async move {
         let sandbox = Sandbox::open(&serving, &version, &invocation, None).await?;
         match &version.handlers.http {
-            Some(HttpIndices::V02(indices)) => run_v02(sandbox, indices, request, head_sender).await,
-            Some(HttpIndices::V03(indices)) => run_v03(sandbox, indices, request, head_sender).await,
+            Some(HttpIndices::V02(indices)) => run_v02(sandbox, indices, request, head_sender, &guarding).await,
+            Some(HttpIndices::V03(indices)) => run_v03(sandbox, indices, request, head_sender, &guarding).await,
             None => {
                 let handler = "wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3";
                 Err(Failure::NoHandler { component: invocation.target.clone(), handler })
@@ -49,7 +51,7 @@ pub(crate) async fn serve(
         }
     });
     let driver = Driver::new(shared, guest, component.clone(), &account, deadline);
-    answer(component, driver, head).await
+    answer(component, driver, head, cut).await
 }
 
 fn wasi_error(error: BodyError) -> WasiError {
@@ -65,8 +67,16 @@ async fn run_v02(
     indices: &ProxyIndices,
     request: http::Request<WasiBody>,
     head: oneshot::Sender<Head>,
+    cut: &Cut,
 ) -> Result<(), Failure> {
+    // Dropped before the sandbox, whatever ends it.
+    let cut = cut.on_drop();
     let result = call_v02(&mut sandbox, indices, request, head).await;
+    if result.is_ok() {
+        cut.disarm();
+    } else {
+        drop(cut);
+    }
     finish(sandbox, result)
 }
 
@@ -92,7 +102,9 @@ async fn run_v03(
     indices: &ServiceIndices,
     request: http::Request<WasiBody>,
     head: oneshot::Sender<Head>,
+    cut: &Cut,
 ) -> Result<(), Failure> {
+    let cut = cut.on_drop();
     let Sandbox { store, instance, .. } = &mut sandbox;
     let result = match indices.load(&mut *store, instance) {
         Ok(service) => {
@@ -106,6 +118,11 @@ async fn run_v03(
         }
         Err(error) => Err(error),
     };
+    if result.is_ok() {
+        cut.disarm();
+    } else {
+        drop(cut);
+    }
     finish(sandbox, result)
 }
 

@@ -3,7 +3,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -24,6 +26,7 @@ pub(crate) async fn answer(
     component: ComponentId,
     mut driver: Driver,
     head: oneshot::Receiver<Head>,
+    cut: Cut,
 ) -> Result<http::Response<Body>, Failure> {
     let mut ended = None;
     let mut head = Some(head);
@@ -56,7 +59,7 @@ pub(crate) async fn answer(
     let left_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let body = match ended {
         Some(_) => body_of(component, body),
-        None => GuestBody { component, body, driver: Some(driver), ahead: None, left_bytes }.boxed_unsync(),
+        None => GuestBody { component, body, cut, driver: Some(driver), ahead: None, left_bytes }.boxed_unsync(),
     };
     Ok(http::Response::from_parts(parts, body))
 }
@@ -85,16 +88,50 @@ pub(crate) fn body_of(component: ComponentId, mut body: WasiBody) -> Body {
         Ok(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         Err(frames) => {
             let ahead: Vec<_> = frames.into_iter().flatten().collect();
-            GuestBody { component, body, driver: None, ahead: Some(ahead.into_iter()), left_bytes: None }.boxed_unsync()
+            let ahead = Some(ahead.into_iter());
+            GuestBody { component, body, cut: Cut::default(), driver: None, ahead, left_bytes: None }.boxed_unsync()
         }
     }
 }
 
 type WasiFrame = Result<Frame<Bytes>, wasmtime_wasi_http::Error>;
 
+/// Whether a guest was ended before its own end. Known before its bodies are dropped, which look complete then.
+#[derive(Clone, Default)]
+pub(crate) struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    /// The guest was ended, unless this is disarmed.
+    pub(crate) fn on_drop(&self) -> CutOnDrop {
+        CutOnDrop(Some(self.clone()))
+    }
+
+    fn happened(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// See [`Cut::on_drop`].
+pub(crate) struct CutOnDrop(Option<Cut>);
+
+impl CutOnDrop {
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        if let Some(Cut(happened)) = self.0.take() {
+            happened.store(true, Ordering::Release);
+        }
+    }
+}
+
 struct GuestBody {
     component: ComponentId,
     body: WasiBody,
+    cut: Cut,
     /// The guest, until it has ended.
     driver: Option<Driver>,
     /// Frames that were taken out of the body already.
@@ -136,6 +173,7 @@ impl HttpBody for GuestBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.failed(&error)))),
+            Poll::Ready(None) if self.cut.happened() => self.poll_why(cx),
             Poll::Ready(None) => {
                 self.finish_in_background();
                 Poll::Ready(None)
@@ -150,6 +188,14 @@ impl HttpBody for GuestBody {
 }
 
 impl GuestBody {
+    /// Its end is on the way from the thread on which it ran.
+    fn poll_why(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(driver) = self.driver.as_mut() else { return Poll::Ready(None) };
+        let end = ready!(Pin::new(driver).poll(cx));
+        self.driver = None;
+        Poll::Ready(end.err().map(|failure| Err(failure.into())))
+    }
+
     /// The answer is complete and the guest is not done: it may go on until its deadline, with nobody waiting.
     fn finish_in_background(&mut self) {
         if let Some(driver) = self.driver.take() {
