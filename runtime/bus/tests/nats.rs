@@ -14,7 +14,6 @@ mod server;
 #[path = "nats/sharing.rs"]
 mod sharing;
 #[path = "nats/wire.rs"]
-mod wire;
 
 use std::time::Duration;
 

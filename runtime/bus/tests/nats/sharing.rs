@@ -9,7 +9,6 @@ use hull_invocation::Reply;
 use parking_lot::Mutex;
 
 use crate::server::Server;
-use crate::wire::Wire;
 use crate::{event, fetch, open, soon, spec};
 
 const EVENTS: usize = 300;
@@ -235,27 +234,6 @@ async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
     assert_eq!(came, [(1, 2), (2, 2)]);
     let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
     assert!(more.is_err(), "and the ack-wait is as long as before");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_cut_off_for_long_takes_nothing_when_the_connection_is_back() {
-    let server = Server::start();
-    let wire = Wire::to(server.port()).await;
-    let options = NatsOptions { publish_time: Duration::from_secs(2), ..NatsOptions::new(wire.url()) };
-    let (cut, other) = (NatsBus::open(options).await.expect("opens"), open(&server).await);
-    cut.claim("shop", "host-1").await.expect("free");
-    let mut consumer = cut.consumer(spec("orders", "a.*")).await.expect("opens");
-    let waiting = tokio::spawn(async move { consumer.fetch(32).await.map(|deliveries| deliveries.len()) });
-    wire.cut();
-    other.claim("shop", "host-2").await.expect("free, after a while");
-    for id in 0..32 {
-        other.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
-    }
-    wire.mend();
-    let ended = soon(waiting).await.expect("no panic");
-    assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
-    let mut its = other.consumer(spec("orders", "a.*")).await.expect("opens");
-    assert_eq!(fetch(&mut its, 1).await[0].deliveries, 1, "nobody had it before");
 }
 
 #[tokio::test]
