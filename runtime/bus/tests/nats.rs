@@ -13,7 +13,6 @@ mod plain;
 mod server;
 #[path = "nats/sharing.rs"]
 mod sharing;
-#[path = "nats/wire.rs"]
 
 use std::time::Duration;
 
