@@ -4,6 +4,7 @@
 mod chains;
 mod dead_letters;
 mod delivery;
+mod later;
 mod post;
 mod publishing;
 mod requests;

@@ -101,6 +101,10 @@ impl request_reply::Host for MessagingCtx {
         message: types::Message,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::Reply, types::Error>> {
+        if message.deliver_at.is_some() {
+            let text = "a request goes out at once: it has no deliver-at";
+            return Ok(Err(types::Error::Invalid(text.to_owned())));
+        }
         let left = self.caller.deadline.saturating_duration_since(hull_clock::now());
         let timeout = Duration::from_millis(timeout_ms.into()).min(REQUEST_TIME_MAX).min(left);
         let event = match event_of(&self.policy, &self.caller, message) {
