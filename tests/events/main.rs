@@ -9,6 +9,7 @@ mod post;
 mod publishing;
 mod requests;
 mod restart;
+mod tailing;
 
 use hull_tests::app::App;
 
