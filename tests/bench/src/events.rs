@@ -30,7 +30,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rounds: 5, events: 5_000, only: String::new() }
+        Self { rounds: 5, events: 20_000, only: String::new() }
     }
 }
 
@@ -92,6 +92,8 @@ fn turn(handler: Handler, programs: &Path, code: &Path, events: u64) -> anyhow::
         let last = committed.iter().map(|(_, at)| *at).max().context("no events")?;
         let rate = events as f64 / last.saturating_duration_since(begin).as_secs_f64();
 
+        // A connection that nothing was asked on may have been closed meanwhile.
+        let mut publisher = Publisher::connect(&running.target).await?;
         let sent = publisher.publish(WARM_UP_EVENTS + events, PACED_EVENTS, Some(PACE)).await?;
         let latencies = latencies(&sent, &witness.take(PACED_EVENTS as usize, until()).await?)?;
         Ok(Turn { rate, p50: latencies.percentile(0.5), p99: latencies.percentile(0.99) })
