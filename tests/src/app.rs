@@ -24,6 +24,7 @@ pub struct App {
     flags: Vec<OsString>,
     variables: Vec<(String, String)>,
     nats: Option<NatsServer>,
+    deaf_to: Option<&'static str>,
 }
 
 /// How a command ended.
@@ -48,7 +49,7 @@ impl App {
     /// The app of a manifest somewhere.
     pub fn of_file(manifest: &Path) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("hull-test-").context("no room for temporary files")?;
-        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new(), nats: None };
+        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new(), nats: None, deaf_to: None };
         cache::lend(&app.state_dir())?;
         Ok(app)
     }
@@ -121,6 +122,13 @@ impl App {
         self
     }
 
+    /// With a signal ignored that would end it, by its name in the shell.
+    #[must_use]
+    pub fn deaf_to(mut self, signal: &'static str) -> Self {
+        self.deaf_to = Some(signal);
+        self
+    }
+
     /// With its events on a nats-server of its own.
     pub fn on_nats(mut self) -> anyhow::Result<Self> {
         let server = NatsServer::start();
@@ -187,7 +195,15 @@ impl App {
     }
 
     fn program(&self) -> anyhow::Result<Command> {
-        let mut command = Command::new(files::hull()?);
+        let mut command = match self.deaf_to {
+            None => Command::new(files::hull()?),
+            Some(signal) => {
+                // What is ignored stays so in the program that takes the shell's place.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("trap '' {signal}; exec \"$@\""), "sh"]).arg(files::hull()?);
+                shell
+            }
+        };
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         // What else is in the environment of whoever runs the tests must not matter.
         command.env_remove("HULL_ADMIN").env_remove("HULL_TOKEN").current_dir(self.folder.path());
