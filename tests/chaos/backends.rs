@@ -2,6 +2,7 @@
 //! alone: the load, the invariants and most faults are the same for all of them.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use hull_tests::nats::NatsServer;
@@ -71,7 +72,7 @@ impl Servers {
         let bus = if pair.has_bus_server() {
             let server = NatsServer::start();
             let network = Network::to(server.port())?;
-            text.push_str(&format!("backend = \"nats\"\nurl = \"nats://{}\"\n", network.address()));
+            writeln!(text, "backend = \"nats\"\nurl = \"nats://{}\"", network.address())?;
             Some(BusServer { server, network })
         } else {
             None

@@ -46,7 +46,7 @@ impl Network {
                 if now(&seen) != Weather::Cut {
                     let seen = Arc::clone(&seen);
                     // An error is the end of a connection, as it is for those who use it.
-                    std::thread::spawn(move || connect(near, port, &seen));
+                    std::thread::spawn(move || connect(&near, port, &seen));
                 }
             }
         });
@@ -68,15 +68,15 @@ fn now(weather: &Mutex<Weather>) -> Weather {
     *weather.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connect(near: TcpStream, port: u16, weather: &Arc<Mutex<Weather>>) -> io::Result<()> {
+fn connect(near: &TcpStream, port: u16, weather: &Arc<Mutex<Weather>>) -> io::Result<()> {
     let far = TcpStream::connect(("127.0.0.1", port))?;
-    for end in [&near, &far] {
+    for end in [near, &far] {
         end.set_nodelay(true)?;
         end.set_read_timeout(Some(LOOK_EVERY))?;
     }
     let (back_from, back_to, seen) = (far.try_clone()?, near.try_clone()?, Arc::clone(weather));
     std::thread::spawn(move || carry(&back_from, &back_to, &seen));
-    carry(&near, &far, weather);
+    carry(near, &far, weather);
     Ok(())
 }
 
