@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     PauseProvider,
     /// Another host is started on the same state directory, which it has to refuse.
     SecondHost,
+    /// Another host is started elsewhere, with data of its own, which the bus has to refuse.
+    OtherHost,
     /// The line to the provider is cut for a while.
     CutLine,
     /// The provider is asked, and its answers are lost for a while.
@@ -50,7 +52,7 @@ pub(crate) struct Means {
     pub(crate) clock: bool,
 }
 
-const ALL: [Fault; 18] = [
+const ALL: [Fault; 19] = [
     Fault::KillHost,
     Fault::KillStartingHost,
     Fault::KillHostAndTear,
@@ -59,6 +61,7 @@ const ALL: [Fault; 18] = [
     Fault::KillProvider,
     Fault::PauseProvider,
     Fault::SecondHost,
+    Fault::OtherHost,
     Fault::CutLine,
     Fault::MuteLine,
     Fault::KillBus,
@@ -82,6 +85,7 @@ impl Fault {
             Self::KillBus | Self::PauseBus | Self::CutBus | Self::SilenceBus | Self::SlowBus | Self::BreakBus => {
                 pair.has_bus_server()
             }
+            Self::OtherHost => pair.has_bus_server() && pair.has_one_host(),
             Self::SecondHost => pair.has_one_host(),
             Self::StepClock => means.clock,
             Self::KillHost
@@ -107,7 +111,7 @@ impl Fault {
             Self::CutLine | Self::MuteLine | Self::CutBus => 6,
             Self::PauseHost | Self::PauseBus | Self::SilenceBus | Self::SlowBus | Self::BreakBus => 4,
             Self::FillDisk => 3,
-            Self::PauseProvider | Self::SecondHost => 2,
+            Self::PauseProvider | Self::SecondHost | Self::OtherHost => 2,
         }
     }
 
@@ -122,6 +126,7 @@ impl Fault {
             Self::KillProvider => "kill -9 of the provider",
             Self::PauseProvider => "SIGSTOP and SIGCONT of the provider",
             Self::SecondHost => "a second host on the same state directory",
+            Self::OtherHost => "a second host elsewhere, on the same nats-server",
             Self::CutLine => "line to the provider cut",
             Self::MuteLine => "answers of the provider lost",
             Self::KillBus => "kill -9 of nats-server",

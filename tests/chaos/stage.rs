@@ -181,6 +181,11 @@ impl<'a> Stage<'a> {
                 let second = self.shop.up_ends()?;
                 anyhow::ensure!(second.status == Some(1), "a second host: {:?} {}", second.status, second.said());
             }
+            Fault::OtherHost => {
+                let other = self.shop.up_elsewhere_ends()?;
+                let is_refused = other.status == Some(1) && other.said().contains("runs on another host");
+                anyhow::ensure!(is_refused, "a host elsewhere: {:?} {}", other.status, other.said());
+            }
             Fault::CutLine | Fault::MuteLine => {
                 self.line.set(if fault == Fault::CutLine { Line::Out } else { Line::Mute });
                 self.meanwhile()?;

@@ -168,6 +168,13 @@ impl App {
         run(self.up_command()?)
     }
 
+    /// The same on another state directory, as on another machine.
+    pub fn up_elsewhere_ends(&self) -> anyhow::Result<Ended> {
+        let elsewhere = self.folder().join("elsewhere");
+        cache::lend(&elsewhere)?;
+        run(self.up_command_in(&elsewhere)?)
+    }
+
     /// Any other command on this app's state directory.
     pub fn command(&self, words: &[&str]) -> anyhow::Result<Ended> {
         let mut command = self.program()?;
@@ -183,6 +190,10 @@ impl App {
     }
 
     fn up_command(&self) -> anyhow::Result<Command> {
+        self.up_command_in(&self.state_dir())
+    }
+
+    fn up_command_in(&self, state_dir: &Path) -> anyhow::Result<Command> {
         let mut command = self.program()?;
         command.arg("up").arg("-f").arg(&self.manifest).arg("--json");
         for (flag, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
@@ -190,7 +201,7 @@ impl App {
                 command.args([flag, value]);
             }
         }
-        command.arg("--state-dir").arg(self.state_dir()).args(&self.flags);
+        command.arg("--state-dir").arg(state_dir).args(&self.flags);
         Ok(command)
     }
 
