@@ -11,6 +11,8 @@ use crate::random::Random;
 
 /// How much of what stands at the end of a file may be repeated.
 const TAIL_BYTES: u64 = 4096;
+/// What a disk writes at once.
+const PAGE_BYTES: u64 = 4096;
 /// What every record of a bus file begins with.
 const RECORD_MAGIC: &[u8] = &[0xb5, b'H', b'R'];
 
@@ -41,6 +43,11 @@ pub(crate) fn tear(state_dir: &Path, app: &str, has_bus: bool, random: &mut Rand
 }
 
 fn tail(path: &Path, random: &mut Random) -> anyhow::Result<Vec<u8>> {
+    if random.percent(20) {
+        // Room that was taken for the rest of a page and never written.
+        let written = fs::metadata(path)?.len() % PAGE_BYTES;
+        return Ok(vec![0; (PAGE_BYTES - written) as usize]);
+    }
     if random.percent(40) {
         let count = random.between(1, 600);
         return Ok(random.bytes(count));
