@@ -70,7 +70,6 @@ impl Node {
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let deploying = Arc::clone(&self.deploying).lock_owned().await;
         self.check_stream(&app).await?;
-        self.claim(&app).await?;
         self.check_reservations(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
         let (table, gone) = {
@@ -84,7 +83,13 @@ impl Node {
             let gone: Vec<_> = before.into_iter().map(|served| served.id).filter(is_gone).collect();
             (table.map_err(|problem| failed(&app, vec![problem], Vec::new()))?, gone)
         };
-        migrate(&app, &prepared).await?;
+        self.claim(&app).await?;
+        if let Err(error) = migrate(&app, &prepared).await {
+            if !self.apps.read().await.contains_key(app.name.as_str()) {
+                self.bus().release(app.name.as_str()).await;
+            }
+            return Err(error);
+        }
         let deployed = Deployed {
             app: Arc::new(app),
             components: prepared.into_iter().map(|component| component.served).collect(),
