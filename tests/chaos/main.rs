@@ -8,7 +8,6 @@ mod birth;
 mod books;
 mod buyer;
 mod clerk;
-mod clock;
 mod disk;
 mod fault;
 mod journal;

@@ -12,13 +12,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hull_tests::app::App;
 use hull_tests::cache;
+use hull_tests::clock::Clock;
 use hull_tests::host::Host;
 use hull_tests::http::Client;
 use hull_tests::shop::provider_line::{Line, ProviderLine};
 use rustix::process::Signal;
 
 use crate::backends::Servers;
-use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::fault::{Fault, Means};
 use crate::market::{self, SHOP};
@@ -31,6 +31,8 @@ use crate::torn;
 const DRAIN: &str = "400ms";
 /// How long a host may take to end that was told to.
 const END_TIME: Duration = Duration::from_secs(20);
+/// How far the clock is from the right time at most.
+const OFF_SECONDS_MAX: u64 = 40;
 
 /// See the module. Processes end before their files go.
 pub(crate) struct Stage<'a> {
@@ -198,9 +200,15 @@ impl<'a> Stage<'a> {
             | Fault::SlowBus
             | Fault::BreakBus => self.strike_bus(fault)?,
             Fault::FillDisk => self.fill_disk()?,
-            Fault::StepClock => self.clock.as_ref().context("no clock to step")?.step(&mut self.random)?,
+            Fault::StepClock => self.step_clock()?,
         }
         self.start()
+    }
+
+    fn step_clock(&mut self) -> anyhow::Result<()> {
+        let sign = if self.random.percent(50) { 1 } else { -1 };
+        let seconds = sign * self.random.below(OFF_SECONDS_MAX).cast_signed();
+        self.clock.as_ref().context("no clock to step")?.step(seconds)
     }
 
     /// While something else is broken: wait, or have the host die as well.

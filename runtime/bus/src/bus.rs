@@ -9,6 +9,7 @@ use hull_manifest::{Start, SubjectPattern};
 
 use crate::delivery::Delivery;
 use crate::error::BusError;
+use crate::page::{Page, ReadFrom};
 use crate::request::Request;
 use crate::status::BusStatus;
 
@@ -43,6 +44,11 @@ pub trait Bus: Send + Sync + 'static {
     /// Forget a consumer and its place. Until then it keeps what it has not acknowledged in the stream, whether or
     /// not anybody has it open.
     async fn remove_consumer(&self, app: &str, component: &str, pattern: &SubjectPattern) -> Result<(), BusError>;
+
+    /// Read what the stream holds of these subjects, up to `max` events and [`crate::PAGE_EVENTS_MAX`], without a
+    /// consumer: for people who look. It does not wait for events to come, and may stop before `max` or at none at all;
+    /// go on at the page's `next`. Of an app without events there is nothing to read.
+    async fn read(&self, app: &str, pattern: &SubjectPattern, from: ReadFrom, max: usize) -> Result<Page, BusError>;
 
     /// Ask whoever answers the event's subject. Nothing is stored: the request is answered now or not at all.
     async fn request(&self, app: &str, event: &Event, timeout: Duration) -> Result<Reply, BusError>;

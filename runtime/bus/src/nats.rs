@@ -14,6 +14,7 @@ mod link;
 mod options;
 mod publish;
 mod pulls;
+mod reading;
 mod requests;
 mod responder;
 mod retention;
@@ -49,6 +50,7 @@ use self::tap::{Filling, OpenConsumer, Tap, Terms};
 use crate::bus::{Bus, Consumer, ConsumerSpec, Published, Responder};
 use crate::error::BusError;
 use crate::names::consumer_name;
+use crate::page::{Page, ReadFrom};
 use crate::status::BusStatus;
 
 /// How long the JetStream API may take to answer.
@@ -283,6 +285,10 @@ impl Bus for NatsBus {
 
     async fn remove_consumer(&self, app: &str, component: &str, pattern: &SubjectPattern) -> Result<(), BusError> {
         self.shared.remove(app, component, pattern).await
+    }
+
+    async fn read(&self, app: &str, pattern: &SubjectPattern, from: ReadFrom, max: usize) -> Result<Page, BusError> {
+        self.shared.read(app, pattern, from, max).await
     }
 
     async fn request(&self, app: &str, event: &Event, timeout: Duration) -> Result<Reply, BusError> {

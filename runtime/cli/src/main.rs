@@ -5,11 +5,13 @@ mod build;
 mod check;
 mod compile;
 mod dead_letters;
+mod events;
 mod failure;
 mod inspection;
 mod invoke;
 mod logs;
 mod manifest_files;
+mod ndjson;
 mod new;
 mod options;
 mod payload;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Logs(options) => admin::block_on(logs::run(&options)),
         Command::Invoke(options) => admin::block_on(invoke::run(&options)),
         Command::Publish(options) => admin::block_on(publish::run(&options)),
+        Command::Events(command) => admin::block_on(events::run(&command)),
         Command::DeadLetters(command) => admin::block_on(dead_letters::run(&command)),
         Command::CompileComponent(options) => return compile::run(&options),
     };

@@ -4,8 +4,8 @@
 mod client;
 
 pub(crate) use client::{
-    DeadLettersCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions, PublishOptions,
-    SelectOptions, ShowOptions, StatusOptions,
+    DeadLettersCommand, EventsCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions,
+    PublishOptions, SelectOptions, ShowOptions, StatusOptions, TailOptions,
 };
 
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Invoke(InvokeOptions),
     /// Publish an event
     Publish(PublishOptions),
+    /// Watch the events of the app
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// List, show, replay and purge events that were laid aside
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),

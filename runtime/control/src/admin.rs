@@ -10,6 +10,7 @@ mod invoke;
 mod logs;
 mod openapi;
 mod route;
+mod tail;
 mod token;
 
 pub use token::Token;

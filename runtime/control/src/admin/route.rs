@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 
 use super::answer::{Answer, Problem, json_ok, with_body};
 use super::token::Token;
-use super::{components, dead_letters, events, health, invoke, logs, openapi};
+use super::{components, dead_letters, events, health, invoke, logs, openapi, tail};
 use crate::node::Node;
 use crate::resources;
 
@@ -87,6 +87,7 @@ async fn v1(node: &Arc<Node>, segments: &[&str], asked: Asked) -> Answer {
         (&Method::GET, ["apps"]) => components::apps(node).await,
         (&Method::GET, ["components"]) => components::components(node).await,
         (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked).await,
+        (&Method::GET, ["apps", app, "events"]) => tail::tail(node, app, &asked).await,
         (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
         (&Method::GET, ["apps", app, "dead-letters"]) => dead_letters::list(node, app, &asked).await,
         (_, ["apps", app, "components", component, rest @ ..]) => {
