@@ -13,6 +13,7 @@ mod limits;
 mod long_statements;
 mod migrations;
 mod outbox;
+mod point_reads;
 mod quota;
 mod sabotage;
 mod schema;
