@@ -193,12 +193,9 @@ impl<'a> Stage<'a> {
                 self.meanwhile()?;
                 self.line.set(Line::Open);
             }
-            Fault::KillBus
-            | Fault::PauseBus
-            | Fault::CutBus
-            | Fault::SilenceBus
-            | Fault::SlowBus
-            | Fault::BreakBus => self.strike_bus(fault)?,
+            Fault::KillBus | Fault::PauseBus | Fault::CutBus | Fault::SilenceBus | Fault::SlowBus | Fault::BreakBus => {
+                self.strike_bus(fault)?
+            }
             Fault::FillDisk => self.fill_disk()?,
             Fault::StepClock => self.step_clock()?,
         }

@@ -65,7 +65,9 @@ fn up_nats_runs_the_shop_for_any_client_of_nats() -> anyhow::Result<()> {
 
     host.stop()?;
     let address = address.trim_start_matches("nats://").to_owned();
-    wait::until("nats-server to end with the shop", || Ok(std::net::TcpStream::connect(&address).is_err().then_some(())))
+    wait::until("nats-server to end with the shop", || {
+        Ok(std::net::TcpStream::connect(&address).is_err().then_some(()))
+    })
 }
 
 fn up_nats(state_dir: &std::path::Path) -> Command {

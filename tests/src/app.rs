@@ -39,6 +39,18 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// This, if it succeeded.
+    pub fn good(self) -> anyhow::Result<Self> {
+        anyhow::ensure!(self.status == Some(0), "{:?}: {}", self.status, self.said());
+        Ok(self)
+    }
+
+    /// Standard output as JSON, if it succeeded.
+    pub fn json(self) -> anyhow::Result<serde_json::Value> {
+        let ended = self.good()?;
+        serde_json::from_str(&ended.stdout).with_context(|| ended.said())
+    }
+
     /// Both outputs.
     pub fn said(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
@@ -49,7 +61,14 @@ impl App {
     /// The app of a manifest somewhere.
     pub fn of_file(manifest: &Path) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("hull-test-").context("no room for temporary files")?;
-        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new(), nats: None, deaf_to: None };
+        let app = Self {
+            folder,
+            manifest: manifest.to_owned(),
+            flags: Vec::new(),
+            variables: Vec::new(),
+            nats: None,
+            deaf_to: None,
+        };
         cache::lend(&app.state_dir())?;
         Ok(app)
     }
@@ -158,6 +177,24 @@ impl App {
         Ok(())
     }
 
+    /// Start a daemon on its state directory, and wait until it is ready. The app serves once it has been deployed.
+    pub fn host(&self) -> anyhow::Result<Host> {
+        self.host_with(&[])
+    }
+
+    /// The same with more flags.
+    pub fn host_with(&self, flags: &[&str]) -> anyhow::Result<Host> {
+        let mut command = self.running_command("host", &self.state_dir())?;
+        command.args(flags);
+        Host::start(command, &self.state_dir())
+    }
+
+    /// `hull deploy` of its manifest.
+    pub fn deploy(&self, words: &[&str]) -> anyhow::Result<Ended> {
+        let manifest = self.manifest.display().to_string();
+        self.command(&[&["deploy", "-f", &manifest], words].concat())
+    }
+
     /// Leave its files where they are, for somebody to look at.
     pub fn keep(self) -> PathBuf {
         self.folder.keep()
@@ -194,8 +231,14 @@ impl App {
     }
 
     fn up_command_in(&self, state_dir: &Path) -> anyhow::Result<Command> {
+        let mut command = self.running_command("up", state_dir)?;
+        command.arg("-f").arg(&self.manifest);
+        Ok(command)
+    }
+
+    fn running_command(&self, name: &str, state_dir: &Path) -> anyhow::Result<Command> {
         let mut command = self.program()?;
-        command.arg("up").arg("-f").arg(&self.manifest).arg("--json");
+        command.arg(name).arg("--json");
         for (flag, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
             if !self.flags.iter().any(|given| given == flag) {
                 command.args([flag, value]);

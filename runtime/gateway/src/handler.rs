@@ -138,6 +138,10 @@ async fn ask(
         Err(Unfit::TooLarge) => return failed(exchange, path.path(), ids, &too_large()),
         Err(Unfit::Unfinished(refusal)) => return unfinished(exchange, &parts, ids, refusal),
     };
+    let lineage = Lineage::root(target.id.clone());
+    if let Some(revision) = &target.revision {
+        lineage.frame().pin(revision);
+    }
     let invocation = Invocation {
         target: target.id.clone(),
         cause: Cause::Http,
@@ -145,7 +149,7 @@ async fn ask(
         request_id: ids.log.request_id.clone(),
         correlation_id: ids.log.correlation_id.clone(),
         trace: ids.log.trace,
-        lineage: Lineage::root(target.id.clone()),
+        lineage,
         hops: 0,
         slot: Slot::default(),
     };
