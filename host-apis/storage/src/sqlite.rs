@@ -29,7 +29,7 @@ use batch::Unit;
 pub(crate) use connection::Place;
 use control::Cancel;
 pub(crate) use events::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, Prune, RecordFailure, StateOf};
-use job::{Answer, JobOf};
+use job::JobOf;
 pub(crate) use keyvalue::{DeleteMany, Exists, Get, GetMany, Increment, ListKeys, SetMany, Swap};
 pub(crate) use migrate::{AppliedMigrations, Migrate, sha256_text};
 pub(crate) use outbox::{Next, NextDue, Publish, Remove};
@@ -155,13 +155,4 @@ impl Backend {
     fn lost(&self) -> StorageError {
         StorageError::Closed(self.shared.place.component.to_string())
     }
-}
-
-/// The answer of a unit's command, until the deadline.
-pub(crate) async fn answer_of<O: Operation>(
-    client: &UnitClient,
-    answer: Answer<O>,
-    deadline: Instant,
-) -> Result<O::Output, StorageError> {
-    until(Some(deadline), answer).await?.unwrap_or_else(|_| Err(client.reason()))
 }
