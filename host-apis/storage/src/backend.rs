@@ -10,6 +10,7 @@ use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
 use crate::operation::Operation;
 use crate::options::{Sabotage, StorageLimits};
+use crate::postgres::{self, OnPostgres};
 use crate::sqlite::{self, Mark};
 use crate::waiters::Waiters;
 
@@ -22,29 +23,34 @@ pub(crate) type End = oneshot::Receiver<Result<Finished, StorageError>>;
 #[derive(Clone)]
 pub(crate) enum Backend {
     Sqlite(sqlite::Backend),
+    Postgres(postgres::Backend),
 }
 
 /// The invocation's side of a unit of work. Dropping it rolls the unit back, and ends the statement that runs for it.
 pub(crate) enum Unit {
     Sqlite(sqlite::UnitClient),
+    Postgres(postgres::UnitClient),
 }
 
 impl Backend {
     pub(crate) fn component(&self) -> &ComponentId {
         match self {
             Self::Sqlite(backend) => &backend.place().component,
+            Self::Postgres(backend) => &backend.shared.component,
         }
     }
 
     pub(crate) fn sabotage(&self) -> Option<Sabotage> {
         match self {
             Self::Sqlite(backend) => backend.place().sabotage,
+            Self::Postgres(backend) => backend.shared.sabotage,
         }
     }
 
     pub(crate) fn waiters(&self) -> &Arc<Waiters> {
         match self {
             Self::Sqlite(backend) => &backend.shared.waiters,
+            Self::Postgres(backend) => &backend.shared.waiters,
         }
     }
 
@@ -52,36 +58,42 @@ impl Backend {
     pub(crate) fn outbox_changed(&self) -> &Notify {
         match self {
             Self::Sqlite(backend) => &backend.shared.outbox_changed,
+            Self::Postgres(backend) => &backend.shared.outbox_changed,
         }
     }
 
     pub(crate) fn limits(&self) -> Arc<StorageLimits> {
         match self {
             Self::Sqlite(backend) => backend.limits(),
+            Self::Postgres(backend) => Arc::clone(&backend.shared.limits.read()),
         }
     }
 
     pub(crate) fn set_limits(&self, limits: StorageLimits) {
         match self {
             Self::Sqlite(backend) => backend.set_limits(limits),
+            Self::Postgres(backend) => *backend.shared.limits.write() = Arc::new(limits),
         }
     }
 
     pub(crate) fn waiting(&self) -> usize {
         match self {
             Self::Sqlite(backend) => backend.waiting(),
+            Self::Postgres(backend) => backend.waiting(),
         }
     }
 
     pub(crate) fn commits(&self) -> u64 {
         match self {
             Self::Sqlite(backend) => backend.commits(),
+            Self::Postgres(backend) => backend.commits(),
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Sqlite(backend) => backend.is_open(),
+            Self::Postgres(backend) => backend.is_open(),
         }
     }
 
@@ -89,33 +101,37 @@ impl Backend {
     pub(crate) fn exists(&self) -> bool {
         match self {
             Self::Sqlite(backend) => backend.is_open() || backend.place().file.exists(),
+            // Nobody knows before it is asked.
+            Self::Postgres(_) => true,
         }
     }
 
     /// Run an operation by itself and commit it.
-    pub(crate) async fn write<O: Operation>(
+    pub(crate) async fn write<O: OnPostgres>(
         &self,
         operation: O,
         deadline: Option<Instant>,
     ) -> Result<O::Output, StorageError> {
         match self {
             Self::Sqlite(backend) => backend.write(operation, deadline).await,
+            Self::Postgres(backend) => backend.run(operation, deadline).await,
         }
     }
 
     /// Run an operation on what is committed; one that turns out to write is committed by itself.
-    pub(crate) async fn read<O: Operation>(
+    pub(crate) async fn read<O: OnPostgres>(
         &self,
         operation: O,
         deadline: Option<Instant>,
     ) -> Result<O::Output, StorageError> {
         match self {
             Self::Sqlite(backend) => backend.read(operation, deadline).await,
+            Self::Postgres(backend) => backend.run(operation, deadline).await,
         }
     }
 
     /// Begin a unit of work with its first operation.
-    pub(crate) fn begin<O: Operation>(
+    pub(crate) fn begin<O: OnPostgres>(
         &self,
         operation: O,
         deadline: Instant,
@@ -125,6 +141,10 @@ impl Backend {
                 let (unit, answer) = backend.begin(|unit| unit.run(operation, deadline))?;
                 Ok((Unit::Sqlite(unit), answer))
             }
+            Self::Postgres(backend) => {
+                let (unit, answer) = backend.begin(operation, deadline)?;
+                Ok((Unit::Postgres(unit), answer))
+            }
         }
     }
 
@@ -132,15 +152,17 @@ impl Backend {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(backend) => backend.close().await,
+            Self::Postgres(backend) => backend.close().await,
         }
     }
 }
 
 impl Unit {
     /// Run an operation inside the unit.
-    pub(crate) fn run<O: Operation>(&self, operation: O, deadline: Instant) -> Result<Answer<O>, StorageError> {
+    pub(crate) fn run<O: OnPostgres>(&self, operation: O, deadline: Instant) -> Result<Answer<O>, StorageError> {
         match self {
             Self::Sqlite(unit) => unit.run(operation, deadline),
+            Self::Postgres(unit) => unit.run(operation, deadline),
         }
     }
 
@@ -148,6 +170,7 @@ impl Unit {
     pub(crate) fn commit(&self, mark: Option<EventIdentity>) -> Result<End, StorageError> {
         match self {
             Self::Sqlite(unit) => unit.commit(mark.map(Mark)),
+            Self::Postgres(unit) => unit.commit(mark),
         }
     }
 
@@ -155,6 +178,7 @@ impl Unit {
     pub(crate) fn rollback(&self) -> Result<End, StorageError> {
         match self {
             Self::Sqlite(unit) => unit.rollback(),
+            Self::Postgres(unit) => unit.rollback(),
         }
     }
 
@@ -162,6 +186,7 @@ impl Unit {
     pub(crate) fn abandon(&self) {
         match self {
             Self::Sqlite(unit) => unit.abandon(),
+            Self::Postgres(unit) => unit.abandon(),
         }
     }
 
@@ -169,6 +194,7 @@ impl Unit {
     pub(crate) fn reason(&self) -> StorageError {
         match self {
             Self::Sqlite(unit) => unit.reason(),
+            Self::Postgres(unit) => unit.reason(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A component's private database: one per component, a cheap handle for everybody who works with it. Opening a
-//! handle does nothing; the file is made at the first use.
+//! handle does nothing; the file, or the schema on a server, is made at the first use.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::migrations::{Applied, Migration, to_run};
 use crate::options::{DatabaseOptions, StorageLimits};
 use crate::outbox::Outbox;
+use crate::postgres::{self, PostgresServer};
 use crate::session::{Session, SessionOptions};
 use crate::sqlite::{self, AppliedMigrations, Check, Measure, Measured, Migrate, Place};
 use crate::state_dir::ComponentDir;
@@ -48,10 +49,16 @@ impl Database {
         Self { backend: Backend::Sqlite(sqlite::Backend::new(place, limits)) }
     }
 
-    /// Where the file is, or will be.
-    pub fn file(&self) -> PathBuf {
+    /// A handle on a component's schema of a PostgreSQL database. There must be one per component and process.
+    pub fn on_postgres(server: &PostgresServer, options: DatabaseOptions) -> Self {
+        Self { backend: Backend::Postgres(postgres::Backend::new(server, options)) }
+    }
+
+    /// Where the file is, or will be; none on a server.
+    pub fn file(&self) -> Option<PathBuf> {
         match &self.backend {
-            Backend::Sqlite(backend) => backend.place().file.clone(),
+            Backend::Sqlite(backend) => Some(backend.place().file.clone()),
+            Backend::Postgres(_) => None,
         }
     }
 

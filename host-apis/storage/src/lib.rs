@@ -13,6 +13,7 @@ mod migrations;
 mod operation;
 mod options;
 mod outbox;
+mod postgres;
 mod session;
 mod sqlite;
 mod state_dir;
@@ -35,6 +36,7 @@ pub use options::{
     Sabotage, StatementMeter, StorageLimits,
 };
 pub use outbox::Outbox;
+pub use postgres::PostgresServer;
 pub use session::{Session, SessionOptions};
 pub use state_dir::{ComponentDir, StateDir, StateDirError};
 pub use value::{KeyPage, ResultSet, Swapped, Value};

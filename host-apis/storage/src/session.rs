@@ -11,7 +11,7 @@ use crate::backend::{Unit, answer_of};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished, OutgoingEvent};
-use crate::operation::Operation;
+use crate::postgres::OnPostgres;
 use crate::sqlite::{
     DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap,
 };
@@ -212,7 +212,7 @@ impl Session {
         }
     }
 
-    async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+    async fn read<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
         let deadline = self.inner.options.deadline;
         match self.inner.enter()? {
             Entry::Outside => self.inner.database.backend.read(operation, Some(deadline)).await,
@@ -221,7 +221,7 @@ impl Session {
         }
     }
 
-    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+    async fn write<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
         let deadline = self.inner.options.deadline;
         match self.inner.enter()? {
             Entry::Outside => self.inner.database.backend.write(operation, Some(deadline)).await,
@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// The first access of a unit begins it, with the operation as its first command.
-    async fn first<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+    async fn first<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
         let inner = &self.inner;
         let deadline = inner.options.deadline;
         inner.options.frame.set_unit_open(true);
@@ -257,7 +257,7 @@ impl Session {
         self.settle(result)
     }
 
-    async fn inside<O: Operation>(&self, unit: &Unit, operation: O) -> Result<O::Output, StorageError> {
+    async fn inside<O: OnPostgres>(&self, unit: &Unit, operation: O) -> Result<O::Output, StorageError> {
         let deadline = self.inner.options.deadline;
         let result = match unit.run(operation, deadline) {
             Ok(answer) => answer_of::<O>(unit, answer, deadline).await,

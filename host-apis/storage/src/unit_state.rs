@@ -75,11 +75,7 @@ impl Inner {
 
     /// Not bounded by the deadline: an error says that nothing happened, so the writer has to have spoken. It does so
     /// after one more unit at the most.
-    pub(crate) async fn end_of(
-        &self,
-        end: End,
-        unit: &Unit,
-    ) -> Result<Finished, StorageError> {
+    pub(crate) async fn end_of(&self, end: End, unit: &Unit) -> Result<Finished, StorageError> {
         end.await.unwrap_or_else(|_| Err(unit.reason()))
     }
 }

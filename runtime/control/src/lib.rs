@@ -14,6 +14,7 @@ mod prepare;
 mod public_routes;
 mod reserve;
 mod resources;
+mod stores;
 mod targets;
 mod unenforced;
 
@@ -24,4 +25,5 @@ pub use error::{ComponentProblem, DeployFailed};
 pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError, Preparing};
 pub use public_routes::{PublicRoute, public_routes};
+pub use stores::dialect;
 pub use unenforced::{Unenforced, unenforced};

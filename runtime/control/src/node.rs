@@ -13,7 +13,7 @@ use hull_events::Events;
 use hull_gateway::GatewayRoutes;
 use hull_invocation::ComponentId;
 use hull_manifest::Host;
-use hull_storage::{Database, Sabotage, StateDir, StateDirError};
+use hull_storage::{Database, Sabotage, StateDir, StateDirError, StorageError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
@@ -22,6 +22,7 @@ use crate::bus::Ownership;
 use crate::deploy::Deployed;
 use crate::reserve::Totals;
 use crate::resources::DatabaseWatch;
+use crate::stores::Stores;
 
 /// Instances of both engines at once, where `[host] memory` does not say otherwise.
 const INSTANCES_MAX: u32 = 512;
@@ -67,6 +68,9 @@ pub enum NodeError {
     /// The bus cannot be opened.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// A storage cannot be used.
+    #[error("[storage] of hull.toml: {0}")]
+    Storage(#[from] StorageError),
     /// The engine cannot be set up.
     #[error("the engine cannot be set up: {0}")]
     Engine(String),
@@ -87,6 +91,7 @@ pub struct Node {
     pub(crate) deploying: Arc<tokio::sync::Mutex<()>>,
     /// One handle per component for as long as the host runs.
     pub(crate) databases: Mutex<BTreeMap<ComponentId, (Database, Arc<DatabaseWatch>)>>,
+    pub(crate) stores: Stores,
     /// What reservations must fit into.
     pub(crate) totals: Totals,
     pub(crate) sabotage: Option<Sabotage>,
@@ -110,6 +115,7 @@ impl Node {
         let (_, cache_dir) = state_dir.folder("cache")?;
         let retain = host.bus.retain;
         let ownership = Ownership::of(&host, &state_dir)?;
+        let stores = Stores::of(&host)?;
         let bus = crate::bus::open(&host.bus, &state_dir).await?;
         let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
         let totals = Totals::of(host.limits.memory, threads);
@@ -139,6 +145,7 @@ impl Node {
             apps: RwLock::default(),
             deploying: Arc::default(),
             databases: Mutex::default(),
+            stores,
             totals,
             sabotage,
             preparing: watch::Sender::default(),

@@ -74,14 +74,15 @@ impl Node {
         let read = {
             let (component, base, target) = (component.clone(), base.to_owned(), files.clone());
             let state_dir = self.state_dir.path().to_owned();
+            let dialect = self.stores.dialect(&component);
             move || {
                 let places = FilePlaces { base: &base, state_dir: &state_dir, target: &target };
-                Ok((read_migrations(&component, &base)?, copy_files(&component, &places)?))
+                Ok((read_migrations(&component, &base, dialect)?, copy_files(&component, &places)?))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
-        let (database, watch) = self.database(&id, component, &directory);
+        let (database, watch) = self.database(app, &id, component, &directory);
         let account = self.run_queue.account(&share, component.hull.limits.cpu_rate.map(hull_manifest::Percent::get));
         let ways_out = WaysOut::of(self, &id, component);
         let parts = Parts {
@@ -104,6 +105,7 @@ impl Node {
 
     fn database(
         &self,
+        app: &App,
         id: &ComponentId,
         component: &Component,
         directory: &hull_storage::ComponentDir,
@@ -113,8 +115,9 @@ impl Node {
         let opened = databases.entry(id.clone()).or_insert_with(|| {
             let watch = Arc::default();
             let sabotage = self.sabotage;
-            let options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
-            (Database::new(directory, options), watch)
+            let mut options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
+            options.limits.connections_max = app.bulkhead_of(component).1.concurrency.get() as usize;
+            (self.stores.open(component, directory, options), watch)
         });
         opened.clone()
     }

@@ -13,6 +13,11 @@ mod limits;
 mod long_statements;
 mod migrations;
 mod outbox;
+// The harness of other tests does more with it.
+#[allow(dead_code)]
+mod postgres;
+mod postgres_guard;
+mod postgres_hosts;
 mod quota;
 mod sabotage;
 mod schema;
