@@ -124,13 +124,11 @@ impl Link {
 
     /// End a transaction or a part of it. Without an answer in time the connection is given up.
     pub(super) async fn end(&self, sql: &str) -> Result<(), Option<tokio_postgres::Error>> {
-        match tokio::time::timeout(END_TIME, self.client.batch_execute(sql)).await {
-            Ok(ended) => ended.map_err(Some),
-            Err(_) => {
-                self.break_off();
-                Err(None)
-            }
-        }
+        let Ok(ended) = tokio::time::timeout(END_TIME, self.client.batch_execute(sql)).await else {
+            self.break_off();
+            return Err(None);
+        };
+        ended.map_err(Some)
     }
 
     /// A compiled statement. A guest's names of parameters have no types, so that the server finds them.

@@ -162,7 +162,7 @@ impl UnitServer {
         };
         let (lease, opened) = match lease {
             Ok(both) => both,
-            Err(error) => return self.refuse(first, error),
+            Err(error) => return self.refuse(first, &error),
         };
         let Ok(link) = lease.link() else { return };
         let mut scope = Scope::new(&shared, &opened, link, true);
@@ -285,11 +285,11 @@ impl UnitServer {
         self.refuse_rest(&reason);
     }
 
-    fn refuse(mut self, first: Command, error: StorageError) {
+    fn refuse(mut self, first: Command, error: &StorageError) {
         let _ = self.ended.set(error.clone());
         self.commands.close();
-        answer(first, &error);
-        self.refuse_rest(&error);
+        answer(first, error);
+        self.refuse_rest(error);
     }
 
     fn refuse_rest(&mut self, reason: &StorageError) {

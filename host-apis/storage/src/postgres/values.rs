@@ -2,6 +2,8 @@
 //! that its own reading of dates, numbers and documents holds; only bytes go as they are. Results come in the server's
 //! binary forms.
 
+use std::fmt::Write as _;
+
 use bytes::BytesMut;
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type};
 use tokio_postgres::{Column, Row};
@@ -118,9 +120,12 @@ fn of_type(ty: &Type, bytes: &[u8]) -> Option<Value> {
         Type::JSONB => text(bytes.get(1..)?),
         Type::UUID => {
             let id: [u8; 16] = bytes.try_into().ok()?;
-            let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-            let parts = [hex.get(..8)?, hex.get(8..12)?, hex.get(12..16)?, hex.get(16..20)?, hex.get(20..)?];
-            Some(Value::Text(parts.join("-")))
+            let mut written = String::with_capacity(36);
+            for (at, byte) in id.iter().enumerate() {
+                let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+                write!(written, "{dash}{byte:02x}").ok()?;
+            }
+            Some(Value::Text(written))
         }
         Type::DATE => {
             let days = i32::from_be_bytes(bytes.try_into().ok()?);
@@ -156,14 +161,14 @@ fn numeric(bytes: &[u8]) -> Option<Value> {
     };
     let mut whole = String::new();
     for place in (0..=weight.max(0)).rev() {
-        whole += &format!("{:04}", group(place)?);
+        write!(whole, "{:04}", group(place)?).ok()?;
     }
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     let mut fraction = String::new();
     let mut place = -1;
     while fraction.len() < usize::from(scale.unsigned_abs()) {
-        fraction += &format!("{:04}", group(place)?);
+        write!(fraction, "{:04}", group(place)?).ok()?;
         place -= 1;
     }
     fraction.truncate(usize::from(scale.unsigned_abs()));

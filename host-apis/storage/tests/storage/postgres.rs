@@ -12,12 +12,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server starts, or recovers, within this.
-const START_TIME: Duration = Duration::from_secs(60);
+const START_TIME: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Ends the server when the process of the tests has ended, however it did; and takes its folder away.
-const WATCH: &str = "while kill -0 \"$1\" 2> /dev/null; do sleep 1; done; \
-    pid=$(head -n 1 \"$2/data/postmaster.pid\") && kill -QUIT \"$pid\"; sleep 1; rm -rf \"$2\"";
+const WATCH: &str = "(while kill -0 \"$1\" 2> /dev/null; do sleep 1; done; \
+    pid=$(head -n 1 \"$2/data/postmaster.pid\") && kill -QUIT \"$pid\"; sleep 1; rm -rf \"$2\") &";
 
 /// A running server, or one that was killed and may be started again on the same port with the same data.
 pub(crate) struct Server {
@@ -46,13 +46,13 @@ impl Server {
         let mut make = server.command("initdb");
         make.arg("-D").arg(server.directory.path().join("data")).args(["-U", "postgres", "-E", "UTF8", "--no-sync"]);
         make.args(["--locale=C", "-A", "scram-sha-256", "--pwfile"]).arg(password);
-        let made = make.stdout(Stdio::null()).output().expect("initdb starts: is PostgreSQL installed?");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let ended = make.stdout(Stdio::null()).output().expect("initdb starts: is PostgreSQL installed?");
+        assert!(ended.status.success(), "initdb: {}", String::from_utf8_lossy(&ended.stderr));
         server.restart();
         let mut watch = Command::new("sh");
         watch.args(["-c", WATCH, "sh", &std::process::id().to_string()]).arg(server.directory.path());
         watch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        watch.spawn().expect("sh starts");
+        assert!(watch.status().expect("sh starts").success());
         server.sql("postgres", "CREATE ROLE hull LOGIN CREATEROLE PASSWORD 'hull'");
         server
     }
@@ -124,6 +124,9 @@ impl Server {
                 }
                 std::thread::sleep(LOOK_EVERY);
             }
+            // It may have ended by itself.
+            let _ = child.kill();
+            child.wait().expect("ends");
             let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
             assert!(hull_clock::now() < until, "PostgreSQL does not start: {log}");
             std::thread::sleep(LOOK_EVERY);
