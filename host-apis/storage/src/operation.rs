@@ -34,10 +34,9 @@ pub(crate) trait Operation: Send + 'static {
         None
     }
 
-    /// Whether it may be tried on the thread that asks. Not if its text is a guest's: nothing can end a function that
-    /// takes long over one row, and that thread serves everybody.
-    fn may_glance(&self) -> bool {
-        true
+    /// Run it on the thread that asks, which serves everybody; nothing if it could be long.
+    fn glance(&self, scope: &Scope<'_>) -> Option<Result<Self::Output, StorageError>> {
+        Some(self.run(scope))
     }
 
     /// Run it on SQLite. It may be run again if the transaction is lost after it has answered.

@@ -12,6 +12,7 @@ mod job;
 mod keyvalue;
 mod migrate;
 mod outbox;
+mod point;
 mod readers;
 mod schema;
 mod scope;

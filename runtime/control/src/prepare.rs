@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use hull_dispatch::Share;
+use hull_dispatch::{CpuBounds, Share};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, DatabaseOptions, Migration};
@@ -83,7 +83,9 @@ impl Node {
         let read = tokio::task::spawn_blocking(read).await;
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(app, &id, component, &directory);
-        let account = self.run_queue.account(&share, component.hull.limits.cpu_rate.map(hull_manifest::Percent::get));
+        let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
+        let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
+        let account = self.run_queue.account(&share, bounds);
         let ways_out = WaysOut::of(self, &id, component);
         let parts = Parts {
             id: id.clone(),

@@ -34,13 +34,7 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
 /// One line per key, however many components have it.
 fn look_at_components(app: &App, found: &mut Unenforced) {
     type Is = fn(&ComponentSettings) -> bool;
-    let keys: [(&str, Is); 3] = [
-        ("reserve.cpu, beyond what the host checks when it is deployed,", |hull| {
-            hull.reserve.cpu != hull_manifest::Reserve::default().cpu
-        }),
-        ("calls", |hull| !hull.calls.is_empty()),
-        ("health", |hull| hull.health.is_some()),
-    ];
+    let keys: [(&str, Is); 2] = [("calls", |hull| !hull.calls.is_empty()), ("health", |hull| hull.health.is_some())];
     for (key, is_set) in keys {
         let with = app.components.iter().filter(|component| is_set(&component.hull));
         let names: Vec<_> = with.map(|component| component.name.as_str()).collect();

@@ -9,6 +9,7 @@
 //! | Is there room for these bytes below this account's ceiling and the host's total, what is set aside for others, and who is to be shed first? | [`ByteAccounts`] |
 //! | Whose guest runs next, by what each has used of the CPU for its weight? | [`FairQueue`], [`Share`] |
 //! | Until when is a component held that has used its `cpu-rate` up? | [`CpuRate`] |
+//! | How much of what a component uses is covered by its `reserve.cpu`? | [`CpuReserve`] |
 //!
 //! A bulkhead counts invocations on their way in, and says on leaving who is next. A quota is for everything that an
 //! invocation uses once it is inside. Those that wait do so in one kind of line: bounded in length and time, first come,
@@ -18,6 +19,7 @@
 mod bulkhead;
 mod byte_accounts;
 mod cpu_rate;
+mod cpu_reserve;
 mod fair_queue;
 mod quota;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod wait_queue;
 pub use bulkhead::{Arrival, Bulkhead, BulkheadLimits};
 pub use byte_accounts::{AccountId, AccountLimits, ByteAccounts, BytesRefused};
 pub use cpu_rate::CpuRate;
+pub use cpu_reserve::CpuReserve;
 pub use fair_queue::{FairQueue, Floor, Share};
 pub use quota::{Quota, QuotaBound, QuotaPolicy, Take};
 pub use token_bucket::TokenBucket;

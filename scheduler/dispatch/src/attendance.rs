@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::run_queue::Account;
+use crate::account::Account;
 
 /// A thread can be taken from its work at any moment: more than this is not the work's own time.
 const POLL_LONGEST: Duration = Duration::from_millis(1);
@@ -55,7 +55,7 @@ mod tests {
     use std::time::Duration;
 
     use super::Attendance;
-    use crate::{RunOrder, RunQueue, Share};
+    use crate::{CpuBounds, RunOrder, RunQueue, Share};
 
     fn spin(time: Duration) {
         let until = hull_clock::now() + time;
@@ -68,7 +68,7 @@ mod tests {
     async fn what_is_done_beside_guests_is_charged_to_the_share_and_to_nothing_else() {
         let queue = RunQueue::start(1, RunOrder::Fair, &tokio::runtime::Handle::current()).expect("threads");
         let share = Share::new(100);
-        let account = queue.account(&share, None);
+        let account = queue.account(&share, CpuBounds::default());
         let mut attendance = Attendance::default();
         attendance.charge(|| spin(Duration::from_micros(100)));
         assert_eq!(share.used().to_nanos(), 0, "nobody is attended yet");

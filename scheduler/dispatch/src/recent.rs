@@ -59,6 +59,15 @@ pub(crate) enum Place {
     Queue,
 }
 
+/// A slice that is over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slice {
+    pub(crate) cpu: Duration,
+    /// What of it is not covered by a reserve.
+    pub(crate) charged: Duration,
+    pub(crate) place: Place,
+}
+
 /// When a share has run; kept beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen(Arc<AtomicU64>);
@@ -100,13 +109,13 @@ impl Recent {
     }
 
     /// A slice is over, now, in nanoseconds since the queue began.
-    pub(crate) fn on_slice(&self, now: u64, share: &Share, seen: &Seen, cpu: Duration, place: Place) {
-        if place == Place::Queue {
-            self.queued.fetch_add(nanos(cpu), Ordering::Relaxed);
+    pub(crate) fn on_slice(&self, now: u64, share: &Share, seen: &Seen, slice: Slice) {
+        if slice.place == Place::Queue {
+            self.queued.fetch_add(nanos(slice.cpu), Ordering::Relaxed);
         }
         let was_active = seen.0.swap(now, Ordering::Relaxed) >= since(now);
         let floor = if was_active { &self.lift } else { &self.start };
-        share.charge(Floor::from_nanos(floor.load(Ordering::Relaxed)), cpu);
+        share.charge(Floor::from_nanos(floor.load(Ordering::Relaxed)), slice.charged);
         let began = self.window_began.load(Ordering::Relaxed);
         let passed = now.saturating_sub(began);
         if passed >= nanos(WINDOW)
@@ -122,7 +131,8 @@ impl Recent {
     }
 
     fn look(&self, now: u64, passed: u64) {
-        let mut state = self.state.lock();
+        // Held by a thread that gives way to others, it could keep this one for long; and then somebody is looking.
+        let Some(mut state) = self.state.try_lock() else { return };
         let busy = (self.busy)() + Duration::from_nanos(self.queued.load(Ordering::Relaxed));
         let percent = nanos(busy.saturating_sub(state.busy)) as f64 * 100.0 / (passed as f64 * self.threads);
         state.busy = busy;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hull_admission::Share;
 
-use super::{Place, Recent, Seen};
+use super::{Place, Recent, Seen, Slice};
 
 /// Threads that are busy for as long as the test says.
 struct Served {
@@ -42,7 +42,8 @@ impl Served {
     }
 
     fn used(&self, one: &One, used_us: u64, place: Place) {
-        self.recent.on_slice(self.now_us * 1000, &one.share, &one.seen, Duration::from_micros(used_us), place);
+        let cpu = Duration::from_micros(used_us);
+        self.recent.on_slice(self.now_us * 1000, &one.share, &one.seen, Slice { cpu, charged: cpu, place });
     }
 
     fn is_over(&self, one: &One) -> bool {

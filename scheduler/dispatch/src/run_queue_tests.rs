@@ -10,7 +10,8 @@ use hull_admission::Share;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::{RunOrder, RunQueue, SLICE_LONG};
+use super::{RunOrder, RunQueue};
+use crate::account::{CpuBounds, SLICE_LONG};
 
 fn queue(threads: usize) -> RunQueue {
     RunQueue::start(threads, RunOrder::Fair, &Handle::current()).expect("threads")
@@ -40,7 +41,7 @@ fn spin(stop: &Arc<AtomicBool>, slices: &Arc<AtomicU32>) -> impl Future<Output =
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cpu_goes_by_weight_and_is_charged() {
     let queue = queue(1);
-    let accounts = [300, 100].map(|weight| queue.account(&Share::new(weight), None));
+    let accounts = [300, 100].map(|weight| queue.account(&Share::new(weight), CpuBounds::default()));
     let stop = Arc::new(AtomicBool::new(false));
     let slices = [Arc::default(), Arc::default()];
     // Many guests of the light share get no more than few would.
@@ -61,9 +62,31 @@ async fn cpu_goes_by_weight_and_is_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_reserved_is_not_a_part_of_the_share() {
+    let queue = queue(1);
+    let bounds = [50, 0].map(|reserve| CpuBounds { rate: None, reserve });
+    let accounts = bounds.map(|bounds| queue.account(&Share::new(100), bounds));
+    let stop = Arc::new(AtomicBool::new(false));
+    let slices = [Arc::default(), Arc::default()];
+    let guests = [0, 1].map(|which| accounts[which].run(spin(&stop, &slices[which])));
+    let used = || accounts.each_ref().map(|account| account.used().as_secs_f64());
+    while used().iter().sum::<f64>() < 0.8 {
+        tokio::task::yield_now().await;
+    }
+    let [reserved, plain] = used();
+    stop.store(true, Ordering::Relaxed);
+    for guest in guests {
+        assert!(guest.await.is_some());
+    }
+    // Half of the thread is its own and half of the rest its share: three to one, and more where the thread has not a
+    // whole core.
+    assert!(reserved / plain > 2.0, "{reserved} to {plain}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_not_quick_loses_the_privilege() {
     let queue = queue(1);
-    let account = queue.account(&Share::new(100), None);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
     let began = hull_clock::now();
     assert!(account.may_run_in_place(began), "nothing is known against it");
     account.run(async { burn(SLICE_LONG * 2) }).await.expect("it ends");
@@ -80,7 +103,7 @@ async fn who_is_not_quick_loses_the_privilege() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cap_delays_and_does_not_end() {
     let queue = queue(1);
-    let account = queue.account(&Share::new(100), Some(1));
+    let account = queue.account(&Share::new(100), CpuBounds { rate: Some(1), reserve: 0 });
     account.charge_in_place(hull_clock::now(), Duration::from_millis(11));
     let now = hull_clock::now();
     assert!(!account.may_run_in_place(now));
@@ -100,7 +123,7 @@ impl Drop for Dropped {
 #[tokio::test]
 async fn a_guest_that_nobody_waits_for_is_dropped() {
     let queue = queue(1);
-    let account = queue.account(&Share::new(100), None);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
     let (sender, dropped) = oneshot::channel();
     let (started_sender, started) = oneshot::channel();
     let guest = Dropped(Some(sender));
@@ -117,7 +140,7 @@ async fn a_guest_that_nobody_waits_for_is_dropped() {
 #[tokio::test]
 async fn a_panic_is_its_waiters_and_the_thread_goes_on() {
     let queue = queue(1);
-    let account = queue.account(&Share::new(100), None);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
     let guest = account.run(async { panic!("a guest's own") });
     assert!(tokio::spawn(async move { guest.await.map(|()| ()) }).await.is_err_and(|error| error.is_panic()));
     assert_eq!(account.run(async { 7 }).await, Some(7));
@@ -126,7 +149,7 @@ async fn a_panic_is_its_waiters_and_the_thread_goes_on() {
 #[tokio::test]
 async fn what_is_left_ends_with_the_queue() {
     let queue = queue(2);
-    let account = queue.account(&Share::new(100), None);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
     let stop = Arc::new(AtomicBool::new(false));
     let spinning = account.run(spin(&stop, &Arc::default()));
     drop(queue);
@@ -137,7 +160,7 @@ async fn what_is_left_ends_with_the_queue() {
 #[tokio::test]
 async fn guests_find_the_runtime() {
     let queue = queue(1);
-    let account = queue.account(&Share::new(100), None);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
     let slept = account.run(async {
         tokio::time::sleep(Duration::from_millis(1)).await;
         tokio::spawn(async { 7 }).await.ok()

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::run_queue::{Account, Job, RunOrder, Work};
+use crate::account::Account;
+use crate::run_queue::{Job, RunOrder, Work};
 
 /// How much CPU time a turn has.
 const SLICE: Duration = Duration::from_millis(1);
@@ -140,7 +141,8 @@ mod tests {
     use hull_admission::Share;
 
     use super::Stint;
-    use crate::run_queue::{Account, RunOrder, RunQueue};
+    use crate::account::{Account, CpuBounds};
+    use crate::run_queue::{RunOrder, RunQueue};
 
     fn burn(cpu: Duration) {
         let until = hull_clock::thread_cpu() + cpu;
@@ -157,7 +159,7 @@ mod tests {
 
     /// A guest that keeps the queue's only thread until it is told to end.
     fn occupied(queue: &RunQueue) -> (mpsc::Sender<()>, Arc<Account>) {
-        let account = queue.account(&Share::new(100), None);
+        let account = queue.account(&Share::new(100), CpuBounds::default());
         let (end, ended) = mpsc::channel();
         let (began, begun) = mpsc::channel();
         let guest = account.run(async move {
@@ -173,7 +175,7 @@ mod tests {
     fn the_first_slice_is_free_and_the_next_waits_for_its_turn() {
         let (_runtime, queue) = queue(RunOrder::Fair);
         let (end, _busy) = occupied(&queue);
-        let account = queue.account(&Share::new(100), None);
+        let account = queue.account(&Share::new(100), CpuBounds::default());
         let mut stint = account.stint();
         burn(Duration::from_micros(100));
         stint.step();
@@ -201,7 +203,7 @@ mod tests {
     fn a_turn_that_nobody_wants_any_more_holds_nobody() {
         let (runtime, queue) = queue(RunOrder::Fair);
         let (end, busy) = occupied(&queue);
-        let account = queue.account(&Share::new(100), None);
+        let account = queue.account(&Share::new(100), CpuBounds::default());
         let mut stint = account.stint();
         burn(Duration::from_millis(2));
         stint.step();
@@ -214,7 +216,7 @@ mod tests {
     fn a_queue_that_stops_lets_go() {
         let (_runtime, queue) = queue(RunOrder::Fair);
         let (end, _busy) = occupied(&queue);
-        let account = queue.account(&Share::new(100), None);
+        let account = queue.account(&Share::new(100), CpuBounds::default());
         let mut stint = account.stint();
         burn(Duration::from_millis(2));
         stint.step();
@@ -233,7 +235,7 @@ mod tests {
     fn without_fairness_nobody_waits() {
         let (_runtime, queue) = queue(RunOrder::Unfair);
         let (_end, _busy) = occupied(&queue);
-        let account = queue.account(&Share::new(100), None);
+        let account = queue.account(&Share::new(100), CpuBounds::default());
         let mut stint = account.stint();
         burn(Duration::from_millis(2));
         stint.step();

@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
     /// Which.
     pub(crate) attacks: Vec<Attack>,
-    /// Only this table, if it is named: `hull`, `hull --unfair-cpu` or `native`.
+    /// Only this table, if it is named: `hull`, `default`, `unfair` or `native`.
     pub(crate) only: String,
 }
 
@@ -45,7 +45,21 @@ const SETTLE_MAX: Duration = Duration::from_secs(10);
 const SETTLE_LOOK: Duration = Duration::from_millis(200);
 /// An attack begins with the victim's first counted request and outlasts the last one.
 const OUTLAST: Duration = Duration::from_millis(300);
-const UNFAIR: &[&str] = &["--unfair-cpu"];
+/// What the victim has of the CPU for itself: half of two cores, in percent of one.
+const RESERVE: &str = "100%";
+
+/// How the host is run that is attacked.
+struct Subject {
+    name: &'static str,
+    reserve: &'static str,
+    flags: &'static [&'static str],
+}
+
+const HULL: Subject = Subject { name: "hull", reserve: RESERVE, flags: &[] };
+const DEFAULT: Subject = Subject { name: "default", reserve: stage::NO_RESERVE, flags: &[] };
+const UNFAIR: Subject = Subject { name: "unfair", reserve: stage::NO_RESERVE, flags: &["--unfair-cpu"] };
+/// The host that is attacked beside a native victim.
+const NATIVE: Subject = Subject { name: "native", ..HULL };
 
 /// One attack on one host.
 pub(crate) struct Attacked {
@@ -81,27 +95,32 @@ struct Bench<'a> {
 /// Measure and print.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stage = Stage::prepare()?;
-    let host = stage.host(&[])?;
+    let host = stage.host(HULL.reserve, HULL.flags)?;
     let carried = capacity(&host)?;
     let bench = Bench { options, stage, per_second: carried * SHARE };
     let alone = bench.alone(host.process.address, &host, options.seconds)?;
     drop(host);
     let attacks = || options.attacks.iter().copied();
-    let fair = bench.rows("hull", attacks(), |attack| bench.on_hull(attack, &[]));
-    let about_cpu = attacks().filter(|attack| attack.is_about_cpu());
-    let unfair = bench.rows("hull --unfair-cpu", about_cpu, |attack| bench.on_hull(attack, UNFAIR));
-    let native = bench.rows("native", attacks(), |attack| bench.on_native(attack));
+    let hull = bench.rows(&HULL, attacks());
+    let about_cpu = || attacks().filter(|attack| attack.is_about_cpu());
+    let default = bench.rows(&DEFAULT, about_cpu());
+    let unfair = bench.rows(&UNFAIR, about_cpu());
+    let native = bench.rows(&NATIVE, attacks());
 
     println!("\n{}", machine::describe());
     println!("{}", neighbour_table::setting(carried, bench.per_second, options.seconds));
-    println!("{}", neighbour_table::hull(Some(&alone), &fair));
+    println!("the victim has `reserve = {{ cpu = \"{RESERVE}\" }}`:\n\n{}", neighbour_table::hull(Some(&alone), &hull));
+    if !default.is_empty() {
+        println!("nothing is reserved:\n\n{}", neighbour_table::hull(None, &default));
+    }
     if !unfair.is_empty() {
         println!("without the fair run queue (`hull up --unfair-cpu`):\n\n{}", neighbour_table::hull(None, &unfair));
     }
     if !native.is_empty() {
         println!("a native victim in a process of its own:\n\n{}", neighbour_table::native(&native));
     }
-    let failed = [&fair, &unfair, &native].into_iter().flatten().filter(|row| row.outcome.is_err()).count();
+    let all = [&hull, &default, &unfair, &native];
+    let failed = all.into_iter().flatten().filter(|row| row.outcome.is_err()).count();
     anyhow::ensure!(failed == 0, "{failed} attacks could not be measured");
     Ok(())
 }
@@ -120,16 +139,11 @@ fn capacity(host: &Host) -> anyhow::Result<f64> {
 }
 
 impl Bench<'_> {
-    fn rows(
-        &self,
-        subject: &str,
-        attacks: impl Iterator<Item = Attack>,
-        measure: impl Fn(Attack) -> anyhow::Result<Attacked>,
-    ) -> Vec<Row> {
-        let attacks = attacks.filter(|_| self.options.only.is_empty() || self.options.only == subject);
+    fn rows(&self, subject: &Subject, attacks: impl Iterator<Item = Attack>) -> Vec<Row> {
+        let attacks = attacks.filter(|_| self.options.only.is_empty() || self.options.only == subject.name);
         let row = |attack: Attack| {
-            eprintln!("{subject}: {}, {} s", attack.name(), self.options.seconds);
-            let outcome = measure(attack).map_err(|error| format!("{error:#}"));
+            eprintln!("{}: {}, {} s", subject.name, attack.name(), self.options.seconds);
+            let outcome = self.beside(attack, subject).map_err(|error| format!("{error:#}"));
             if let Err(why) = &outcome {
                 eprintln!("  failed: {why}");
             }
@@ -138,15 +152,12 @@ impl Bench<'_> {
         attacks.map(row).collect()
     }
 
-    /// The victim is in the host that is attacked.
-    fn on_hull(&self, attack: Attack, flags: &[&str]) -> anyhow::Result<Attacked> {
-        let host = self.stage.host(flags)?;
-        self.measure(attack, &host, host.process.address)
-    }
-
-    /// The victim is a native server beside the host that is attacked.
-    fn on_native(&self, attack: Attack) -> anyhow::Result<Attacked> {
-        let host = self.stage.host(&[])?;
+    /// The victim is in the host that is attacked, or a native server beside it.
+    fn beside(&self, attack: Attack, subject: &Subject) -> anyhow::Result<Attacked> {
+        let host = self.stage.host(subject.reserve, subject.flags)?;
+        if subject.name != NATIVE.name {
+            return self.measure(attack, &host, host.process.address);
+        }
         let native = self.stage.native(&host.product)?;
         self.measure(attack, &host, native.address)
     }

@@ -6,7 +6,7 @@ use crate::{http, neighbour, overload};
 /// For those who mistyped.
 pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
-       hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull]
+       hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
        hull-bench overload [--seconds N]
 
 attacks: spin, memory, flood, downstream, storm, logs, storage, panics, deploys";

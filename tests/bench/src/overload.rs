@@ -11,7 +11,7 @@ use crate::clients::{Pace, Plan};
 use crate::connection::{Request, request};
 use crate::load::Load;
 use crate::process::Process;
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 use crate::table::{milliseconds, thousands};
 use crate::tally::Tally;
 use crate::{attacks, machine};
@@ -46,7 +46,7 @@ const GOODPUT_MIN: f64 = 0.90;
 /// Measure and print.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stage = Stage::prepare()?;
-    let host = stage.host(&[])?;
+    let host = stage.host(stage::NO_RESERVE, &[])?;
     let work = request("POST", "/worker/run", &attacks::work());
     let measured = Duration::from_secs(options.seconds);
 

@@ -21,6 +21,10 @@ pub(crate) const CONNECTIONS: usize = 16;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Connections are opened and code is warm before anything counts.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// What stands in the manifest for the victim's reserve.
+const RESERVE: &str = "RESERVE";
+/// Nothing is reserved, as for every component that does not ask for it.
+pub(crate) const NO_RESERVE: &str = "0%";
 /// Where the shop's migrations are, below the project's root.
 const MIGRATIONS: &str = "components/products/migrations";
 
@@ -65,15 +69,16 @@ impl Stage {
         tempfile::tempdir_in(self.work.path()).context("cannot make a folder for a host")
     }
 
-    /// A host with one product. What an earlier one has compiled is lent to it.
-    pub(crate) fn host(&self, flags: &[&str]) -> anyhow::Result<Host> {
+    /// A host with one product, whose component has this reserved of the CPU. What an earlier one has compiled is lent to
+    /// it.
+    pub(crate) fn host(&self, reserve: &str, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = self.folder()?;
         let migrations = folder.path().join("migrations");
         copy_all(Path::new(MIGRATIONS), &migrations)?;
         let (code, own_code) = (self.work.path().join("code"), folder.path().join("state/cache"));
         fs::create_dir_all(&code)?;
         copy_all(&code, &own_code)?;
-        let process = app::up_with(&self.hull(), folder.path(), &self.manifest, flags)?;
+        let process = app::up_with(&self.hull(), folder.path(), &self.manifest.replace(RESERVE, reserve), flags)?;
         copy_all(&own_code, &code)?;
         let entry = r#"{"name":"Lantern","description":"It burns all night.","category":"light","priceCents":4200}"#;
         let product = exchange::create(process.address, "/api/products", entry)?;
@@ -126,6 +131,7 @@ source = "{products}"
 sqlite_databases = ["default"]
 [component.products.tool.hull]
 migrations = "migrations"
+reserve = {{ cpu = "{RESERVE}" }}
 
 [[trigger.http]]
 route = "/attacker/..."

@@ -17,6 +17,7 @@ use super::control::{Control, STEPS_BETWEEN_CHECKS};
 use super::failure;
 use super::functions::replace_costly;
 use super::guard::Guard;
+use super::point::PointReads;
 use super::{PAGE_BYTES, schema};
 use crate::error::StorageError;
 use crate::migrations::MIGRATION_BYTES_MAX;
@@ -67,6 +68,7 @@ pub(crate) struct Connection {
     pub(super) guard: Arc<Guard>,
     pub(super) control: Arc<Control>,
     pub(super) place: Arc<Place>,
+    pub(super) points: PointReads,
 }
 
 impl Connection {
@@ -144,7 +146,7 @@ impl Connection {
             .and_then(|()| raw.authorizer(Some(authorize)))
             .and_then(|()| raw.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || stopping.must_stop())))
             .map_err(|error| failure::of_host(&error, place))?;
-        Ok(Self { raw, guard, control, place: Arc::clone(place) })
+        Ok(Self { raw, guard, control, place: Arc::clone(place), points: PointReads::default() })
     }
 }
 

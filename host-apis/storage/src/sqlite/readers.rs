@@ -11,10 +11,12 @@ use tokio::sync::Semaphore;
 use super::connection::Connection;
 use super::control::{Allowance, Cancel};
 use super::glance::{GLANCE, Quickness};
+use super::point;
 use super::scope::Scope;
 use super::writer::Shared;
 use crate::error::StorageError;
 use crate::operation::Operation;
+use crate::options::StorageLimits;
 
 /// The connections that nobody uses at the moment.
 pub(super) struct Readers {
@@ -62,7 +64,9 @@ impl Readers {
 impl Shared {
     /// Take a connection back. After the writer has closed the file, one that is kept would keep it open for nobody.
     fn rest<T>(&self, connection: Connection, result: &Result<T, StorageError>) {
-        let damaged = matches!(result, Err(StorageError::Corrupt { .. } | StorageError::Other(_)));
+        // One that is still in a transaction would see for ever what was there when that began.
+        let damaged = matches!(result, Err(StorageError::Corrupt { .. } | StorageError::Other(_)))
+            || !connection.raw.is_autocommit();
         let mut idle = self.readers.idle.lock();
         if self.open.load(Ordering::Acquire) && !damaged {
             idle.connections.push(connection);
@@ -128,15 +132,20 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let now = hull_clock::now();
     let may_run_here = || shared.place.meter.as_ref().is_none_or(|meter| meter.may_glance());
     let has_time = deadline.is_some_and(|deadline| now + GLANCE < deadline);
-    if !operation.may_glance() || !has_time || !readers.quickness.may_glance(now) || !may_run_here() {
+    if !has_time || !readers.quickness.may_glance(now) || !may_run_here() {
         return Glanced::NotSeen(operation);
     }
     let Ok(_permit) = Arc::clone(&readers.permits).try_acquire_owned() else { return Glanced::NotSeen(operation) };
     let Some(connection) = readers.take() else { return Glanced::NotSeen(operation) };
-    let limits = Arc::clone(&shared.limits.read());
+    let mut limits = StorageLimits::clone(&shared.limits.read());
+    limits.value_bytes_max = limits.value_bytes_max.min(point::VALUE_BYTES_MAX);
     let scope = Scope::new(&connection, &limits, &shared.waiters, true);
-    let result = scope.allowed(Allowance::glance(now, GLANCE), || operation.run(&scope));
+    let result = scope.allowed(Allowance::glance(now, GLANCE), || operation.glance(&scope));
     let writes = scope.wants_writer.get();
+    let Some(result) = result else {
+        shared.rest(connection, &Ok(()));
+        return Glanced::NotSeen(operation);
+    };
     shared.rest(connection, &result);
     let is_timeout = matches!(result, Err(StorageError::Timeout(_)));
     // Threads are taken from their work now and then: a little longer is nobody's fault if it came to its end.

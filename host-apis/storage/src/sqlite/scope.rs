@@ -208,6 +208,6 @@ const HOST_ROW_BYTES_MAX: usize = 64 << 20;
 
 /// Whether a guest's statement may use the cache of compiled statements: not if it could be the text of one of the
 /// host's, which is compiled with other rights.
-fn may_share_cache(sql: &str) -> bool {
+pub(super) fn may_share_cache(sql: &str) -> bool {
     !sql.as_bytes().windows(4).any(|window| window.eq_ignore_ascii_case(b"hull"))
 }

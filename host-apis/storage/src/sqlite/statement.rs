@@ -5,6 +5,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Batch, Statement};
 
 use super::guard::Author;
+use super::point;
 use super::schema::check_schema;
 use super::scope::Scope;
 use crate::error::StorageError;
@@ -32,11 +33,26 @@ impl Operation for Query {
         if begins_with(&self.sql, &["select", "values", "explain"]) { Growth::None } else { Growth::Guest }
     }
 
-    fn may_glance(&self) -> bool {
-        false
+    fn glance(&self, scope: &Scope<'_>) -> Option<Result<ResultSet, StorageError>> {
+        let points = &scope.connection.points;
+        if !points.seems(&self.sql) || self.parameters.iter().any(|value| value.size() > point::VALUE_BYTES_MAX) {
+            return None;
+        }
+        // If anything is wrong, or too large, it is told when it runs elsewhere.
+        points.run(scope, &self.sql, || self.ask(scope)).filter(Result::is_ok)
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
+        let result = self.ask(scope)?;
+        if scope.read_only && !scope.wants_writer.get() {
+            scope.connection.points.learn(scope, &self.sql);
+        }
+        Ok(result)
+    }
+}
+
+impl Query {
+    fn ask(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
         check_text(&self.sql)?;
         scope
             .guest(&self.sql, |statement| {

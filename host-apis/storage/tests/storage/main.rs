@@ -13,6 +13,7 @@ mod limits;
 mod long_statements;
 mod migrations;
 mod outbox;
+mod point_reads;
 // The harness of other tests does more with it.
 #[allow(dead_code)]
 mod postgres;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full};
-use hull_dispatch::{Account, Body, BodyError, Invoke, RunOrder, RunQueue, Share};
+use hull_dispatch::{Account, Body, BodyError, CpuBounds, Invoke, RunOrder, RunQueue, Share};
 use hull_gateway::{ComponentTarget, Drained, Gateway, GatewayConfig, GatewayRoutes, RouteTable, StaticAnswer, Target};
 use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation};
 use hull_telemetry::{Logs, Metrics};
@@ -244,7 +244,7 @@ impl Running {
             stopped.await.expect("the test says when");
         }));
         let queue = RunQueue::start(1, RunOrder::Fair, &Handle::current()).expect("a thread");
-        let account = queue.account(&Share::new(100), None);
+        let account = queue.account(&Share::new(100), CpuBounds::default());
         let running = Self { address, fake, metrics, logs, routes, time, account, stop: Some(stop), ended };
         running.set_routes(&["/..."]);
         running

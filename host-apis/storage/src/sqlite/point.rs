@@ -1,0 +1,203 @@
+//! Which of a guest's statements are point reads: SQLite's machine runs no instruction of theirs twice, and none that
+//! can be long. Such a read is over sooner than another thread could be told of it, so it runs on the thread that asks,
+//! which serves everybody. Every other statement could hold that thread: nothing ends an instruction half-way.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::guard::Author;
+use super::scope::{Scope, may_share_cache};
+use crate::error::StorageError;
+
+/// The largest value that such a read is given, or gives, in bytes.
+pub(super) const VALUE_BYTES_MAX: usize = 16 * 1024;
+/// The longest program.
+const INSTRUCTIONS_MAX: usize = 256;
+/// Who takes longer to compile is not worth it: what is forgotten has to be compiled again.
+const COMPILED_WITHIN: Duration = Duration::from_micros(500);
+/// How many statements are known; then all are forgotten.
+const KNOWN_MAX: usize = 64;
+
+/// Instructions that cost little, whatever they are given, and go on to the next one.
+const STRAIGHT: [&str; 24] = [
+    "Affinity",
+    "Blob",
+    "Close",
+    "Column",
+    "Copy",
+    "DeferredSeek",
+    "Explain",
+    "Halt",
+    "IdxRowid",
+    "Int64",
+    "Integer",
+    "Move",
+    "Noop",
+    "Null",
+    "OpenRead",
+    "Real",
+    "RealAffinity",
+    "ResultRow",
+    "Rowid",
+    "SCopy",
+    "String",
+    "String8",
+    "Transaction",
+    "Variable",
+];
+/// The same, but the next one may be their second operand.
+const JUMPS: [&str; 26] = [
+    "DecrJumpZero",
+    "Eq",
+    "Found",
+    "Ge",
+    "Goto",
+    "Gt",
+    "IdxGE",
+    "IdxGT",
+    "IdxLE",
+    "IdxLT",
+    "If",
+    "IfNot",
+    "IfPos",
+    "Init",
+    "IsNull",
+    "Le",
+    "Lt",
+    "MustBeInt",
+    "Ne",
+    "NotExists",
+    "NotFound",
+    "NotNull",
+    "SeekGE",
+    "SeekGT",
+    "SeekLE",
+    "SeekRowid",
+];
+
+/// What a connection has found out about statements: each by its text, with the schema that it was compiled for.
+#[derive(Default)]
+pub(super) struct PointReads(RefCell<HashMap<Box<str>, Known>>);
+
+#[derive(Clone, Copy)]
+struct Known {
+    schema: i64,
+    is_point: bool,
+}
+
+impl PointReads {
+    /// Whether it was one when it was last looked at.
+    pub(super) fn seems(&self, sql: &str) -> bool {
+        self.0.borrow().get(sql).is_some_and(|known| known.is_point)
+    }
+
+    /// Look at a statement that has just been run.
+    pub(super) fn learn(&self, scope: &Scope<'_>, sql: &str) {
+        if !may_share_cache(sql) {
+            return;
+        }
+        let looked = within_snapshot(scope, || {
+            let schema = schema_of(scope)?;
+            if self.0.borrow().get(sql).is_some_and(|known| known.schema == schema) {
+                return Ok(());
+            }
+            if let Some(is_point) = looks_like_one(scope, sql) {
+                let mut known = self.0.borrow_mut();
+                if known.len() >= KNOWN_MAX {
+                    known.clear();
+                }
+                known.insert(sql.into(), Known { schema, is_point });
+            }
+            Ok(())
+        });
+        if let Err(error) = looked {
+            tracing::debug!(component = %scope.connection.place.component, %error, "a statement could not be looked at");
+        }
+    }
+
+    /// Run it if it is one: the schema is looked at in the same snapshot, as another one makes another program of it.
+    pub(super) fn run<R>(
+        &self,
+        scope: &Scope<'_>,
+        sql: &str,
+        run: impl FnOnce() -> Result<R, StorageError>,
+    ) -> Option<Result<R, StorageError>> {
+        let known = self.0.borrow().get(sql).copied().filter(|known| known.is_point)?;
+        let ran = within_snapshot(scope, || match schema_of(scope)? == known.schema {
+            true => run().map(Some),
+            false => Ok(None),
+        });
+        ran.transpose()
+    }
+}
+
+fn within_snapshot<R>(scope: &Scope<'_>, work: impl FnOnce() -> Result<R, StorageError>) -> Result<R, StorageError> {
+    scope.host_execute("BEGIN /* hull */", [])?;
+    let result = work();
+    // It only read: there is nothing to lose.
+    let ended = scope.host_execute("COMMIT /* hull */", []);
+    result.and_then(|result| ended.map(|_| result))
+}
+
+fn schema_of(scope: &Scope<'_>) -> Result<i64, StorageError> {
+    let schema = scope.host("PRAGMA schema_version /* hull */")?.query_row([], |row| row.get(0));
+    schema.map_err(|error| scope.host_failure(&error))
+}
+
+/// Nothing if that cannot be told now.
+fn looks_like_one(scope: &Scope<'_>, sql: &str) -> Option<bool> {
+    let explain = format!("EXPLAIN {sql}");
+    let looked = scope.as_author(Author::Guest, || {
+        let began = hull_clock::now();
+        let mut statement = scope.connection.raw.prepare(&explain).map_err(|error| scope.failure(&error))?;
+        if hull_clock::now() >= began + COMPILED_WITHIN {
+            return Ok(None);
+        }
+        let mut rows = statement.raw_query();
+        let mut program = Vec::new();
+        while let Some(row) = rows.next().map_err(|error| scope.failure(&error))? {
+            if program.len() >= INSTRUCTIONS_MAX {
+                return Ok(Some(false));
+            }
+            let instruction = row.get("opcode").and_then(|opcode| Ok((opcode, row.get("p2")?)));
+            program.push(instruction.map_err(|error| scope.failure(&error))?);
+        }
+        Ok(Some(is_point(&program)))
+    });
+    // It has just been run; whatever is wrong with it now, it is not known to be one.
+    looked.unwrap_or(None)
+}
+
+/// No instruction runs twice if no jump leads back. The last one does: it leads from the program's beginning, which
+/// stands at its end, to the rest.
+fn is_point(program: &[(String, i64)]) -> bool {
+    let last = program.len().saturating_sub(1);
+    program.iter().enumerate().all(|(address, (opcode, p2))| {
+        let opcode = opcode.as_str();
+        let leads_on = *p2 > address as i64 || (address == last && opcode == "Goto" && *p2 == 1);
+        STRAIGHT.contains(&opcode) || (JUMPS.contains(&opcode) && leads_on)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_point;
+
+    fn program(instructions: &[(&str, i64)]) -> Vec<(String, i64)> {
+        instructions.iter().map(|(opcode, p2)| ((*opcode).to_owned(), *p2)).collect()
+    }
+
+    #[test]
+    fn what_runs_once_and_is_short_is_one() {
+        let lookup = [("Init", 6), ("OpenRead", 2), ("SeekRowid", 5), ("Column", 1), ("ResultRow", 1), ("Halt", 0)];
+        let rest = [("Transaction", 0), ("Goto", 1)];
+        let whole = [lookup.as_slice(), rest.as_slice()].concat();
+        assert!(is_point(&program(&whole)));
+        for (at, instruction) in [(3, ("Function", 0)), (4, ("Next", 3)), (4, ("Goto", 3)), (6, ("Goto", 1))] {
+            let mut other = whole.clone();
+            other[at] = instruction;
+            assert!(!is_point(&program(&other)), "{instruction:?} at {at}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What one component uses of the CPU: charged to its reserve, its bulkhead's share and its cap, and remembered if it was
+//! not quick.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hull_admission::{CpuRate, CpuReserve, Share};
+use parking_lot::Mutex;
+
+use crate::attendance::guest_ran;
+use crate::own_time::own_part_of;
+use crate::recent::{Place, Seen, Slice};
+use crate::run_queue::{Job, RunOrder, Running, Shared, Work};
+use crate::turn::Stint;
+
+/// A slice of so much CPU time shows that a guest is not quick.
+pub(crate) const SLICE_LONG: Duration = Duration::from_micros(500);
+/// For how long a component that is not quick begins in the queue; doubled each time, up to [`DOUBLINGS_MAX`] times.
+const SLOW_FOR: Duration = Duration::from_millis(100);
+const DOUBLINGS_MAX: u32 = 5;
+/// After so long without a long slice a component is forgiven all earlier ones.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
+
+/// What one component's manifest says of the CPU, in percent of one core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuBounds {
+    /// `limits.cpu-rate`: a hard cap.
+    pub rate: Option<u32>,
+    /// `reserve.cpu`: what it uses within that is not charged to its bulkhead's share.
+    pub reserve: u32,
+}
+
+/// What one component uses of the CPU, charged to its bulkhead's share.
+pub struct Account {
+    queue: Arc<Shared>,
+    share: Arc<Share>,
+    seen: Seen,
+    reserve: CpuReserve,
+    rate: Option<Mutex<CpuRate>>,
+    used_nanos: AtomicU64,
+    /// Until then it begins in the queue; in nanoseconds since the queue began, like the next.
+    slow_until: AtomicU64,
+    long_slice_at: AtomicU64,
+    doublings: AtomicU32,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("used", &self.used()).finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    pub(crate) fn new(queue: &Arc<Shared>, share: &Arc<Share>, bounds: CpuBounds) -> Arc<Self> {
+        let now = hull_clock::now();
+        Arc::new(Self {
+            queue: Arc::clone(queue),
+            share: Arc::clone(share),
+            seen: queue.recent.join(share),
+            reserve: CpuReserve::new(bounds.reserve, now),
+            rate: bounds.rate.map(|percent| Mutex::new(CpuRate::new(percent, now))),
+            used_nanos: AtomicU64::new(0),
+            slow_until: AtomicU64::new(0),
+            long_slice_at: AtomicU64::new(0),
+            doublings: AtomicU32::new(0),
+        })
+    }
+
+    /// Whether an invocation may begin right where its request is. Not if the component is known not to be quick, if it
+    /// is at its cap, or if its bulkhead is over its share while others wait and nothing of its reserve is left. Costs
+    /// no system call and, without a cap, no lock.
+    pub fn may_run_in_place(&self, now: Instant) -> bool {
+        if self.queue.order == RunOrder::Unfair {
+            return true;
+        }
+        let is_slow = self.slow_until.load(Ordering::Relaxed) > self.queue.nanos(now);
+        let waits = || self.queue.keeps_waiting(&self.share);
+        let is_over = || waits() || self.queue.recent.is_over(&self.share);
+        !is_slow && (self.reserve.is_left(now) || !is_over()) && self.held_until(now).is_none()
+    }
+
+    /// Whether a guest that ran past its tick must go on in the queue.
+    pub fn must_leave(&self) -> bool {
+        self.queue.order == RunOrder::Fair
+    }
+
+    /// It ran for so long where its request is, until now, by the clock on the wall.
+    pub fn charge_in_place(&self, now: Instant, took: Duration) {
+        guest_ran(took);
+        self.charge(now, own_part_of(took), Place::Here);
+    }
+
+    /// The host did so much for it, until now. Only its share pays: its cap and its count are about what it does itself.
+    pub(crate) fn charge_attendance(&self, now: Instant, took: Duration) {
+        self.charge_share(now, own_part_of(took), Place::Here);
+    }
+
+    fn charge(&self, now: Instant, cpu: Duration, place: Place) {
+        let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
+        self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.charge_share(now, cpu, place);
+        if let Some(rate) = &self.rate {
+            rate.lock().on_used(now, cpu);
+        }
+    }
+
+    fn charge_share(&self, now: Instant, cpu: Duration, place: Place) {
+        let charged = self.reserve.on_used(now, cpu);
+        self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, Slice { cpu, charged, place });
+    }
+
+    /// Run it in the queue.
+    pub fn run<F>(self: &Arc<Self>, future: F) -> Running<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let account = Arc::clone(self);
+        let schedule = move |runnable| account.push(Job { account: Arc::clone(&account), work: Work::Guest(runnable) });
+        let (runnable, task) = async_task::Builder::new().propagate_panic(true).spawn(|()| future, schedule);
+        runnable.schedule();
+        Running::new(task.fallible())
+    }
+
+    /// Begin work for the component on this thread, which is not the queue's.
+    pub fn stint(self: &Arc<Self>) -> Stint {
+        Stint::new(self)
+    }
+
+    pub(crate) fn order(&self) -> RunOrder {
+        self.queue.order
+    }
+
+    pub(crate) fn push(&self, job: Job) {
+        self.queue.push(job);
+    }
+
+    /// The CPU time it has used so far, in its queue and in place.
+    pub fn used(&self) -> Duration {
+        Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed))
+    }
+
+    /// What it has used of its cap, in cores; nothing if it has none.
+    pub fn rate_used(&self) -> Option<f64> {
+        Some(self.rate.as_ref()?.lock().used(hull_clock::now()))
+    }
+
+    pub(crate) fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
+    pub(crate) fn held_until(&self, now: Instant) -> Option<Instant> {
+        self.rate.as_ref()?.lock().held_until(now)
+    }
+
+    /// A slice is over: charge it, and remember if it was a long one.
+    pub(crate) fn on_slice(&self, cpu: Duration) {
+        let now = hull_clock::now();
+        self.charge(now, cpu, Place::Queue);
+        if cpu < SLICE_LONG {
+            return;
+        }
+        let now = self.queue.nanos(now);
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let last = self.long_slice_at.swap(now, Ordering::Relaxed);
+        if now.saturating_sub(last) > nanos(FORGIVEN_AFTER) {
+            self.doublings.store(0, Ordering::Relaxed);
+        }
+        // One for each time that it had the privilege and did not deserve it, not for each slice.
+        if self.slow_until.load(Ordering::Relaxed) <= now {
+            let doublings = self.doublings.fetch_add(1, Ordering::Relaxed).min(DOUBLINGS_MAX);
+            self.slow_until.store(now.saturating_add(nanos(SLOW_FOR * (1 << doublings))), Ordering::Relaxed);
+        }
+    }
+}
