@@ -48,6 +48,9 @@ use crate::operation::Growth;
 use crate::options::{DatabaseOptions, Sabotage, StorageLimits};
 use crate::waiters::Waiters;
 
+/// How often an operation that stands alone is run when others get there first each time.
+const CONFLICTS_MAX: usize = 3;
+
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct Backend {
@@ -227,20 +230,37 @@ impl Shared {
             (None, None) => Allowance::host(&cancel),
         };
         let rejected = self.rejected.as_ref();
-        let result = if operation.growth() == Growth::None {
-            allowance.run(link, rejected, operation.on_postgres(&mut scope)).await
-        } else {
-            let mut transaction = Transaction::begin(&scope, Isolation::ReadCommitted);
-            match allowance.run(link, rejected, transaction.run(&mut scope, &operation, true)).await {
-                Ok(output) => transaction.commit(&mut scope, None).await.map(|_| output),
-                Err(error) => {
-                    link.send("ROLLBACK");
-                    Err(error)
-                }
+        let mut result = Err(StorageError::Conflict);
+        // Alone, it can be run again by whoever is told of a conflict, and so by us.
+        for _ in 0..CONFLICTS_MAX {
+            result = run_once(&mut scope, &operation, &allowance, rejected).await;
+            if !matches!(result, Err(StorageError::Conflict)) || !link.is_usable() {
+                break;
             }
-        };
+        }
         reset(&scope);
         result
+    }
+}
+
+/// Run an operation, in a transaction of its own if it writes.
+async fn run_once<O: OnPostgres>(
+    scope: &mut Scope<'_>,
+    operation: &O,
+    allowance: &Allowance,
+    rejected: Option<&Arc<dyn CountRejected>>,
+) -> Result<O::Output, StorageError> {
+    let link = scope.link;
+    if operation.growth() == Growth::None {
+        return allowance.run(link, rejected, operation.on_postgres(scope)).await;
+    }
+    let mut transaction = Transaction::begin(scope, Isolation::ReadCommitted);
+    match allowance.run(link, rejected, transaction.run(scope, operation, true)).await {
+        Ok(output) => transaction.commit(scope, None).await.map(|_| output),
+        Err(error) => {
+            link.send("ROLLBACK");
+            Err(error)
+        }
     }
 }
 
