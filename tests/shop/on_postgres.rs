@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use hull_tests::app::App;
 use hull_tests::shared::{Running, Shared};
-use hull_tests::shop::{altered, customer, provider_line};
+use hull_tests::shop::{altered, customer};
 
 static SHOP: Shared = Shared::new(app);
 
