@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::host::Host;
 use crate::nats::NatsServer;
 use crate::output::Output;
+use crate::postgres::PostgresServer;
 use crate::{cache, files, wait};
 
 /// How long a command may take.
@@ -25,6 +26,7 @@ pub struct App {
     variables: Vec<(String, String)>,
     nats: Option<NatsServer>,
     deaf_to: Option<&'static str>,
+    postgres: Option<PostgresServer>,
 }
 
 /// How a command ended.
@@ -68,6 +70,7 @@ impl App {
             variables: Vec::new(),
             nats: None,
             deaf_to: None,
+            postgres: None,
         };
         cache::lend(&app.state_dir())?;
         Ok(app)
@@ -151,9 +154,36 @@ impl App {
     /// With its events on a nats-server of its own.
     pub fn on_nats(mut self) -> anyhow::Result<Self> {
         let server = NatsServer::start();
-        self.write("hull.toml", &format!("[bus]\nbackend = \"nats\"\nurl = \"{}\"\n", server.url()))?;
+        self.configure(&format!("[bus]\nbackend = \"nats\"\nurl = \"{}\"\n", server.url()))?;
         self.nats = Some(server);
         Ok(self)
+    }
+
+    /// With the data of all its components on a PostgreSQL server of its own.
+    pub fn on_postgres(mut self) -> anyhow::Result<Self> {
+        let server = PostgresServer::start();
+        let url = server.database("hull");
+        self.configure(&format!("[storage.default]\nbackend = \"postgres\"\nurl = \"{url}\"\n"))?;
+        self.postgres = Some(server);
+        Ok(self)
+    }
+
+    /// With the same configuration of the host as another app, whose servers it shares.
+    pub fn configured_like(self, other: &Self) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(other.folder().join("hull.toml")).context("the other has none")?;
+        self.write("hull.toml", &text)?;
+        Ok(self)
+    }
+
+    /// More of the host's configuration.
+    fn configure(&self, more: &str) -> anyhow::Result<()> {
+        let before = std::fs::read_to_string(self.folder().join("hull.toml")).unwrap_or_default();
+        self.write("hull.toml", &format!("{before}{more}"))
+    }
+
+    /// The server of its data.
+    pub fn postgres(&mut self) -> Option<&mut PostgresServer> {
+        self.postgres.as_mut()
     }
 
     /// The port of that server.

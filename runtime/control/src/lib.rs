@@ -20,6 +20,7 @@ mod public_routes;
 mod reserve;
 mod resources;
 mod revisions;
+mod stores;
 mod targets;
 mod unenforced;
 
@@ -34,4 +35,5 @@ pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError, Preparing};
 pub use public_routes::{PublicRoute, public_routes};
 pub use revisions::{Content, ContentRecord, FileRecord, Record, UPLOAD_FORMAT, UploadHead};
+pub use stores::dialect;
 pub use unenforced::{Unenforced, unenforced};

@@ -12,7 +12,7 @@ use hull_events::Events;
 use hull_gateway::GatewayRoutes;
 use hull_invocation::ComponentId;
 use hull_manifest::{Host, Name};
-use hull_storage::{Database, Sabotage, StateDir, StateDirError};
+use hull_storage::{Database, Sabotage, StateDir, StateDirError, StorageError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
@@ -25,6 +25,7 @@ use crate::deploy::Deployed;
 use crate::public_routes::{PublicRoute, public_routes};
 use crate::reserve::Totals;
 use crate::resources::DatabaseWatch;
+use crate::stores::Stores;
 
 /// Instances of both engines at once, where `[host] memory` does not say otherwise.
 const INSTANCES_MAX: u32 = 512;
@@ -78,6 +79,9 @@ pub enum NodeError {
     /// What was deployed cannot be opened.
     #[error("{0}")]
     Revisions(String),
+    /// A storage cannot be used.
+    #[error("[storage] of hull.toml: {0}")]
+    Storage(#[from] StorageError),
     /// The engine cannot be set up.
     #[error("the engine cannot be set up: {0}")]
     Engine(String),
@@ -98,6 +102,7 @@ pub struct Node {
     pub(crate) deploying: Arc<tokio::sync::Mutex<()>>,
     /// One handle per component for as long as the host runs.
     pub(crate) databases: Mutex<BTreeMap<ComponentId, (Database, Arc<DatabaseWatch>)>>,
+    pub(crate) stores: Stores,
     /// What reservations must fit into.
     pub(crate) totals: Totals,
     pub(crate) sabotage: Option<Sabotage>,
@@ -127,6 +132,7 @@ impl Node {
         let audit = Audit::open(audit_dir)?;
         let retain = host.bus.retain;
         let ownership = Ownership::of(&host, &state_dir)?;
+        let stores = Stores::of(&host)?;
         let bus = crate::bus::open(&host.bus, &state_dir).await?;
         let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
         let totals = Totals::of(host.limits.memory, threads);
@@ -156,6 +162,7 @@ impl Node {
             apps: RwLock::default(),
             deploying: Arc::default(),
             databases: Mutex::default(),
+            stores,
             totals,
             sabotage,
             crash_points: Arc::new(CrashPoints::new(crash_at)),

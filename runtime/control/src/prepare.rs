@@ -86,14 +86,15 @@ impl Node {
         let read = {
             let (component, path, target) = (component.clone(), base.path.to_owned(), files.clone());
             let state_dir = (!base.is_ours).then(|| self.state_dir.path().to_owned());
+            let dialect = self.stores.dialect(&component);
             move || {
                 let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
-                Ok((read_migrations(&component, &path)?, copy_files(&component, &places)?))
+                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
-        let (database, watch) = self.database(&id, component, &directory);
+        let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
         let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
         let account = self.run_queue.account(&share, bounds);
@@ -118,6 +119,7 @@ impl Node {
 
     fn database(
         &self,
+        app: &App,
         id: &ComponentId,
         component: &Component,
         directory: &hull_storage::ComponentDir,
@@ -127,8 +129,9 @@ impl Node {
         let opened = databases.entry(id.clone()).or_insert_with(|| {
             let watch = Arc::default();
             let sabotage = self.sabotage;
-            let options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
-            (Database::new(directory, options), watch)
+            let mut options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
+            options.limits.connections_max = app.bulkhead_of(component).1.concurrency.get() as usize;
+            (self.stores.open(component, directory, options), watch)
         });
         opened.clone()
     }

@@ -1,7 +1,7 @@
 //! What a manifest may say and this version does not do yet. Where leaving it out would let somebody in or lose
 //! something, the manifest is refused; the rest is told.
 
-use hull_manifest::{App, Auth, ComponentSettings, Host, RoutePolicy, Secrets, Storage, Telemetry};
+use hull_manifest::{App, Auth, ComponentSettings, Host, RoutePolicy, Secrets, Telemetry};
 
 /// What is asked for and missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,13 +22,6 @@ pub fn unenforced(app: Option<&App>, host: &Host) -> Unenforced {
         found
             .refused
             .push("hull.toml: [tls]: this version serves plain HTTP only; put a TLS proxy in front".to_owned());
-    }
-    for (name, storage) in &host.storage {
-        if matches!(storage, Storage::Postgres { .. }) {
-            found
-                .refused
-                .push(format!("hull.toml: [storage.{name}] backend = \"postgres\": this version has \"sqlite\" only"));
-        }
     }
     look_at_host(host, &mut found);
     found
