@@ -4,6 +4,7 @@
 mod chains;
 mod dead_letters;
 mod delivery;
+mod figures;
 mod later;
 mod post;
 mod publishing;

@@ -3,6 +3,7 @@
 mod chains;
 mod dead_letters;
 mod delivery;
+mod figures;
 mod later;
 mod plain;
 mod post;

@@ -12,6 +12,7 @@ pub mod http;
 pub mod mail;
 pub mod nats;
 pub mod output;
+pub mod postgres;
 pub mod probe;
 pub mod scenario;
 pub mod shared;

@@ -5,6 +5,8 @@ mod bench;
 mod chaos;
 mod guests;
 mod nats;
+mod packages;
+mod postgres;
 mod summary;
 mod test;
 mod tidy;

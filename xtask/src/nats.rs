@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use crate::workspace::{Workspace, run_to_success};
+use crate::packages::{install, is_root};
+use crate::workspace::Workspace;
 
 /// The variable that tells tests where the server is.
 pub(crate) const VARIABLE: &str = "HULL_NATS_SERVER";
@@ -29,12 +30,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     if !is_root() {
         bail!("{}", missing());
     }
-    eprintln!("installing {PROGRAM}");
-    let mut update = workspace.program("apt-get");
-    update.args(["update", "-qq"]);
-    let mut install = workspace.program("apt-get");
-    install.args(["install", "-y", "-qq", "--no-install-recommends", PROGRAM]).env("DEBIAN_FRONTEND", "noninteractive");
-    run_to_success(update).and_then(|()| run_to_success(install)).with_context(missing)?;
+    install(workspace, PROGRAM).with_context(missing)?;
     find().with_context(missing)
 }
 
@@ -45,10 +41,6 @@ fn find() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&on_path).chain(MORE_FOLDERS.map(PathBuf::from));
     folders.map(|folder| folder.join(PROGRAM)).find(|file| file.is_file())
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 fn missing() -> String {

@@ -6,7 +6,7 @@ use hull_sdk::money::CENTS_MAX;
 use hull_sdk::{Cents, Check, Problem, Request, Response, Result, Routes, config, ids, response};
 use serde::{Deserialize, Serialize};
 
-use crate::search;
+use crate::search::Words;
 use crate::store::{self, Product, Wanted};
 
 const PAGE_MAX: i64 = 10_000;
@@ -53,7 +53,7 @@ fn list(request: &Request) -> Result<Response> {
     let page = query.number("page", 1, 1..=PAGE_MAX)?;
     let limit = query.number("size", PAGE_ITEMS_DEFAULT, 1..=PAGE_ITEMS_MAX)?;
     let typed = query.get("q");
-    let matching = typed.and_then(search::expression);
+    let matching = typed.and_then(Words::of);
     if typed.is_some() && matching.is_none() {
         // Nothing but punctuation was typed: no word, no match.
         return response::ok(&Listing { items: Vec::new(), page, total: 0 });

@@ -4,6 +4,8 @@ use hull_sdk::sql::{self, Row, Value};
 use hull_sdk::{Cents, Result, params};
 use serde::Serialize;
 
+use crate::search::Words;
+
 /// A product as everyone sees it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,8 +21,8 @@ pub(crate) struct Product {
 /// What is looked for, and which part of it.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
-    /// A full-text expression.
-    pub(crate) matching: Option<String>,
+    /// Words to look for.
+    pub(crate) matching: Option<Words>,
     pub(crate) category: Option<&'a str>,
     pub(crate) limit: i64,
     pub(crate) offset: i64,
@@ -30,24 +32,41 @@ const COLUMNS: &str = "p.id, p.name, p.description, p.category, p.price_cents, p
 
 /// The products that are wanted, best match or name first, and how many there are in all.
 pub(crate) fn list(wanted: &Wanted<'_>) -> Result<(Vec<Product>, i64)> {
-    let (from, order) = match wanted.matching {
-        Some(_) => (
-            "products_search s JOIN products p ON p.place = s.rowid
-             WHERE products_search MATCH $1 AND ($2 IS NULL OR p.category = $2)",
-            "s.rank, p.name",
+    let (expression, from, order) = match &wanted.matching {
+        Some(words) => found_by(words)?,
+        None => (
+            None,
+            "products p WHERE CAST($1 AS TEXT) IS NULL AND (CAST($2 AS TEXT) IS NULL OR p.category = $2)",
+            "p.name, p.id",
         ),
-        None => ("products p WHERE $1 IS NULL AND ($2 IS NULL OR p.category = $2)", "p.name, p.id"),
     };
-    let total = sql::query_one(
-        &format!("SELECT count(*) AS n FROM {from}"),
-        params![wanted.matching.clone(), wanted.category],
-    )?;
+    let total =
+        sql::query_one(&format!("SELECT count(*) AS n FROM {from}"), params![expression.clone(), wanted.category])?;
     let rows = sql::query(
         &format!("SELECT {COLUMNS} FROM {from} ORDER BY {order} LIMIT $3 OFFSET $4"),
-        params![wanted.matching.clone(), wanted.category, wanted.limit, wanted.offset],
+        params![expression, wanted.category, wanted.limit, wanted.offset],
     )?;
     let total = total.map_or(Ok(0), |row| row.get("n"))?;
     Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
+}
+
+/// The expression that finds words, in what it finds them, and the order of what it finds.
+fn found_by(words: &Words) -> Result<(Option<String>, &'static str, &'static str)> {
+    let by =
+        sql::query_one("SELECT name FROM search_by", params![])?.map(|row| row.get::<String>("name")).transpose()?;
+    Ok(match by.as_deref() {
+        Some("tsvector") => (
+            Some(words.for_tsquery()),
+            "products p WHERE p.words @@ to_tsquery('english', $1) AND (CAST($2 AS TEXT) IS NULL OR p.category = $2)",
+            "ts_rank(p.words, to_tsquery('english', $1)) DESC, p.name",
+        ),
+        _ => (
+            Some(words.for_fts5()),
+            "products_search s JOIN products p ON p.place = s.rowid
+             WHERE products_search MATCH $1 AND (CAST($2 AS TEXT) IS NULL OR p.category = $2)",
+            "s.rank, p.name",
+        ),
+    })
 }
 
 /// The products with these ids; ids that are not there are left out.

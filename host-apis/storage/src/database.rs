@@ -1,15 +1,17 @@
 //! A component's private database: one per component, a cheap handle for everybody who works with it. Opening a
-//! handle does nothing; the file is made at the first use.
+//! handle does nothing; the file, or the schema on a server, is made at the first use.
 
 use std::path::PathBuf;
 
+use crate::backend::Backend;
 use crate::error::StorageError;
 use crate::ledger::Ledger;
 use crate::migrations::{Applied, Migration, to_run};
 use crate::options::{DatabaseOptions, StorageLimits};
 use crate::outbox::Outbox;
+use crate::postgres::{self, PostgresServer};
 use crate::session::{Session, SessionOptions};
-use crate::sqlite::{AppliedMigrations, Backend, Check, Measure, Measured, Migrate, Place};
+use crate::sqlite::{self, AppliedMigrations, Check, Measure, Measured, Migrate, Place};
 use crate::state_dir::ComponentDir;
 
 /// The name of the file in the component's folder.
@@ -44,17 +46,25 @@ impl Database {
         let DatabaseOptions { component, limits, meter, rejected, sabotage } = options;
         let file = directory.path().join(FILE_NAME);
         let place = Place { component, file, _directory: directory.clone(), meter, rejected, sabotage };
-        Self { backend: Backend::new(place, limits) }
+        Self { backend: Backend::Sqlite(sqlite::Backend::new(place, limits)) }
     }
 
-    /// Where the file is, or will be.
-    pub fn file(&self) -> PathBuf {
-        self.backend.place().file.clone()
+    /// A handle on a component's schema of a PostgreSQL database. There must be one per component and process.
+    pub fn on_postgres(server: &PostgresServer, options: DatabaseOptions) -> Self {
+        Self { backend: Backend::Postgres(postgres::Backend::new(server, options)) }
+    }
+
+    /// Where the file is, or will be; none on a server.
+    pub fn file(&self) -> Option<PathBuf> {
+        match &self.backend {
+            Backend::Sqlite(backend) => Some(backend.place().file.clone()),
+            Backend::Postgres(_) => None,
+        }
     }
 
     /// Whether the file has been made. Without it there are no events to relay and nothing to prune.
     pub fn exists(&self) -> bool {
-        self.backend.is_open() || self.backend.place().file.exists()
+        self.backend.exists()
     }
 
     /// Whether the file is open at the moment: it is closed after a while without use, and asking for its statistics
@@ -86,7 +96,7 @@ impl Database {
         let missing = to_run(migrations, &applied)?;
         let mut ran = Vec::with_capacity(missing.len());
         for migration in missing {
-            let (component, number, name) = (&self.backend.place().component, migration.number, &migration.name);
+            let (component, number, name) = (self.backend.component(), migration.number, &migration.name);
             tracing::info!("migration {number}_{name} of {component} is running");
             self.backend.write(Migrate(migration.clone()), None).await?;
             tracing::info!("migration {number}_{name} of {component} is done");

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use hull_invocation::{Event, EventKey};
 use sha2::{Digest, Sha256};
 
+use crate::error::StorageError;
+
 /// An event as the handled mark knows it: its key, and a digest of its content so that a key that is used twice
 /// for different things is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -111,4 +113,52 @@ pub struct DeadLetterFilter {
     pub subject: Option<String>,
     /// Only those whose reason contains this text.
     pub reason: Option<String>,
+}
+
+/// How much of a failure's text is kept, in bytes.
+const REASON_BYTES_MAX: usize = 4096;
+/// The last millisecond that the time of an event can name: RFC 3339 has four digits for the year.
+const DELIVER_AT_MS_MAX: i64 = 253_402_300_799_999;
+
+impl DeadLetterKind {
+    /// As it is kept.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Incoming => 0,
+            Self::Outgoing => 1,
+        }
+    }
+
+    /// The reverse.
+    pub(crate) fn of_number(number: i64) -> Self {
+        if number == Self::Outgoing.number() { Self::Outgoing } else { Self::Incoming }
+    }
+}
+
+/// When an event is to go out, as it is kept: 0 for one that is due at once.
+pub(crate) fn due_ms(event: &OutgoingEvent) -> Result<i64, StorageError> {
+    let at_ms = i64::try_from(event.deliver_at_ms.unwrap_or(0)).ok();
+    at_ms.filter(|at_ms| *at_ms <= DELIVER_AT_MS_MAX).ok_or_else(|| {
+        let text = "deliver-at counts milliseconds since 1970, and lies before the end of the year 9999";
+        StorageError::Invalid(text.to_owned())
+    })
+}
+
+/// Headers as they are kept: JSON, so that a person who looks into the database can read them.
+pub(crate) fn headers_text(headers: &[(String, String)]) -> String {
+    serde_json::to_string(headers).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// The reverse; what cannot be read is no header.
+pub(crate) fn headers_from(text: &str) -> Vec<(String, String)> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// As much of a failure's text as is kept, cut between characters.
+pub(crate) fn short_reason(text: &str) -> &str {
+    let mut end = text.len().min(REASON_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }

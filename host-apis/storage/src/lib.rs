@@ -4,6 +4,7 @@
 //! [`Database`] is the handle of a component, [`Session`] what one invocation holds of it. [`Outbox`] and [`Ledger`]
 //! are for the relay and for whoever delivers events.
 
+mod backend;
 mod database;
 mod error;
 mod event;
@@ -12,6 +13,7 @@ mod migrations;
 mod operation;
 mod options;
 mod outbox;
+mod postgres;
 mod session;
 mod sqlite;
 mod state_dir;
@@ -34,6 +36,7 @@ pub use options::{
     Sabotage, StatementMeter, StorageLimits,
 };
 pub use outbox::Outbox;
+pub use postgres::PostgresServer;
 pub use session::{Session, SessionOptions};
 pub use state_dir::{ComponentDir, StateDir, StateDirError};
 pub use value::{KeyPage, ResultSet, Swapped, Value};

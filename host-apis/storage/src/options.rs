@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hull_invocation::{ComponentId, CountRejected};
 
+use crate::error::StorageError;
+
 /// The longest key of the key-value store, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// How many keys one batch call of the key-value store may name.
@@ -42,6 +44,8 @@ pub struct StorageLimits {
     pub queue_length_max: usize,
     /// How many statements may read at once outside units.
     pub readers_max: usize,
+    /// How many connections to a PostgreSQL server it may use at once; fixed when the handle is made.
+    pub connections_max: usize,
     /// How many units may share one commit.
     pub batch_units_max: usize,
     /// How long a unit that is ready may wait for others to share its commit with.
@@ -62,6 +66,7 @@ impl Default for StorageLimits {
             migration_time: Duration::from_mins(1),
             queue_length_max: 1024,
             readers_max: 4,
+            connections_max: 16,
             batch_units_max: 64,
             batch_wait_max: Duration::from_millis(2),
             idle_time: Duration::from_secs(30),
@@ -124,4 +129,18 @@ impl DatabaseOptions {
     pub fn new(component: ComponentId) -> Self {
         Self { component, limits: StorageLimits::default(), meter: None, rejected: None, sabotage: None }
     }
+}
+
+pub(crate) fn check_key(key: &str) -> Result<(), StorageError> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return Err(StorageError::Invalid(format!("a key has 1 to {KEY_BYTES_MAX} bytes, not {}", key.len())));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_batch(keys: usize) -> Result<(), StorageError> {
+    if keys > BATCH_KEYS_MAX {
+        return Err(StorageError::Invalid(format!("a batch names {BATCH_KEYS_MAX} keys at most, not {keys}")));
+    }
+    Ok(())
 }

@@ -26,7 +26,7 @@ impl Outbox {
             return Ok(Vec::new());
         }
         let rows = self.database.backend.read(Next { limit, now_ms }, None).await?;
-        if self.database.backend.place().sabotage == Some(Sabotage::Outbox) {
+        if self.database.backend.sabotage() == Some(Sabotage::Outbox) {
             self.published(&rows.iter().map(|row| row.seq).collect::<Vec<_>>()).await?;
         }
         Ok(rows)
@@ -43,12 +43,12 @@ impl Outbox {
     /// Until something was added after the last `wait` returned. Wakes one waiter; changes while nobody waits are
     /// remembered.
     pub async fn wait(&self) {
-        self.database.backend.shared.outbox_changed.notified().await;
+        self.database.backend.outbox_changed().notified().await;
     }
 
     /// The bus holds these events: publishers are told at once, then the rows are taken out.
     pub async fn published(&self, seqs: &[i64]) -> Result<(), StorageError> {
-        let waiters = &self.database.backend.shared.waiters;
+        let waiters = self.database.backend.waiters();
         for seq in seqs {
             waiters.settle(*seq, Ok(()));
         }
@@ -60,7 +60,7 @@ impl Outbox {
     pub async fn refused(&self, row: &OutboxRow, source: &str, reason: StorageError) -> Result<(), StorageError> {
         let backend = &self.database.backend;
         let message = reason.to_string();
-        if !backend.shared.waiters.settle(row.seq, Err(reason)) {
+        if !backend.waiters().settle(row.seq, Err(reason)) {
             let event = Event {
                 key: EventKey { source: source.to_owned(), id: row.event.id.clone() },
                 subject: row.event.subject.clone(),

@@ -7,13 +7,13 @@ use std::time::Instant;
 use hull_invocation::CallFrame;
 use parking_lot::Mutex;
 
+use crate::backend::{Unit, answer_of};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished, OutgoingEvent};
-use crate::operation::Operation;
+use crate::postgres::OnPostgres;
 use crate::sqlite::{
-    DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap, UnitClient,
-    answer_of,
+    DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap,
 };
 use crate::unit_state::{Closing, Entry, Inner, State};
 use crate::value::{KeyPage, ResultSet, Swapped, Value};
@@ -196,7 +196,6 @@ impl Session {
     pub async fn finish_event(&self) -> Result<Finished, StorageError> {
         let inner = &self.inner;
         let Some(identity) = inner.options.event.clone() else { return Err(StorageError::NotOpen) };
-        let mark = Mark(identity);
         let ended = StorageError::Expired("the event's unit of work has been finished".to_owned());
         let state = std::mem::replace(&mut *inner.state.lock(), State::Ended(ended));
         match state {
@@ -204,16 +203,16 @@ impl Session {
             State::Ended(reason) => Err(reason),
             State::Begun => {
                 inner.check_chain()?;
-                inner.database.backend.write(mark, Some(inner.options.deadline)).await
+                inner.database.backend.write(Mark(identity), Some(inner.options.deadline)).await
             }
             State::Open(unit) => {
                 let _closing = Closing(inner);
-                inner.end_of(unit.commit(Some(mark))?, &unit).await
+                inner.end_of(unit.commit(Some(identity))?, &unit).await
             }
         }
     }
 
-    async fn read<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+    async fn read<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
         let deadline = self.inner.options.deadline;
         match self.inner.enter()? {
             Entry::Outside => self.inner.database.backend.read(operation, Some(deadline)).await,
@@ -222,7 +221,7 @@ impl Session {
         }
     }
 
-    async fn write<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+    async fn write<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
         let deadline = self.inner.options.deadline;
         match self.inner.enter()? {
             Entry::Outside => self.inner.database.backend.write(operation, Some(deadline)).await,
@@ -231,12 +230,12 @@ impl Session {
         }
     }
 
-    /// The first access of a unit queues it for the writer, with the operation as its first command.
-    async fn first<O: Operation>(&self, operation: O) -> Result<O::Output, StorageError> {
+    /// The first access of a unit begins it, with the operation as its first command.
+    async fn first<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
         let inner = &self.inner;
         let deadline = inner.options.deadline;
         inner.options.frame.set_unit_open(true);
-        let begun = inner.database.backend.begin(|unit| unit.run(operation, deadline));
+        let begun = inner.database.backend.begin(operation, deadline);
         let (unit, answer) = match begun {
             Ok(begun) => begun,
             Err(error) => {
@@ -258,7 +257,7 @@ impl Session {
         self.settle(result)
     }
 
-    async fn inside<O: Operation>(&self, unit: &UnitClient, operation: O) -> Result<O::Output, StorageError> {
+    async fn inside<O: OnPostgres>(&self, unit: &Unit, operation: O) -> Result<O::Output, StorageError> {
         let deadline = self.inner.options.deadline;
         let result = match unit.run(operation, deadline) {
             Ok(answer) => answer_of::<O>(unit, answer, deadline).await,

@@ -29,11 +29,14 @@ use std::time::Instant;
 use batch::Unit;
 pub(crate) use connection::Place;
 use control::Cancel;
-pub(crate) use events::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, Prune, RecordFailure, StateOf};
-use job::{Answer, JobOf};
+pub(crate) use events::{
+    Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
+    StateOf,
+};
+use job::JobOf;
 pub(crate) use keyvalue::{DeleteMany, Exists, Get, GetMany, Increment, ListKeys, SetMany, Swap};
-pub(crate) use migrate::{AppliedMigrations, Migrate, sha256_text};
-pub(crate) use outbox::{Next, NextDue, Publish, Remove};
+pub(crate) use migrate::{AppliedMigrations, Migrate, in_migration, sha256_text};
+pub(crate) use outbox::{BYTES_MAX as OUTBOX_BYTES_MAX, Next, NextDue, Publish, ROWS_MAX as OUTBOX_ROWS_MAX, Remove};
 use readers::{Read, until};
 pub(crate) use scope::Scope;
 pub(crate) use statement::{Execute, Query};
@@ -156,13 +159,4 @@ impl Backend {
     fn lost(&self) -> StorageError {
         StorageError::Closed(self.shared.place.component.to_string())
     }
-}
-
-/// The answer of a unit's command, until the deadline.
-pub(crate) async fn answer_of<O: Operation>(
-    client: &UnitClient,
-    answer: Answer<O>,
-    deadline: Instant,
-) -> Result<O::Output, StorageError> {
-    until(Some(deadline), answer).await?.unwrap_or_else(|_| Err(client.reason()))
 }

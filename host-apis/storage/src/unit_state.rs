@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
+use crate::backend::{End, Unit};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::Finished;
 use crate::session::SessionOptions;
-use crate::sqlite::UnitClient;
 
 /// What the clones of a session share.
 pub(crate) struct Inner {
@@ -25,7 +24,7 @@ pub(crate) enum State {
     /// A unit was begun; the writer is taken with its first access.
     Begun,
     /// The writer has it, or it waits for the writer.
-    Open(Arc<UnitClient>),
+    Open(Arc<Unit>),
     /// The host ended it; the guest has not been told by commit or rollback yet.
     Ended(StorageError),
 }
@@ -34,7 +33,7 @@ pub(crate) enum State {
 pub(crate) enum Entry {
     Outside,
     First,
-    Inside(Arc<UnitClient>),
+    Inside(Arc<Unit>),
 }
 
 impl Inner {
@@ -76,11 +75,7 @@ impl Inner {
 
     /// Not bounded by the deadline: an error says that nothing happened, so the writer has to have spoken. It does so
     /// after one more unit at the most.
-    pub(crate) async fn end_of(
-        &self,
-        end: oneshot::Receiver<Result<Finished, StorageError>>,
-        unit: &UnitClient,
-    ) -> Result<Finished, StorageError> {
+    pub(crate) async fn end_of(&self, end: End, unit: &Unit) -> Result<Finished, StorageError> {
         end.await.unwrap_or_else(|_| Err(unit.reason()))
     }
 }

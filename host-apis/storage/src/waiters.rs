@@ -29,6 +29,11 @@ impl Waiters {
         Confirmation { seq, ticket, receiver, waiters: Arc::clone(self) }
     }
 
+    /// For which rows somebody waits.
+    pub(crate) fn waiting(&self) -> Vec<i64> {
+        self.entries.lock().keys().copied().collect()
+    }
+
     /// Tell whoever waits; `false` if nobody does.
     pub(crate) fn settle(&self, seq: i64, verdict: Verdict) -> bool {
         let entry = self.entries.lock().remove(&seq);

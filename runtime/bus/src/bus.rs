@@ -63,10 +63,16 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Have this app's events for this host alone: its data is on no other. `owner` is a name that this host keeps over
     /// restarts and that no other has. Fails with `Owned` if another host has them; while the bus cannot say, whatever
-    /// else is asked of it for this app waits for that. Lasts until `shutdown`. A bus of one host has nothing to do.
+    /// else is asked of it for this app waits for that. Lasts until `release` or
+    /// `shutdown`. A bus of one host has nothing to do.
     async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
         let _ = (app, owner);
         Ok(())
+    }
+
+    /// Give back what was claimed, so that another host need not wait: nothing of this app is served here.
+    async fn release(&self, app: &str) {
+        let _ = app;
     }
 
     /// What every stream and consumer is doing.

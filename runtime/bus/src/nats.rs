@@ -258,7 +258,7 @@ impl Shared {
             for durable in durables {
                 durable.give_back(&self.client, hull_clock::now()).await;
             }
-            self.leases.release(&self.context).await;
+            self.leases.release_all(&self.context).await;
             // An answer of the server says that it has read all that was sent before.
             if self.link.borrow().is_up {
                 let _ = self.context.query_account().await;
@@ -306,6 +306,10 @@ impl Bus for NatsBus {
 
     async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
         self.shared.claim(app, owner).await
+    }
+
+    async fn release(&self, app: &str) {
+        self.shared.leases.release(&self.shared.context, app).await;
     }
 
     async fn status(&self) -> BusStatus {

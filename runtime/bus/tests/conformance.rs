@@ -79,6 +79,7 @@ conformance! { [embedded, embedded_unsynced, nats]: [
     requesting::one_responder_of_each_component_is_asked,
     requesting::nobody_there_is_said_at_once,
     requesting::silence_ends_with_the_timeout,
+    requesting::an_answer_that_comes_too_late_is_no_error,
     requesting::a_refusal_is_passed_on,
     requesting::pending_requests_are_bounded,
 ] }

@@ -23,7 +23,7 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
             return Err(error);
         }
     };
-    let findings = inspection::inspect_components(&loaded.app, &loaded.base);
+    let findings = inspection::inspect_components(&loaded.app, &loaded.host, &loaded.base);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {

@@ -6,10 +6,10 @@ mod grants;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use hull_control::{COMPONENT_BYTES_MAX, read_migrations};
+use hull_control::{COMPONENT_BYTES_MAX, dialect, read_migrations};
 use hull_engine::{DeployError, Exports, inspect, validate};
 use hull_invocation::ComponentId;
-use hull_manifest::{App, Component, HostPattern, HttpTarget, Reuse};
+use hull_manifest::{App, Component, Host, HostPattern, HttpTarget, Reuse};
 
 use self::grants::{Standing, standing};
 use crate::manifest_files::open_regular;
@@ -33,7 +33,7 @@ pub(crate) struct Finding {
 }
 
 /// Everything that is wrong with the files of all components.
-pub(crate) fn inspect_components(app: &App, base: &Path) -> Vec<Finding> {
+pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path) -> Vec<Finding> {
     let inspect_one = |component: &Component| {
         let id = ComponentId::new(app.name.as_str(), component.name.as_str());
         let messages = match read(&base.join(&component.source)) {
@@ -46,13 +46,13 @@ pub(crate) fn inspect_components(app: &App, base: &Path) -> Vec<Finding> {
         let file = component.source.clone();
         let source =
             messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message });
-        source.chain(wrong_migrations(component, &id, base))
+        source.chain(wrong_migrations(component, &id, host, base))
     };
     app.components.iter().flat_map(inspect_one).collect()
 }
 
-fn wrong_migrations(component: &Component, id: &ComponentId, base: &Path) -> Option<Finding> {
-    let problem = read_migrations(component, base).err()?;
+fn wrong_migrations(component: &Component, id: &ComponentId, host: &Host, base: &Path) -> Option<Finding> {
+    let problem = read_migrations(component, base, dialect(host, component)).err()?;
     let file = component.hull.migrations.clone().unwrap_or_default();
     Some(Finding { severity: Severity::Error, file, message: format!("{id}: {}", problem.message) })
 }

@@ -122,7 +122,7 @@ fn files_that_are_no_components_are_told_apart() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("orders.wasm");
     let app = app(PLAIN, PLAIN, PLAIN);
-    let inspected = || inspect_components(&app, folder.path());
+    let inspected = || inspect_components(&app, &hull_manifest::Host::default(), folder.path());
     let message = |findings: Vec<Finding>| findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
     assert!(message(inspected()).contains("cannot be read"));
     for (bytes, wanted) in [

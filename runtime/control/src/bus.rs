@@ -2,8 +2,7 @@
 //! it is.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions
 use hull_manifest::{App, BusBackend, Host, Name, Storage};
 use hull_storage::{StateDir, StateDirError};
 
+use crate::durable;
 use crate::node::NodeError;
 
 /// Open it. A NATS server that cannot be reached is waited for in the background; one that refuses is an error.
@@ -56,11 +56,15 @@ impl Ownership {
 
     /// Claim the app, if a component of it has its data in files of this host: its marks of handled events are there.
     pub(crate) async fn claim(&self, bus: &dyn Bus, app: &App) -> Result<(), BusError> {
-        let is_here = |storage: &Name| self.stores.get(storage).is_none_or(|store| *store == Storage::Sqlite);
-        if app.components.iter().any(|component| is_here(&component.hull.storage)) {
+        if self.is_of_one_host(app) {
             bus.claim(app.name.as_str(), &self.owner).await?;
         }
         Ok(())
+    }
+
+    fn is_of_one_host(&self, app: &App) -> bool {
+        let is_here = |storage: &Name| self.stores.get(storage).is_none_or(|store| *store == Storage::Sqlite);
+        app.components.iter().any(|component| is_here(&component.hull.storage))
     }
 }
 
@@ -73,20 +77,35 @@ fn host_id(path: &Path) -> io::Result<String> {
         Err(error) => return Err(error),
     }
     let owner = hull_clock::time_ordered_id().to_string();
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(owner.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
+    durable::write(path, owner.as_bytes())?;
     Ok(owner)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::host_id;
+    use hull_manifest::{App, Host, Reading};
+
+    use super::{Ownership, host_id};
+
+    #[test]
+    fn only_an_app_whose_data_is_all_on_servers_may_have_several_hosts() {
+        let on_a_server = "backend = \"postgres\"\nurl = \"postgres://hull@db/hull\"\n";
+        for (host, of_one_host) in [
+            (String::new(), true),
+            (format!("[storage.default]\n{on_a_server}"), true),
+            (format!("[storage.other]\n{on_a_server}"), true),
+            (format!("[storage.default]\n{on_a_server}[storage.other]\n{on_a_server}"), false),
+        ] {
+            let parsed = Host::parse(&format!("{host}[storage.files]\n"), "hull.toml").expect("a configuration");
+            let text = "spin_manifest_version = 2\n[application]\nname = \"shop\"\n[[trigger.http]]\nroute = \"/\"\n\
+                        component = \"a\"\n[component.a]\nsource = \"a.wasm\"\n[component.b]\nsource = \"b.wasm\"\n\
+                        [component.b.tool.hull]\nstorage = \"NAME\"\n";
+            let name = if parsed.storage.keys().any(|name| name.as_str() == "other") { "other" } else { "files" };
+            let app = App::parse(&text.replace("NAME", name), &Reading::alone("spin.toml")).expect("a manifest");
+            let ownership = Ownership { owner: "one".to_owned(), stores: parsed.storage };
+            assert_eq!(ownership.is_of_one_host(&app), of_one_host, "{host}");
+        }
+    }
 
     #[test]
     fn a_host_keeps_its_id_and_makes_a_new_one_for_half_a_file() {

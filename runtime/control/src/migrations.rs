@@ -11,7 +11,11 @@ use crate::error::ComponentProblem;
 
 /// The migrations of a component, in their order; none where the manifest names no folder. Reads files: not for the
 /// serving threads.
-pub fn read_migrations(component: &Component, base: &Path) -> Result<Vec<Migration>, ComponentProblem> {
+pub fn read_migrations(
+    component: &Component,
+    base: &Path,
+    dialect: Dialect,
+) -> Result<Vec<Migration>, ComponentProblem> {
     let Some(folder) = &component.hull.migrations else { return Ok(Vec::new()) };
     let problem = |what: String| {
         let key = format!("`migrations` of [component.{}.tool.hull]", component.name);
@@ -24,8 +28,8 @@ pub fn read_migrations(component: &Component, base: &Path) -> Result<Vec<Migrati
         let name = entry.map_err(failed)?.file_name();
         names.push(name.into_string().map_err(|name| problem(format!("{} is not UTF-8", name.display())))?);
     }
-    let files = migration_files(names.iter().map(String::as_str), Dialect::Sqlite)
-        .map_err(|error| problem(error.to_string()))?;
+    let files =
+        migration_files(names.iter().map(String::as_str), dialect).map_err(|error| problem(error.to_string()))?;
     let mut migrations = Vec::with_capacity(files.len());
     for file in files {
         let metadata = dir.metadata(&file.file).map_err(|error| problem(format!("{}: {error}", file.file)))?;
@@ -46,7 +50,7 @@ pub fn read_migrations(component: &Component, base: &Path) -> Result<Vec<Migrati
 mod tests {
     use hull_manifest::{App, Reading};
 
-    use super::read_migrations;
+    use super::{Dialect, read_migrations};
 
     fn read(prepare: impl FnOnce(&std::path::Path)) -> Result<usize, String> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -57,7 +61,9 @@ mod tests {
                     [component.web.tool.hull]\nmigrations = \"m\"\n";
         let app = App::parse(text, &Reading::alone("spin.toml")).expect("a manifest");
         let component = app.component("web").expect("the component");
-        read_migrations(component, folder.path()).map(|all| all.len()).map_err(|problem| problem.message)
+        read_migrations(component, folder.path(), Dialect::Sqlite)
+            .map(|all| all.len())
+            .map_err(|problem| problem.message)
     }
 
     #[test]

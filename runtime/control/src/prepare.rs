@@ -25,6 +25,14 @@ const PREPARING_MAX: usize = 2;
 /// What the folders with a component's copied files begin with.
 const FILES: &str = "files-";
 
+/// The folder in which an app's files lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    pub(crate) path: &'a Path,
+    /// The host has written it from what it keeps: it lies in the state directory.
+    pub(crate) is_ours: bool,
+}
+
 /// A component that is ready to be switched on.
 pub(crate) struct Prepared {
     pub(crate) served: Served,
@@ -32,7 +40,11 @@ pub(crate) struct Prepared {
 }
 
 impl Node {
-    pub(crate) async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
+    pub(crate) async fn prepare_all(
+        self: &Arc<Self>,
+        app: &App,
+        base: Base<'_>,
+    ) -> Result<Vec<Prepared>, DeployFailed> {
         let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
         let preparing = app.components.iter().map(|component| {
             let (name, bulkhead) = app.bulkhead_of(component);
@@ -62,26 +74,27 @@ impl Node {
         self: &Arc<Self>,
         app: &App,
         component: &Component,
-        base: &Path,
+        base: Base<'_>,
         share: Arc<Share>,
     ) -> Result<Prepared, ComponentProblem> {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
-        let bytes = component_bytes(component, base).await?;
+        let bytes = component_bytes(component, base.path).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
         // What serves keeps its own copy until the switch.
         let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
         let read = {
-            let (component, base, target) = (component.clone(), base.to_owned(), files.clone());
-            let state_dir = self.state_dir.path().to_owned();
+            let (component, path, target) = (component.clone(), base.path.to_owned(), files.clone());
+            let state_dir = (!base.is_ours).then(|| self.state_dir.path().to_owned());
+            let dialect = self.stores.dialect(&component);
             move || {
-                let places = FilePlaces { base: &base, state_dir: &state_dir, target: &target };
-                Ok((read_migrations(&component, &base)?, copy_files(&component, &places)?))
+                let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
+                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
         let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
-        let (database, watch) = self.database(&id, component, &directory);
+        let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
         let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
         let account = self.run_queue.account(&share, bounds);
@@ -106,6 +119,7 @@ impl Node {
 
     fn database(
         &self,
+        app: &App,
         id: &ComponentId,
         component: &Component,
         directory: &hull_storage::ComponentDir,
@@ -115,15 +129,16 @@ impl Node {
         let opened = databases.entry(id.clone()).or_insert_with(|| {
             let watch = Arc::default();
             let sabotage = self.sabotage;
-            let options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
-            (Database::new(directory, options), watch)
+            let mut options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };
+            options.limits.connections_max = app.bulkhead_of(component).1.concurrency.get() as usize;
+            (self.stores.open(component, directory, options), watch)
         });
         opened.clone()
     }
 }
 
-/// Migrate every component's database, or tell which have been when one cannot be.
-pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), DeployFailed> {
+/// Migrate every component's database, and tell which have been, also when one cannot be.
+pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
     let mut migrated = Vec::new();
     for component in prepared {
         let served = &component.served;
@@ -139,7 +154,7 @@ pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), Depl
             }
         }
     }
-    Ok(())
+    Ok(migrated)
 }
 
 /// Remove the copies of `files` that nobody serves any more. Those of the version before stay until the next

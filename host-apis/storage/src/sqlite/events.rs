@@ -4,21 +4,19 @@ use bytes::Bytes;
 use hull_invocation::{Event, EventKey};
 use rusqlite::{OptionalExtension, Row};
 
-use super::outbox::{headers_from, headers_text};
 use super::scope::Scope;
 use crate::error::StorageError;
 use crate::event::{
-    DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StoredDeadLetter,
+    DeadLetter, DeadLetterFilter, DeadLetterKind, EventIdentity, EventState, Finished, StoredDeadLetter, headers_from,
+    headers_text, short_reason,
 };
 use crate::operation::{Growth, Operation};
 use crate::options::Sabotage;
 
 /// How many dead letters one page of a listing has at most.
-const PAGE_LETTERS_MAX: usize = 500;
+pub(crate) const PAGE_LETTERS_MAX: usize = 500;
 /// How many marks are looked at in one transaction when old ones are taken out.
-const PRUNE_CHUNK: i64 = 5000;
-/// How much of a failure's text is kept, in bytes.
-const REASON_BYTES_MAX: usize = 4096;
+pub(crate) const PRUNE_CHUNK: i64 = 5000;
 
 /// "This event is handled", as part of the unit of work that handled it.
 pub(crate) struct Mark(pub(crate) EventIdentity);
@@ -47,7 +45,7 @@ impl Operation for Mark {
         forget_attempts(scope, key)?;
         let sql = "DELETE FROM hull_dead_letters \
                    WHERE id = ?1 AND source = ?2 AND content_hash = ?3 AND kind = ?4";
-        let incoming = kind_number(DeadLetterKind::Incoming);
+        let incoming = DeadLetterKind::Incoming.number();
         scope.host_execute(sql, (&key.id, &key.source, content_hash, incoming))?;
         Ok(Finished::Committed)
     }
@@ -68,7 +66,7 @@ impl Operation for StateOf {
         let handled = handled(scope, key)?;
         let sql = "SELECT letter FROM hull_dead_letters \
                    WHERE id = ?1 AND source = ?2 AND content_hash = ?3 AND kind = ?4";
-        let incoming = kind_number(DeadLetterKind::Incoming);
+        let incoming = DeadLetterKind::Incoming.number();
         let mut statement = scope.host(sql)?;
         let dead_letter = statement
             .query_row((&key.id, &key.source, content_hash, incoming), |row| row.get(0))
@@ -101,7 +99,7 @@ impl Operation for RecordFailure {
                    ON CONFLICT DO UPDATE SET attempts = attempts + 1, reason = excluded.reason, \
                    failed_ms = excluded.failed_ms";
         let now_ms = hull_clock::unix_ms() as i64;
-        scope.host_execute(sql, (&key.id, &key.source, short(&self.reason), now_ms))?;
+        scope.host_execute(sql, (&key.id, &key.source, short_reason(&self.reason), now_ms))?;
         attempts(scope, key).map(Some)
     }
 }
@@ -138,7 +136,7 @@ impl Operation for Bury {
         let mut statement = scope.host(sql)?;
         let stored = statement.query_row(
             (
-                kind_number(letter.kind),
+                letter.kind.number(),
                 &event.key.id,
                 &event.key.source,
                 content_hash,
@@ -146,7 +144,7 @@ impl Operation for Bury {
                 &event.time,
                 headers_text(&event.headers),
                 &event.payload[..],
-                short(&letter.reason),
+                short_reason(&letter.reason),
                 letter.attempts,
                 letter.died_at_ms as i64,
             ),
@@ -281,9 +279,8 @@ fn letter_from(row: &Row<'_>) -> rusqlite::Result<StoredDeadLetter> {
         headers: headers_from(&row.get::<_, String>(6)?),
         payload: Bytes::from(row.get::<_, Vec<u8>>(7)?),
     };
-    let outgoing = row.get::<_, i64>(1)? == kind_number(DeadLetterKind::Outgoing);
     let letter = DeadLetter {
-        kind: if outgoing { DeadLetterKind::Outgoing } else { DeadLetterKind::Incoming },
+        kind: DeadLetterKind::of_number(row.get(1)?),
         event,
         reason: row.get(8)?,
         attempts: row.get(9)?,
@@ -292,22 +289,6 @@ fn letter_from(row: &Row<'_>) -> rusqlite::Result<StoredDeadLetter> {
     Ok(StoredDeadLetter { id: row.get(0)?, letter })
 }
 
-fn kind_number(kind: DeadLetterKind) -> i64 {
-    match kind {
-        DeadLetterKind::Incoming => 0,
-        DeadLetterKind::Outgoing => 1,
-    }
-}
-
 fn id_reused(key: &EventKey) -> StorageError {
     StorageError::IdReused { source_name: key.source.clone(), id: key.id.clone() }
-}
-
-/// As much of a text as is kept, cut between characters.
-fn short(text: &str) -> &str {
-    let mut end = text.len().min(REASON_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

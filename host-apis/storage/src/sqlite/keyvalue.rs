@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension;
 use super::scope::Scope;
 use crate::error::StorageError;
 use crate::operation::{Growth, Operation};
-use crate::options::{BATCH_KEYS_MAX, KEY_BYTES_MAX, PAGE_KEYS_MAX};
+use crate::options::{PAGE_KEYS_MAX, check_batch, check_key};
 use crate::value::{KeyPage, Swapped};
 
 /// The one store there is so far; the column is there for others.
@@ -199,18 +199,4 @@ fn set(scope: &Scope<'_>, key: &str, value: &[u8]) -> Result<(), StorageError> {
     let sql = "INSERT INTO hull_kv (store, key, value) VALUES (?1, ?2, ?3) \
                ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";
     scope.host_execute(sql, (STORE, key, value)).map(drop)
-}
-
-fn check_key(key: &str) -> Result<(), StorageError> {
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        return Err(StorageError::Invalid(format!("a key has 1 to {KEY_BYTES_MAX} bytes, not {}", key.len())));
-    }
-    Ok(())
-}
-
-fn check_batch(keys: usize) -> Result<(), StorageError> {
-    if keys > BATCH_KEYS_MAX {
-        return Err(StorageError::Invalid(format!("a batch names {BATCH_KEYS_MAX} keys at most, not {keys}")));
-    }
-    Ok(())
 }

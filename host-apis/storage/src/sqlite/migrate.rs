@@ -66,7 +66,8 @@ pub(crate) fn sha256_text(sql: &str) -> String {
     hull_invocation::VersionId::from_digest(digest).to_string()
 }
 
-fn in_migration(migration: &Migration, error: StorageError) -> StorageError {
+/// An error of a migration, with its name.
+pub(crate) fn in_migration(migration: &Migration, error: StorageError) -> StorageError {
     let text = format!("migration {}_{}: {error}", migration.number, migration.name);
     match error {
         StorageError::Denied(_) => StorageError::Denied(text),

@@ -5,16 +5,14 @@ use rusqlite::Row;
 
 use super::scope::Scope;
 use crate::error::StorageError;
-use crate::event::{OutboxRow, OutgoingEvent};
+use crate::event::{OutboxRow, OutgoingEvent, due_ms, headers_from, headers_text};
 use crate::operation::{Growth, Operation};
 use crate::waiters::Confirmation;
 
 /// How many rows the relay gets at once at most.
-const ROWS_MAX: usize = 1000;
+pub(crate) const ROWS_MAX: usize = 1000;
 /// How many bytes of payload the relay gets at once, unless the first event alone has more.
-const BYTES_MAX: usize = 8 << 20;
-/// The last millisecond that the time of an event can name: RFC 3339 has four digits for the year.
-const DELIVER_AT_MS_MAX: i64 = 253_402_300_799_999;
+pub(crate) const BYTES_MAX: usize = 8 << 20;
 
 /// Append an event.
 pub(crate) struct Publish {
@@ -43,15 +41,6 @@ impl Operation for Publish {
         scope.outbox_touched.set(true);
         Ok(self.confirm.then(|| scope.waiters.register(seq)))
     }
-}
-
-/// 0 for one that is due at once.
-fn due_ms(event: &OutgoingEvent) -> Result<i64, StorageError> {
-    let at_ms = i64::try_from(event.deliver_at_ms.unwrap_or(0)).ok();
-    at_ms.filter(|at_ms| *at_ms <= DELIVER_AT_MS_MAX).ok_or_else(|| {
-        let text = "deliver-at counts milliseconds since 1970, and lies before the end of the year 9999";
-        StorageError::Invalid(text.to_owned())
-    })
 }
 
 /// Everything that is due, delayed events first, each kind in the order of commits.
@@ -133,14 +122,4 @@ fn row_from(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
         deliver_at_ms: (due_ms > 0).then_some(due_ms as u64),
     };
     Ok(OutboxRow { seq: row.get(0)?, event })
-}
-
-/// Headers as they are kept: JSON, so that a person who looks into the file can read them.
-pub(super) fn headers_text(headers: &[(String, String)]) -> String {
-    serde_json::to_string(headers).unwrap_or_else(|_| "[]".to_owned())
-}
-
-/// The reverse; what cannot be read is no header.
-pub(super) fn headers_from(text: &str) -> Vec<(String, String)> {
-    serde_json::from_str(text).unwrap_or_default()
 }

@@ -1,34 +1,88 @@
 //! A database in a folder of its own, and sessions on it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hull_invocation::{ComponentId, Event, EventKey, Lineage};
 use hull_storage::{
-    ComponentDir, Database, DatabaseOptions, EventIdentity, Migration, OutgoingEvent, Session, SessionOptions,
-    StorageError, StorageLimits, Value,
+    ComponentDir, Database, DatabaseOptions, EventIdentity, Migration, OutgoingEvent, PostgresServer, Session,
+    SessionOptions, StorageError, StorageLimits, Value,
 };
 use tempfile::TempDir;
+
+use crate::postgres;
+
+/// The backend that a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// Tests that hold on both backends, each run on each.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::fixture::On::Sqlite).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::fixture::On::Postgres).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// One server for all tests; each has a database of its own.
+static SERVER: LazyLock<postgres::Server> = LazyLock::new(postgres::Server::start);
+static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) struct Fixture {
     pub(crate) folder: TempDir,
     pub(crate) database: Database,
+    /// What another host would open it with.
+    url: Option<String>,
 }
 
 impl Fixture {
-    pub(crate) fn new() -> Self {
-        Self::with_limits(|_| {})
+    pub(crate) fn new(on: On) -> Self {
+        Self::with_limits(on, |_| {})
     }
 
-    pub(crate) fn with_limits(change: impl FnOnce(&mut StorageLimits)) -> Self {
-        Self::with_options(|options| change(&mut options.limits))
+    pub(crate) fn with_limits(on: On, change: impl FnOnce(&mut StorageLimits)) -> Self {
+        Self::with_options(on, |options| change(&mut options.limits))
     }
 
-    pub(crate) fn with_options(change: impl FnOnce(&mut DatabaseOptions)) -> Self {
+    pub(crate) fn with_options(on: On, change: impl FnOnce(&mut DatabaseOptions)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let database = open(folder.path(), change);
-        Self { folder, database }
+        match on {
+            On::Sqlite => {
+                let database = open(folder.path(), change);
+                Self { folder, database, url: None }
+            }
+            On::Postgres => {
+                let url = postgres_url();
+                let database = open_postgres(&url, change);
+                Self { folder, database, url: Some(url) }
+            }
+        }
+    }
+
+    /// Where its PostgreSQL database is.
+    pub(crate) fn url(&self) -> &str {
+        self.url.as_deref().expect("a database on a server")
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.database.file().expect("a database in a file")
     }
 
     /// Outside a unit, with a generous deadline.
@@ -57,6 +111,26 @@ impl Fixture {
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         number(&self.session(), sql).await
     }
+}
+
+/// A database of its own on the server of all tests.
+pub(crate) fn postgres_url() -> String {
+    let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+    SERVER.database(&format!("test{number}"))
+}
+
+/// Run SQL as the server's superuser in the database of a URL.
+pub(crate) fn as_superuser(url: &str, sql: &str) -> String {
+    let (_, database) = url.rsplit_once('/').expect("a URL with a database");
+    SERVER.sql(database, sql)
+}
+
+/// A host's handle.
+pub(crate) fn open_postgres(url: &str, change: impl FnOnce(&mut DatabaseOptions)) -> Database {
+    let server = PostgresServer::new(url, 16).expect("a URL");
+    let mut options = DatabaseOptions::new(component());
+    change(&mut options);
+    Database::on_postgres(&server, options)
 }
 
 pub(crate) fn open(folder: &Path, change: impl FnOnce(&mut DatabaseOptions)) -> Database {

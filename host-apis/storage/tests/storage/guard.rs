@@ -2,7 +2,7 @@
 
 use hull_storage::StorageError;
 
-use crate::fixture::{Fixture, execute, migration};
+use crate::fixture::{Fixture, On, execute, migration};
 
 /// Denied everywhere.
 const NEVER: &[&str] = &[
@@ -74,7 +74,7 @@ const SCHEMA: &str = "CREATE TABLE t (n INTEGER);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leads_out_of_the_components_own_tables() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     fixture.schema(SCHEMA).await;
     let session = fixture.session();
     session.set("secret".into(), b"kept".to_vec()).await.expect("set");
@@ -100,7 +100,7 @@ async fn nothing_leads_out_of_the_components_own_tables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn migrations_stay_inside_too() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     fixture.schema(SCHEMA).await;
     for sql in NEVER.iter().filter(|sql| !sql.starts_with("VACUUM")) {
         let all = [migration(1, SCHEMA), migration(2, sql)];
@@ -124,7 +124,7 @@ async fn migrations_stay_inside_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_statements_are_not_for_guests_though_they_are_cached() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     session.set("k".into(), b"v".to_vec()).await.expect("set");
     assert_eq!(session.get("k".into()).await, Ok(Some(b"v".to_vec())), "the host's statement is compiled now");

@@ -4,11 +4,20 @@ use std::collections::BTreeSet;
 
 use hull_storage::{KEY_BYTES_MAX, StorageError, Swapped};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, On, on_both};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn values_come_back_and_go() {
-    let fixture = Fixture::new();
+on_both! {
+    values_come_back_and_go,
+    batches_happen_whole_or_not_at_all,
+    listing_goes_through_all_keys_once,
+    no_increment_is_lost,
+    numbers_are_decimal_and_do_not_wrap,
+    of_all_who_swap_from_the_same_value_one_wins,
+    keys_and_values_are_bounded,
+}
+
+async fn values_come_back_and_go(on: On) {
+    let fixture = Fixture::new(on);
     let session = fixture.session();
     assert_eq!(session.get("a".into()).await, Ok(None));
     session.set("a".into(), b"1".to_vec()).await.expect("set");
@@ -20,9 +29,8 @@ async fn values_come_back_and_go() {
     assert_eq!(session.exists("a".into()).await, Ok(false));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_happen_whole_or_not_at_all() {
-    let fixture = Fixture::new();
+async fn batches_happen_whole_or_not_at_all(on: On) {
+    let fixture = Fixture::new(on);
     let session = fixture.session();
     let value = |text: &str| text.as_bytes().to_vec();
     session.set_many(vec![("a".into(), value("1")), ("b".into(), value("2"))]).await.expect("set");
@@ -35,9 +43,8 @@ async fn batches_happen_whole_or_not_at_all() {
     assert_eq!(session.list_keys(None).await.expect("list").keys, Vec::<String>::new());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn listing_goes_through_all_keys_once() {
-    let fixture = Fixture::new();
+async fn listing_goes_through_all_keys_once(on: On) {
+    let fixture = Fixture::new(on);
     let session = fixture.session();
     let all: BTreeSet<String> = (0..2500).map(|number| format!("key/{number}")).collect();
     let names: Vec<_> = all.iter().cloned().collect();
@@ -58,9 +65,8 @@ async fn listing_goes_through_all_keys_once() {
     assert_eq!(seen, names);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_increment_is_lost() {
-    let fixture = Fixture::new();
+async fn no_increment_is_lost(on: On) {
+    let fixture = Fixture::new(on);
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let session = fixture.session();
@@ -77,9 +83,8 @@ async fn no_increment_is_lost() {
     assert_eq!(fixture.session().get("n".into()).await, Ok(Some(b"800".to_vec())));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn numbers_are_decimal_and_do_not_wrap() {
-    let fixture = Fixture::new();
+async fn numbers_are_decimal_and_do_not_wrap(on: On) {
+    let fixture = Fixture::new(on);
     let session = fixture.session();
     session.set("text".into(), b"abc".to_vec()).await.expect("set");
     assert!(matches!(session.increment("text".into(), 1).await, Err(StorageError::Invalid(_))));
@@ -88,9 +93,8 @@ async fn numbers_are_decimal_and_do_not_wrap() {
     assert_eq!(session.increment("n".into(), -1).await, Ok(i64::MAX - 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_all_who_swap_from_the_same_value_one_wins() {
-    let fixture = Fixture::new();
+async fn of_all_who_swap_from_the_same_value_one_wins(on: On) {
+    let fixture = Fixture::new(on);
     let tasks: Vec<_> = (0..16_u8)
         .map(|number| {
             let session = fixture.session();
@@ -109,9 +113,8 @@ async fn of_all_who_swap_from_the_same_value_one_wins() {
     assert!(losers.iter().all(|seen| *seen == present), "losers see the winner's value");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_and_values_are_bounded() {
-    let fixture = Fixture::with_limits(|limits| limits.value_bytes_max = 1000);
+async fn keys_and_values_are_bounded(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| limits.value_bytes_max = 1000);
     let session = fixture.session();
     session.set("k".repeat(KEY_BYTES_MAX), vec![0; 1000]).await.expect("at the bounds");
     for (key, size) in [(String::new(), 1), ("k".repeat(KEY_BYTES_MAX + 1), 1), ("k".to_owned(), 1001)] {

@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use hull_storage::{MeteredWork, StatementMeter, StorageError, Value};
 
-use crate::fixture::{Fixture, execute, open, outgoing, session};
+use crate::fixture::{Fixture, On, execute, on_both, open, outgoing, session};
 
-const COUNT_TO: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT $1) SELECT n FROM c";
+on_both! {
+    rows_are_bounded,
+    events_have_a_bound_of_their_own,
+    the_deadline_ends_statements_too,
+}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_are_bounded() {
-    let fixture = Fixture::with_limits(|limits| limits.rows_max = 100);
+const COUNT_TO: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < $1) SELECT n FROM c";
+
+async fn rows_are_bounded(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| limits.rows_max = 100);
     let session = fixture.session();
     let result = session.query(COUNT_TO.into(), vec![Value::Integer(100)]).await.expect("at the bound");
     assert_eq!(result.rows.len(), 100);
@@ -22,7 +27,7 @@ async fn rows_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bytes_of_a_result_are_bounded() {
-    let fixture = Fixture::with_limits(|limits| limits.result_bytes_max = 100_000);
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.result_bytes_max = 100_000);
     let session = fixture.session();
     let sql = "SELECT zeroblob($1)";
     session.query(sql.into(), vec![Value::Integer(90_000)]).await.expect("below the bound");
@@ -36,7 +41,7 @@ async fn the_bytes_of_a_result_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_has_few_enough_columns_for_their_sum_to_be_bounded() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     let of = |columns| format!("SELECT {}", vec!["randomblob(400000)"; columns].join(", "));
     assert_eq!(session.query(of(40), Vec::new()).await.map(|result| result.rows.len()), Ok(1), "16 MB");
@@ -51,7 +56,7 @@ async fn a_row_has_few_enough_columns_for_their_sum_to_be_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_are_bounded_in_sql_too() {
-    let fixture = Fixture::with_limits(|limits| limits.value_bytes_max = 10_000);
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.value_bytes_max = 10_000);
     fixture.schema("CREATE TABLE t (v)").await;
     let session = fixture.session();
     let insert = async |size| {
@@ -64,9 +69,8 @@ async fn values_are_bounded_in_sql_too() {
     assert!(matches!(&made, Err(StorageError::Invalid(text)) if text.contains("value-max")), "{made:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn events_have_a_bound_of_their_own() {
-    let fixture = Fixture::with_limits(|limits| limits.value_bytes_max = 1000);
+async fn events_have_a_bound_of_their_own(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| limits.value_bytes_max = 1000);
     let unit = fixture.session();
     unit.begin().expect("begin");
     execute(&unit, "SELECT 1").await.expect_err("a guest's statement, with the guest's bound");
@@ -79,7 +83,7 @@ async fn events_have_a_bound_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_that_overlap_do_not_let_the_log_grow_without_end() {
-    let fixture = Fixture::with_limits(|limits| limits.statement_time = Duration::from_millis(150));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.statement_time = Duration::from_millis(150));
     fixture.schema("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)").await;
     let reading = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT c.n + 1 FROM c) SELECT count(*) FROM c, t";
     let readers: Vec<_> = (0..3)
@@ -106,7 +110,7 @@ async fn readers_that_overlap_do_not_let_the_log_grow_without_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_runs_too_long_is_ended() {
-    let fixture = Fixture::with_limits(|limits| limits.statement_time = Duration::from_millis(50));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.statement_time = Duration::from_millis(50));
     fixture.schema("CREATE TABLE t (n INTEGER)").await;
     let session = fixture.session();
     let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
@@ -132,18 +136,17 @@ async fn a_statement_that_runs_too_long_is_ended() {
     assert_eq!(fixture.number("SELECT sum(n) FROM t").await, 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_deadline_ends_statements_too() {
-    let fixture = Fixture::with_limits(|limits| limits.statement_time = Duration::from_mins(1));
+async fn the_deadline_ends_statements_too(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| limits.statement_time = Duration::from_mins(1));
     let short = session(&fixture.database, None, Duration::from_millis(50));
-    let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
+    let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT count(*) FROM c";
     let read = short.query(endless.into(), Vec::new()).await;
     assert!(matches!(&read, Err(StorageError::Timeout(text)) if text.contains("deadline")), "{read:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bounds_can_change_while_the_file_is_open() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     session.set("k".into(), vec![0; 2000]).await.expect("set");
     let mut limits = fixture.database.limits();
@@ -194,7 +197,7 @@ impl Drop for Work {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meter_sees_the_beginning_the_steps_and_the_end() {
     let seen = Arc::new(Seen::default());
-    let fixture = Fixture::with_options(|options| {
+    let fixture = Fixture::with_options(On::Sqlite, |options| {
         options.meter = Some(Arc::new(Meter(Arc::clone(&seen))));
         options.limits.statement_time = Duration::from_millis(100);
     });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hull_storage::{StorageError, Value};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, On};
 
 /// Two long texts that are alike except for the last character, and a row for every n.
 fn over(expression: &str) -> String {
@@ -18,7 +18,7 @@ fn over(expression: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_of_few_long_steps_is_ended_in_time() {
     let limit = Duration::from_millis(500);
-    let fixture = Fixture::with_limits(|limits| limits.statement_time = limit);
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.statement_time = limit);
     let session = fixture.session();
     for expression in [
         "(h.x || c.n) LIKE '%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'",
@@ -37,7 +37,7 @@ async fn a_statement_of_few_long_steps_is_ended_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn patterns_are_short() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     let like = "SELECT 'a' LIKE $1".to_owned();
     let pattern = |length| vec![Value::Text("a".repeat(length))];
@@ -48,7 +48,7 @@ async fn patterns_are_short() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_functions_of_the_host_answer_as_sqlite_does() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     let text = |text: &str| Value::Text(text.to_owned());
     for (expression, expected) in [
@@ -80,7 +80,7 @@ async fn the_functions_of_the_host_answer_as_sqlite_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_function_makes_is_bounded_like_every_value() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let sql = "SELECT length(replace(hex(zeroblob(100000)), '0', hex(zeroblob(100000))))";
     let made = fixture.session().query(sql.to_owned(), Vec::new()).await;
     assert!(matches!(&made, Err(StorageError::Invalid(text)) if text.contains("too big")), "{made:?}");

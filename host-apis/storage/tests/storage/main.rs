@@ -14,6 +14,11 @@ mod long_statements;
 mod migrations;
 mod outbox;
 mod point_reads;
+// The harness of other tests does more with it.
+#[allow(dead_code)]
+mod postgres;
+mod postgres_guard;
+mod postgres_hosts;
 mod quota;
 mod sabotage;
 mod schema;

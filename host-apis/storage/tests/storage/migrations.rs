@@ -4,14 +4,23 @@ use std::time::Duration;
 
 use hull_storage::{Dialect, StorageError, migration_files};
 
-use crate::fixture::{Fixture, migration};
+use crate::fixture::{Fixture, On, migration, on_both};
+
+on_both! {
+    they_run_once_and_in_order,
+    statements_that_are_kept_compiled_see_the_new_schema,
+    one_that_fails_leaves_nothing_of_itself,
+    a_changed_one_is_refused_and_says_what_to_do,
+    numbers_without_order_are_refused,
+    two_hosts_parts_that_migrate_at_once_run_each_once,
+    one_that_never_ends_is_interrupted_and_named,
+}
 
 /// Never ends by itself.
 const ENDLESS: &str = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn they_run_once_and_in_order() {
-    let fixture = Fixture::new();
+async fn they_run_once_and_in_order(on: On) {
+    let fixture = Fixture::new(on);
     let all = [
         migration(1, "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1);"),
         migration(2, "ALTER TABLE t ADD COLUMN m INTEGER NOT NULL DEFAULT 5"),
@@ -27,52 +36,55 @@ async fn they_run_once_and_in_order() {
     assert_eq!(names, ["step1", "step2", "step3"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn statements_that_are_kept_compiled_see_the_new_schema() {
-    let fixture = Fixture::new();
+async fn statements_that_are_kept_compiled_see_the_new_schema(on: On) {
+    let fixture = Fixture::new(on);
     let first = migration(1, "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)");
     fixture.database.migrate(std::slice::from_ref(&first)).await.expect("migrate");
     let session = fixture.session();
     let columns = async || session.query("SELECT * FROM t".into(), Vec::new()).await.expect("query").columns;
     assert_eq!(columns().await, ["n"]);
-    fixture.database.migrate(&[first, migration(2, "ALTER TABLE t ADD COLUMN m")]).await.expect("migrate");
+    fixture.database.migrate(&[first, migration(2, "ALTER TABLE t ADD COLUMN m INTEGER")]).await.expect("migrate");
     assert_eq!(columns().await, ["n", "m"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_fails_leaves_nothing_of_itself() {
-    let fixture = Fixture::new();
+async fn one_that_fails_leaves_nothing_of_itself(on: On) {
+    let fixture = Fixture::new(on);
     let good = migration(1, "CREATE TABLE t (n INTEGER)");
-    let all = [good.clone(), migration(2, "CREATE TABLE u (n); INSERT INTO nowhere VALUES (1)")];
+    let all = [good.clone(), migration(2, "CREATE TABLE u (n INTEGER); INSERT INTO nowhere VALUES (1)")];
     let failed = fixture.database.migrate(&all).await;
     assert!(matches!(&failed, Err(StorageError::Invalid(text)) if text.contains("2_step2")), "{failed:?}");
-    assert_eq!(fixture.number("SELECT count(*) FROM sqlite_schema WHERE name = 'u'").await, 0);
-    let all = [good, migration(2, "CREATE TABLE u (n)")];
+    assert_eq!(
+        fixture
+            .number(match on {
+                On::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = 'u'",
+                On::Postgres => "SELECT count(*) FROM pg_tables WHERE tablename = 'u'",
+            })
+            .await,
+        0
+    );
+    let all = [good, migration(2, "CREATE TABLE u (n INTEGER)")];
     assert_eq!(fixture.database.migrate(&all).await, Ok(vec![2]));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_one_is_refused_and_says_what_to_do() {
-    let fixture = Fixture::new();
+async fn a_changed_one_is_refused_and_says_what_to_do(on: On) {
+    let fixture = Fixture::new(on);
     fixture.database.migrate(&[migration(1, "CREATE TABLE t (n INTEGER)")]).await.expect("migrate");
     let refused = fixture.database.migrate(&[migration(1, "CREATE TABLE t (n TEXT)")]).await;
     assert!(matches!(&refused, Err(StorageError::Invalid(text)) if text.contains("next number")), "{refused:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn numbers_without_order_are_refused() {
-    let fixture = Fixture::new();
+async fn numbers_without_order_are_refused(on: On) {
+    let fixture = Fixture::new(on);
     for numbers in [&[2][..], &[1, 3], &[1, 1], &[2, 1]] {
-        let all: Vec<_> = numbers.iter().map(|number| migration(*number, "CREATE TABLE t (n)")).collect();
+        let all: Vec<_> = numbers.iter().map(|number| migration(*number, "CREATE TABLE t (n INTEGER)")).collect();
         let refused = fixture.database.migrate(&all).await;
         assert!(matches!(refused, Err(StorageError::Invalid(_))), "{numbers:?}: {refused:?}");
     }
-    assert!(!fixture.database.exists());
+    assert_eq!(fixture.database.applied_migrations().await, Ok(Vec::new()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hosts_parts_that_migrate_at_once_run_each_once() {
-    let fixture = Fixture::new();
+async fn two_hosts_parts_that_migrate_at_once_run_each_once(on: On) {
+    let fixture = Fixture::new(on);
     let all = [migration(1, "CREATE TABLE t (n INTEGER)"), migration(2, "INSERT INTO t VALUES (1)")];
     let tasks: Vec<_> = (0..4)
         .map(|_| {
@@ -86,12 +98,14 @@ async fn two_hosts_parts_that_migrate_at_once_run_each_once() {
     assert_eq!(fixture.number("SELECT count(*) FROM t").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_never_ends_is_interrupted_and_named() {
-    let fixture = Fixture::with_limits(|limits| limits.migration_time = Duration::from_millis(200));
+async fn one_that_never_ends_is_interrupted_and_named(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| limits.migration_time = Duration::from_millis(200));
     let writing = format!("CREATE TABLE t (n INTEGER); INSERT INTO t {ENDLESS}");
     for endless in [ENDLESS, &writing] {
-        let ended = fixture.database.migrate(&[migration(1, endless)]).await;
+        // What counts without end does not fit into 32 bits for long.
+        let endless = endless.replace("SELECT 1 UNION", "SELECT 1::bigint UNION");
+        let endless = if on == On::Postgres { endless } else { endless.replace("::bigint", "") };
+        let ended = fixture.database.migrate(&[migration(1, &endless)]).await;
         let told = |text: &str| text.contains("1_step1") && text.contains("longer than 200ms");
         assert!(matches!(&ended, Err(StorageError::Timeout(text)) if told(text)), "{ended:?}");
     }
@@ -102,7 +116,7 @@ async fn one_that_never_ends_is_interrupted_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_nobody_waits_for_is_interrupted() {
-    let fixture = Fixture::with_limits(|limits| limits.migration_time = Duration::from_hours(1));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.migration_time = Duration::from_hours(1));
     let (database, all) = (fixture.database.clone(), [migration(1, ENDLESS)]);
     let migrating = tokio::spawn(async move { database.migrate(&all).await });
     crate::fixture::until(async || fixture.database.exists()).await;

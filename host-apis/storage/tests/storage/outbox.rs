@@ -4,14 +4,23 @@ use std::time::Duration;
 
 use hull_storage::{DeadLetterFilter, DeadLetterKind, OutgoingEvent, StorageError};
 
-use crate::fixture::{Fixture, outgoing, session};
+use crate::fixture::{Fixture, On, on_both, outgoing, session};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_come_in_the_order_of_commits_until_they_are_published() {
-    let fixture = Fixture::new();
+on_both! {
+    rows_come_in_the_order_of_commits_until_they_are_published,
+    a_rolled_back_publish_never_was,
+    outside_a_unit_the_publisher_waits_for_the_bus,
+    a_time_that_never_comes_is_refused,
+    a_publisher_does_not_wait_beyond_its_deadline,
+    a_refused_event_goes_to_who_waits_or_to_the_dead_letters,
+    delayed_events_stay_until_they_are_due,
+}
+
+async fn rows_come_in_the_order_of_commits_until_they_are_published(on: On) {
+    let fixture = Fixture::new(on);
     let outbox = fixture.database.outbox();
     assert_eq!(outbox.next(10, 0).await, Ok(Vec::new()));
-    assert!(!fixture.database.exists(), "looking for events makes no file");
+    assert_eq!(fixture.database.exists(), on == On::Postgres, "looking for events makes no file");
     let unit = fixture.session();
     unit.begin().expect("begin");
     for id in ["a", "b", "c"] {
@@ -29,9 +38,8 @@ async fn rows_come_in_the_order_of_commits_until_they_are_published() {
     assert_eq!(fixture.database.statistics().await.expect("statistics").outbox_rows, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rolled_back_publish_never_was() {
-    let fixture = Fixture::new();
+async fn a_rolled_back_publish_never_was(on: On) {
+    let fixture = Fixture::new(on);
     let unit = fixture.session();
     unit.begin().expect("begin");
     unit.publish(outgoing("a")).await.expect("publish");
@@ -39,9 +47,8 @@ async fn a_rolled_back_publish_never_was() {
     assert_eq!(fixture.database.outbox().next(10, 0).await, Ok(Vec::new()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn outside_a_unit_the_publisher_waits_for_the_bus() {
-    let fixture = Fixture::new();
+async fn outside_a_unit_the_publisher_waits_for_the_bus(on: On) {
+    let fixture = Fixture::new(on);
     let outbox = fixture.database.outbox();
     let publishing = tokio::spawn({
         let session = fixture.session();
@@ -55,9 +62,8 @@ async fn outside_a_unit_the_publisher_waits_for_the_bus() {
     assert_eq!(outbox.next(10, 0).await, Ok(Vec::new()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_time_that_never_comes_is_refused() {
-    let fixture = Fixture::new();
+async fn a_time_that_never_comes_is_refused(on: On) {
+    let fixture = Fixture::new(on);
     let at = |at_ms| OutgoingEvent { deliver_at_ms: Some(at_ms), ..outgoing("far") };
     let last = 253_402_300_799_999;
     for unit in [false, true] {
@@ -75,9 +81,8 @@ async fn a_time_that_never_comes_is_refused() {
     assert_eq!(fixture.database.outbox().next_due().await, Ok(Some(last)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_publisher_does_not_wait_beyond_its_deadline() {
-    let fixture = Fixture::new();
+async fn a_publisher_does_not_wait_beyond_its_deadline(on: On) {
+    let fixture = Fixture::new(on);
     fixture.session().set("k".into(), Vec::new()).await.expect("the file is open");
     let short = session(&fixture.database, None, Duration::from_millis(500));
     assert!(matches!(short.publish(outgoing("a")).await, Err(StorageError::Timeout(_))));
@@ -86,9 +91,8 @@ async fn a_publisher_does_not_wait_beyond_its_deadline() {
     fixture.database.outbox().published(&[rows[0].seq]).await.expect("nobody waits, and that is fine");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_event_goes_to_who_waits_or_to_the_dead_letters() {
-    let fixture = Fixture::new();
+async fn a_refused_event_goes_to_who_waits_or_to_the_dead_letters(on: On) {
+    let fixture = Fixture::new(on);
     let outbox = fixture.database.outbox();
     let refusal = || StorageError::Refused("orders.created is not in `publishes`".into());
     let publishing = tokio::spawn({
@@ -114,9 +118,8 @@ async fn a_refused_event_goes_to_who_waits_or_to_the_dead_letters() {
     assert_eq!(dead[0].letter.event.key.source, "/shop/orders");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn delayed_events_stay_until_they_are_due() {
-    let fixture = Fixture::new();
+async fn delayed_events_stay_until_they_are_due(on: On) {
+    let fixture = Fixture::new(on);
     let outbox = fixture.database.outbox();
     let far = hull_clock::unix_ms() + 3_600_000;
     let at = |id: &str, at_ms| OutgoingEvent { deliver_at_ms: Some(at_ms), ..outgoing(id) };

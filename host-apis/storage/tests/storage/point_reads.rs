@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hull_storage::{MeteredWork, Session, StatementMeter, Value};
 
-use crate::fixture::{Fixture, execute, until};
+use crate::fixture::{Fixture, On, execute, until};
 
 /// Counts what is run on other threads.
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl StatementMeter for Handed {
 /// Two rows, a view of them, and what counts.
 async fn prepared() -> (Fixture, Arc<Handed>) {
     let handed = Arc::new(Handed::default());
-    let fixture = Fixture::with_options(|options| {
+    let fixture = Fixture::with_options(On::Sqlite, |options| {
         options.meter = Some(Arc::clone(&handed) as Arc<dyn StatementMeter>);
     });
     fixture

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use hull_storage::{DeadLetter, DeadLetterKind, Finished, OutgoingEvent, StorageError, Value};
 
-use crate::fixture::{Fixture, component, event, execute, outgoing};
+use crate::fixture::{Fixture, On, component, event, execute, outgoing};
 
 /// Of which guests have three quarters, and events an eighth more.
 fn of_a_mebibyte() -> Fixture {
-    Fixture::with_limits(|limits| limits.storage_bytes = 1 << 20)
+    Fixture::with_limits(On::Sqlite, |limits| limits.storage_bytes = 1 << 20)
 }
 
 fn full() -> StorageError {
@@ -80,7 +80,7 @@ async fn a_full_component_can_still_finish_what_it_accepted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_statement_cannot_fill_the_disk_and_harms_nobody_else() {
-    let fixture = Fixture::with_limits(|limits| {
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| {
         limits.storage_bytes = 1 << 20;
         limits.batch_wait_max = Duration::from_secs(5);
     });
@@ -107,7 +107,7 @@ async fn one_statement_cannot_fill_the_disk_and_harms_nobody_else() {
         assert_eq!(matches!(result, Err(StorageError::QuotaExceeded { .. })), index == 2, "{result:?}");
     }
     assert_eq!(fixture.session().get("n".into()).await, Ok(Some(b"4".to_vec())));
-    let size = std::fs::metadata(fixture.database.file()).expect("metadata").len();
+    let size = std::fs::metadata(fixture.file()).expect("metadata").len();
     assert!(size <= 1 << 20, "{size}");
 }
 
@@ -121,7 +121,7 @@ async fn the_reserve_is_a_part_of_the_quota_and_the_outbox_has_half_of_it() {
     assert!(bytes_used(&fixture).await <= 896 << 10);
     handle(&fixture, 100).await;
     fixture.database.close().await;
-    let size = std::fs::metadata(fixture.database.file()).expect("metadata").len();
+    let size = std::fs::metadata(fixture.file()).expect("metadata").len();
     assert!(size <= 1 << 20, "{size}");
 }
 

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use hull_storage::{EventIdentity, EventState, Finished, Sabotage};
 
-use crate::fixture::{Fixture, event, open, outgoing, session};
+use crate::fixture::{Fixture, On, event, on_both, outgoing, session};
 
-fn sabotaged(sabotage: Sabotage) -> Fixture {
-    let folder = tempfile::tempdir().expect("a folder");
-    let database = open(folder.path(), |options| options.sabotage = Some(sabotage));
-    Fixture { folder, database }
+on_both! {
+    without_marks_the_same_event_has_its_effect_again,
+    without_an_outbox_an_event_is_gone_once_it_was_looked_at,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_marks_the_same_event_has_its_effect_again() {
-    let fixture = sabotaged(Sabotage::HandledMarks);
+fn sabotaged(on: On, sabotage: Sabotage) -> Fixture {
+    Fixture::with_options(on, |options| options.sabotage = Some(sabotage))
+}
+
+async fn without_marks_the_same_event_has_its_effect_again(on: On) {
+    let fixture = sabotaged(on, Sabotage::HandledMarks);
     let event = event("e1");
     for times in 1..=2 {
         let handler = fixture.event_session(&event);
@@ -26,9 +28,8 @@ async fn without_marks_the_same_event_has_its_effect_again() {
     assert_eq!(state, Ok(EventState::default()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_an_outbox_an_event_is_gone_once_it_was_looked_at() {
-    let fixture = sabotaged(Sabotage::Outbox);
+async fn without_an_outbox_an_event_is_gone_once_it_was_looked_at(on: On) {
+    let fixture = sabotaged(on, Sabotage::Outbox);
     let unit = session(&fixture.database, None, Duration::from_secs(30));
     unit.begin().expect("begin");
     unit.publish(outgoing("a")).await.expect("publish");

@@ -2,11 +2,11 @@
 
 use hull_storage::{StorageError, Value};
 
-use crate::fixture::{Fixture, execute, migration, outgoing};
+use crate::fixture::{Fixture, On, execute, migration, outgoing};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_makes_and_changes_its_own_tables() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     for unit in [false, true] {
         if unit {
@@ -48,7 +48,7 @@ async fn a_guest_makes_and_changes_its_own_tables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_authorizer_does_not_see_is_found_afterwards() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     execute(&session, "CREATE TABLE t (n INTEGER)").await.expect("create");
     for sql in [
@@ -70,7 +70,7 @@ async fn what_the_authorizer_does_not_see_is_found_afterwards() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolled_back_change_never_was() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     for _ in 0..2 {
         session.begin().expect("begin");
@@ -84,7 +84,7 @@ async fn a_rolled_back_change_never_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_key_that_is_checked_at_the_commit_ends_sharing_it() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     execute(&session, "CREATE TABLE parent (id INTEGER PRIMARY KEY)").await.expect("create");
     let child = "CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)";
@@ -110,7 +110,7 @@ async fn a_foreign_key_that_is_checked_at_the_commit_ends_sharing_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_shares_a_commit_with_a_change_of_the_schema_is_not_blamed_for_it() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     execute(&session, "CREATE TABLE parent (id INTEGER PRIMARY KEY)").await.expect("create");
     let blocker = fixture.session();
@@ -148,7 +148,7 @@ async fn whoever_shares_a_commit_with_a_change_of_the_schema_is_not_blamed_for_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_has_bounds() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let all: Vec<_> = (0..990).map(|number| format!("CREATE TABLE t{number} (n)")).collect();
     fixture.schema(&all.join(";")).await;
     let session = fixture.session();
@@ -167,7 +167,7 @@ async fn a_schema_has_bounds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_numbers_are_not_for_migrations() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let first = migration(1, "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT)");
     fixture.database.migrate(std::slice::from_ref(&first)).await.expect("migrate");
     for sql in [

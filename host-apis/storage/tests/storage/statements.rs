@@ -2,11 +2,17 @@
 
 use hull_storage::{ConstraintKind, StorageError, Value};
 
-use crate::fixture::{Fixture, execute};
+use crate::fixture::{Fixture, On, execute, on_both};
+
+on_both! {
+    parameters_go_by_their_number,
+    a_query_that_writes_is_committed_like_any_write,
+    broken_constraints_say_which_kind,
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_type_goes_in_and_comes_out() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
     let values = vec![
         Value::Null,
@@ -23,12 +29,11 @@ async fn every_type_goes_in_and_comes_out() {
     assert_eq!(result.rows, [expected]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn parameters_go_by_their_number() {
-    let fixture = Fixture::new();
+async fn parameters_go_by_their_number(on: On) {
+    let fixture = Fixture::new(on);
     let session = fixture.session();
     let numbers = || vec![Value::Integer(1), Value::Integer(2)];
-    let result = session.query("SELECT $2, $1, $2".into(), numbers()).await.expect("query");
+    let result = session.query("SELECT $2 + 0, $1 + 0, $2 + 0".into(), numbers()).await.expect("query");
     assert_eq!(result.rows, [[Value::Integer(2), Value::Integer(1), Value::Integer(2)]]);
     for sql in ["SELECT $3, $1, $2", "SELECT $1", "SELECT :name, $1, $2", "SELECT $0, $1, $2", "SELECT @a, $1"] {
         let refused = session.query(sql.into(), numbers()).await;
@@ -38,7 +43,7 @@ async fn parameters_go_by_their_number() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_one_valid_statement_is_refused() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     fixture.schema("CREATE TABLE t (n INTEGER)").await;
     let session = fixture.session();
     let nowhere = "SELECT x FROM nowhere";
@@ -59,24 +64,22 @@ async fn what_is_not_one_valid_statement_is_refused() {
     session.query("SELECT 1; -- and a remark".into(), Vec::new()).await.expect("a remark is no statement");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_writes_is_committed_like_any_write() {
-    let fixture = Fixture::new();
+async fn a_query_that_writes_is_committed_like_any_write(on: On) {
+    let fixture = Fixture::new(on);
     fixture.schema("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)").await;
     let session = fixture.session();
-    let sql = "INSERT INTO t (n) VALUES (5), (6) RETURNING id";
+    let sql = "INSERT INTO t (id, n) VALUES (1, 5), (2, 6) RETURNING id";
     let result = session.query(sql.into(), Vec::new()).await.expect("query");
     assert_eq!(result.rows, [[Value::Integer(1)], [Value::Integer(2)]]);
-    let with = "WITH x (n) AS (SELECT 7) INSERT INTO t (n) SELECT n FROM x RETURNING n";
+    let with = "WITH x (n) AS (SELECT 7) INSERT INTO t (id, n) SELECT 3, n FROM x RETURNING n";
     let result = session.query(with.into(), Vec::new()).await.expect("query");
     assert_eq!(result.rows, [[Value::Integer(7)]]);
     assert_eq!(fixture.number("SELECT sum(n) FROM t").await, 18);
     assert_eq!(execute(&session, "UPDATE t SET n = 0 WHERE n > 5").await, Ok(2));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn broken_constraints_say_which_kind() {
-    let fixture = Fixture::new();
+async fn broken_constraints_say_which_kind(on: On) {
+    let fixture = Fixture::new(on);
     fixture
         .schema(
             "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, n INTEGER CHECK (n > 0));
@@ -101,7 +104,7 @@ async fn broken_constraints_say_which_kind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn full_text_search_works() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new(On::Sqlite);
     fixture
         .schema(
             "CREATE TABLE product (id INTEGER PRIMARY KEY, name TEXT NOT NULL);

@@ -7,9 +7,16 @@ use hull_invocation::{CountRejected, Resource};
 use hull_storage::StorageError;
 use parking_lot::Mutex;
 
-use crate::fixture::{Fixture, event, execute};
+use crate::fixture::{Fixture, On, event, execute, on_both, until};
 
-const ENDLESS: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c";
+on_both! {
+    a_unit_that_holds_the_writer_too_long_is_ended,
+    a_unit_that_is_in_a_statement_is_ended_with_it,
+    the_unit_of_an_event_is_counted_too_and_one_that_was_given_up_is_not,
+    units_in_time_are_not_counted,
+}
+
+const ENDLESS: &str = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT count(*) FROM c";
 
 /// What was refused.
 #[derive(Default)]
@@ -31,22 +38,23 @@ impl Counted {
 }
 
 /// A unit may hold the writer for a twentieth of a second.
-fn counting() -> (Fixture, Arc<Counted>) {
+fn counting(on: On) -> (Fixture, Arc<Counted>) {
     let counted = Arc::new(Counted::default());
-    let fixture = Fixture::with_options(|options| {
+    let fixture = Fixture::with_options(on, |options| {
         options.limits.transaction_time = Duration::from_millis(50);
         options.rejected = Some(Arc::clone(&counted) as Arc<dyn CountRejected>);
     });
     (fixture, counted)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_holds_the_writer_too_long_is_ended() {
-    let (fixture, counted) = counting();
+async fn a_unit_that_holds_the_writer_too_long_is_ended(on: On) {
+    let (fixture, counted) = counting(on);
     let slow = fixture.session();
     slow.begin().expect("begin");
     slow.set("slow".into(), Vec::new()).await.expect("set");
-    fixture.session().set("next".into(), Vec::new()).await.expect("the next one gets the writer");
+    let next = fixture.session();
+    next.set("next".into(), Vec::new()).await.expect("the next one gets the writer, or never waited for it");
+    until(async || slow.exists("slow".into()).await.is_err()).await;
     let late = slow.set("late".into(), Vec::new()).await;
     assert!(matches!(&late, Err(StorageError::Expired(text)) if text.contains("transaction-time")), "{late:?}");
     let again = slow.get("slow".into()).await;
@@ -56,9 +64,8 @@ async fn a_unit_that_holds_the_writer_too_long_is_ended() {
     assert_eq!(counted.units(), 1, "once, however often the guest hears of it");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_is_in_a_statement_is_ended_with_it() {
-    let (fixture, counted) = counting();
+async fn a_unit_that_is_in_a_statement_is_ended_with_it(on: On) {
+    let (fixture, counted) = counting(on);
     fixture.schema("CREATE TABLE t (n INTEGER)").await;
     let session = fixture.session();
     for (number, statement) in [(1, ENDLESS.to_owned()), (2, format!("INSERT INTO t {ENDLESS}"))] {
@@ -73,9 +80,8 @@ async fn a_unit_that_is_in_a_statement_is_ended_with_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_unit_of_an_event_is_counted_too_and_one_that_was_given_up_is_not() {
-    let (fixture, counted) = counting();
+async fn the_unit_of_an_event_is_counted_too_and_one_that_was_given_up_is_not(on: On) {
+    let (fixture, counted) = counting(on);
     let given_up = fixture.session();
     given_up.begin().expect("begin");
     given_up.set("k".into(), Vec::new()).await.expect("set");
@@ -83,16 +89,15 @@ async fn the_unit_of_an_event_is_counted_too_and_one_that_was_given_up_is_not() 
     let handler = fixture.event_session(&event("e1"));
     handler.set("k".into(), Vec::new()).await.expect("set");
     assert_eq!(counted.units(), 0);
-    fixture.session().set("next".into(), Vec::new()).await.expect("the next one gets the writer");
+    until(async || handler.exists("k".into()).await.is_err()).await;
     let late = handler.finish_event().await;
     assert!(matches!(&late, Err(StorageError::Expired(text)) if text.contains("transaction-time")), "{late:?}");
     assert_eq!(counted.units(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn units_in_time_are_not_counted() {
+async fn units_in_time_are_not_counted(on: On) {
     let counted = Arc::new(Counted::default());
-    let fixture = Fixture::with_options(|options| options.rejected = Some(Arc::clone(&counted) as _));
+    let fixture = Fixture::with_options(on, |options| options.rejected = Some(Arc::clone(&counted) as _));
     let session = fixture.session();
     session.begin().expect("begin");
     execute(&session, "CREATE TABLE t (n INTEGER)").await.expect("create");

@@ -5,11 +5,22 @@ use std::time::Duration;
 use hull_invocation::Lineage;
 use hull_storage::{SessionOptions, StorageError, Value};
 
-use crate::fixture::{Fixture, component, execute, number, session};
+use crate::fixture::{Fixture, On, component, execute, number, on_both, session};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_unit_is_seen_whole_after_its_commit_and_not_before() {
-    let fixture = Fixture::new();
+on_both! {
+    a_unit_is_seen_whole_after_its_commit_and_not_before,
+    a_rolled_back_or_dropped_unit_leaves_nothing,
+    an_abandoned_unit_leaves_the_session_usable,
+    a_failed_statement_leaves_the_rest_of_its_unit,
+    read_then_write_in_units_loses_no_update,
+    a_call_back_into_a_component_with_an_open_unit_fails_at_once,
+    nobody_waits_for_the_writer_beyond_the_deadline,
+    the_queue_is_bounded,
+    a_call_that_is_cancelled_ends_its_statement,
+}
+
+async fn a_unit_is_seen_whole_after_its_commit_and_not_before(on: On) {
+    let fixture = Fixture::new(on);
     fixture.schema("CREATE TABLE t (n INTEGER)").await;
     let (unit, outside) = (fixture.session(), fixture.session());
     unit.begin().expect("begin");
@@ -24,9 +35,8 @@ async fn a_unit_is_seen_whole_after_its_commit_and_not_before() {
     assert_eq!(outside.get("k".into()).await, Ok(Some(b"v".to_vec())));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rolled_back_or_dropped_unit_leaves_nothing() {
-    let fixture = Fixture::new();
+async fn a_rolled_back_or_dropped_unit_leaves_nothing(on: On) {
+    let fixture = Fixture::new(on);
     for dropped in [false, true] {
         let unit = fixture.session();
         unit.begin().expect("begin");
@@ -43,9 +53,8 @@ async fn a_rolled_back_or_dropped_unit_leaves_nothing() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_unit_leaves_the_session_usable() {
-    let fixture = Fixture::new();
+async fn an_abandoned_unit_leaves_the_session_usable(on: On) {
+    let fixture = Fixture::new(on);
     let session = fixture.session();
     session.begin().expect("begin");
     assert_eq!(session.begin(), Err(StorageError::AlreadyOpen));
@@ -58,9 +67,8 @@ async fn an_abandoned_unit_leaves_the_session_usable() {
     assert_eq!(session.commit().await, Err(StorageError::NotOpen));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failed_statement_leaves_the_rest_of_its_unit() {
-    let fixture = Fixture::new();
+async fn a_failed_statement_leaves_the_rest_of_its_unit(on: On) {
+    let fixture = Fixture::new(on);
     fixture.schema("CREATE TABLE t (n INTEGER PRIMARY KEY)").await;
     let unit = fixture.session();
     unit.begin().expect("begin");
@@ -72,19 +80,25 @@ async fn a_failed_statement_leaves_the_rest_of_its_unit() {
     assert_eq!(fixture.number("SELECT sum(n) FROM t").await, 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn read_then_write_in_units_loses_no_update() {
-    let fixture = Fixture::new();
+async fn read_then_write_in_units_loses_no_update(on: On) {
+    let fixture = Fixture::new(on);
     fixture.schema("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0)").await;
     let tasks: Vec<_> = (0..32)
         .map(|_| {
             let unit = fixture.session();
             tokio::spawn(async move {
-                unit.begin().expect("begin");
-                let present = number(&unit, "SELECT n FROM t").await;
-                let update = unit.execute("UPDATE t SET n = $1".into(), vec![Value::Integer(present + 1)]).await;
-                update.expect("update");
-                unit.commit().await.expect("commit");
+                // On SQLite one writes at a time; elsewhere a conflict has the unit run again.
+                loop {
+                    unit.begin().expect("begin");
+                    let present = number(&unit, "SELECT n FROM t").await;
+                    let update = unit.execute("UPDATE t SET n = $1".into(), vec![Value::Integer(present + 1)]).await;
+                    let committed = unit.commit().await;
+                    match (update, committed) {
+                        (Ok(1), Ok(())) => return,
+                        (Err(StorageError::Conflict), Err(StorageError::Conflict)) if on == On::Postgres => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
             })
         })
         .collect();
@@ -96,7 +110,7 @@ async fn read_then_write_in_units_loses_no_update() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn units_that_wait_together_share_a_commit() {
-    let fixture = Fixture::with_limits(|limits| limits.batch_wait_max = Duration::from_secs(5));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.batch_wait_max = Duration::from_secs(5));
     let blocker = fixture.session();
     blocker.begin().expect("begin");
     blocker.set("blocker".into(), Vec::new()).await.expect("set");
@@ -118,7 +132,7 @@ async fn units_that_wait_together_share_a_commit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn units_do_not_wait_for_one_that_has_written_nothing() {
-    let fixture = Fixture::with_limits(|limits| limits.transaction_time = Duration::from_secs(20));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.transaction_time = Duration::from_secs(20));
     let (first, reading) = (fixture.session(), fixture.session());
     first.begin().expect("begin");
     first.set("a".into(), b"1".to_vec()).await.expect("set");
@@ -134,9 +148,8 @@ async fn units_do_not_wait_for_one_that_has_written_nothing() {
     reading.commit().await.expect("commit");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_back_into_a_component_with_an_open_unit_fails_at_once() {
-    let fixture = Fixture::new();
+async fn a_call_back_into_a_component_with_an_open_unit_fails_at_once(on: On) {
+    let fixture = Fixture::new(on);
     let root = Lineage::root(component());
     let options = |lineage: &Lineage| SessionOptions {
         frame: lineage.frame().clone(),
@@ -156,9 +169,12 @@ async fn a_call_back_into_a_component_with_an_open_unit_fails_at_once() {
     below.set("k".into(), Vec::new()).await.expect("the unit above has ended");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_for_the_writer_beyond_the_deadline() {
-    let fixture = Fixture::with_limits(|limits| limits.transaction_time = Duration::from_secs(20));
+async fn nobody_waits_for_the_writer_beyond_the_deadline(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| {
+        limits.transaction_time = Duration::from_secs(20);
+        // One connection is what the one writer is elsewhere.
+        limits.connections_max = 1;
+    });
     let holder = fixture.session();
     holder.begin().expect("begin");
     holder.set("k".into(), Vec::new()).await.expect("set");
@@ -173,10 +189,10 @@ async fn nobody_waits_for_the_writer_beyond_the_deadline() {
     assert_eq!(left.get("x".into()).await, Ok(None), "what nobody waited for was not done");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_queue_is_bounded() {
-    let fixture = Fixture::with_limits(|limits| {
+async fn the_queue_is_bounded(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| {
         limits.queue_length_max = 2;
+        limits.connections_max = 1;
         limits.transaction_time = Duration::from_secs(20);
     });
     let holder = fixture.session();
@@ -199,7 +215,7 @@ async fn the_queue_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_undoes_everything_harms_only_its_own_unit() {
-    let fixture = Fixture::with_limits(|limits| limits.batch_wait_max = Duration::from_secs(5));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.batch_wait_max = Duration::from_secs(5));
     fixture.schema("CREATE TABLE t (n INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)").await;
     let blocker = fixture.session();
     blocker.begin().expect("begin");
@@ -231,7 +247,7 @@ async fn a_statement_that_undoes_everything_harms_only_its_own_unit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_keys_that_are_checked_at_the_commit_fail_their_own_unit() {
-    let fixture = Fixture::with_limits(|limits| limits.batch_wait_max = Duration::from_secs(5));
+    let fixture = Fixture::with_limits(On::Sqlite, |limits| limits.batch_wait_max = Duration::from_secs(5));
     fixture
         .schema(
             "CREATE TABLE p (id INTEGER PRIMARY KEY);
@@ -253,9 +269,8 @@ async fn foreign_keys_that_are_checked_at_the_commit_fail_their_own_unit() {
     assert_eq!(fixture.number("SELECT count(*) FROM c").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_cancelled_ends_its_statement() {
-    let fixture = Fixture::with_limits(|limits| {
+async fn a_call_that_is_cancelled_ends_its_statement(on: On) {
+    let fixture = Fixture::with_limits(on, |limits| {
         limits.statement_time = Duration::from_mins(1);
         limits.transaction_time = Duration::from_mins(1);
     });

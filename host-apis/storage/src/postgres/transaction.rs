@@ -1,0 +1,165 @@
+//! Transactions: how one begins, how it is committed with what goes with the commit, and what became of one whose
+//! connection was lost while it was committed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio_postgres::types::Type;
+
+use super::Shared;
+use super::events::mark;
+use super::operation::OnPostgres;
+use super::outbox::put_all;
+use super::scope::{Scope, column};
+use crate::error::StorageError;
+use crate::event::{EventIdentity, Finished};
+use crate::options::Sabotage;
+
+/// What a guest's text may have left behind on its connection: settings, locks, cursors.
+const RESET: &str = "RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *";
+/// How long the server is asked what became of a transaction, and how often.
+const OUTCOME_TIME: Duration = Duration::from_secs(10);
+const OUTCOME_EVERY: Duration = Duration::from_millis(100);
+
+/// The isolation of a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Isolation {
+    /// Of one operation that stands alone: each statement is right by itself.
+    ReadCommitted,
+    /// Of a unit of work.
+    RepeatableRead,
+}
+
+/// A transaction that is open.
+#[derive(Default)]
+pub(super) struct Transaction {
+    /// Its number, once something may have been written: by it the server knows later what became of it.
+    number: Option<String>,
+}
+
+impl Transaction {
+    /// Begin with what comes next.
+    pub(super) fn begin(scope: &Scope<'_>, isolation: Isolation) -> Self {
+        scope.link.send(match isolation {
+            Isolation::ReadCommitted => "BEGIN",
+            Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        });
+        Self::default()
+    }
+
+    /// Run an operation in it.
+    pub(super) async fn run<O: OnPostgres>(
+        &mut self,
+        scope: &mut Scope<'_>,
+        operation: &O,
+        writes: bool,
+    ) -> Result<O::Output, StorageError> {
+        if !writes || self.number.is_some() {
+            return operation.on_postgres(scope).await;
+        }
+        let link = scope.link;
+        let number = link.client().query_typed_one("SELECT pg_current_xact_id()::text", &[]);
+        // Sent together, in this order.
+        let (number, result) = futures::join!(number, operation.on_postgres(scope));
+        self.number = number.ok().and_then(|row| row.try_get(0).ok());
+        result
+    }
+
+    /// Commit with what was published and the mark, if an event was handled. After an error nothing of it happened.
+    pub(super) async fn commit(
+        self,
+        scope: &mut Scope<'_>,
+        identity: Option<&EventIdentity>,
+    ) -> Result<Finished, StorageError> {
+        let published = std::mem::take(&mut scope.published);
+        let identity = identity.filter(|_| scope.shared.sabotage != Some(Sabotage::HandledMarks));
+        let is_safe = self.number.is_some() || identity.is_some() || published.is_empty();
+        let scope = &*scope;
+        let ahead = async {
+            let put = put_all(scope, &published);
+            // Without an answer to this, an error before the commit would not be seen.
+            let alive = scope.host_execute("SELECT 1", &[]);
+            let (put, marked, alive) = futures::join!(put, mark(scope, identity), alive);
+            put?;
+            let finished = marked?;
+            if finished == Finished::Committed {
+                alive?;
+            }
+            Ok::<_, StorageError>(finished)
+        };
+        let commit = scope.link.end("COMMIT");
+        let (finished, committed) = if is_safe {
+            futures::join!(ahead, commit)
+        } else {
+            // Nothing else would tell whether it was committed if the connection is lost now.
+            match ahead.await {
+                Ok(finished) => (Ok(finished), commit.await),
+                Err(error) => {
+                    scope.link.send("ROLLBACK");
+                    return Err(error);
+                }
+            }
+        };
+        let lost = match (&finished, committed) {
+            (_, Ok(())) => None,
+            (_, Err(Some(error))) => Some(scope.failure(&error).await),
+            (_, Err(None)) => Some(StorageError::Other("PostgreSQL does not answer".to_owned())),
+        };
+        let finished = match lost {
+            None => finished?,
+            Some(_) if !scope.link.is_usable() => self.outcome(scope.shared, identity, finished.ok()).await?,
+            Some(error) => return Err(finished.err().unwrap_or(error)),
+        };
+        if finished == Finished::Committed {
+            scope.shared.commits.fetch_add(1, Ordering::Relaxed);
+            if scope.outbox_touched {
+                scope.shared.outbox_changed.notify_one();
+            }
+        }
+        Ok(finished)
+    }
+
+    /// What became of it, now that nobody has said so.
+    async fn outcome(
+        &self,
+        shared: &Arc<Shared>,
+        identity: Option<&EventIdentity>,
+        finished: Option<Finished>,
+    ) -> Result<Finished, StorageError> {
+        let lost = || StorageError::Other("the connection to PostgreSQL was lost before the commit".to_owned());
+        let Some(number) = &self.number else {
+            // Nothing was written but what the mark tells of, and that is asked for before the event is tried again.
+            let _ = (identity, finished);
+            return Err(lost());
+        };
+        let until = hull_clock::now() + OUTCOME_TIME;
+        while hull_clock::now() < until {
+            match status(shared, number).await.as_deref() {
+                Ok("committed") => return Ok(Finished::Committed),
+                Ok("aborted") => return Err(lost()),
+                _ => tokio::time::sleep_until((hull_clock::now() + OUTCOME_EVERY).into()).await,
+            }
+        }
+        Err(StorageError::Other(
+            "the connection to PostgreSQL was lost during the commit, and the server could not be asked what became of \
+             it: it may have been committed"
+                .to_owned(),
+        ))
+    }
+}
+
+async fn status(shared: &Arc<Shared>, number: &String) -> Result<String, StorageError> {
+    let opened = shared.opened().await?;
+    let lease = shared.server.connection(&shared.server.host_login(), None).await?;
+    let scope = Scope::new(shared, &opened, lease.link()?, false);
+    let row = scope.host_row("SELECT coalesce(pg_xact_status($1::xid8), '')", &[(number, Type::TEXT)]).await?;
+    row.map_or_else(|| Ok(String::new()), |row| column(&row, 0))
+}
+
+/// Leave the connection as if nobody had used it.
+pub(super) fn reset(scope: &Scope<'_>) {
+    if scope.guest_ran {
+        scope.link.send(RESET);
+    }
+}

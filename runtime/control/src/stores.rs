@@ -1,0 +1,53 @@
+//! Where components keep their data: the storages of `hull.toml` by their names. Nothing is connected before a component
+//! uses it.
+
+use std::collections::BTreeMap;
+
+use hull_manifest::{Component, Host, Name, Storage};
+use hull_storage::{Database, DatabaseOptions, Dialect, PostgresServer, StorageError};
+
+/// See the module.
+pub(crate) struct Stores {
+    host: Host,
+    servers: BTreeMap<Name, PostgresServer>,
+}
+
+impl Stores {
+    /// Of what the operator has set.
+    pub(crate) fn of(host: &Host) -> Result<Self, StorageError> {
+        let mut servers = BTreeMap::new();
+        for (name, storage) in &host.storage {
+            if let Storage::Postgres { url, connections } = storage {
+                let server = PostgresServer::new(url.expose(), connections.get() as usize)?;
+                servers.insert(name.clone(), server);
+            }
+        }
+        Ok(Self { host: host.clone(), servers })
+    }
+
+    /// What a component's migrations are written in.
+    pub(crate) fn dialect(&self, component: &Component) -> Dialect {
+        dialect(&self.host, component)
+    }
+
+    /// A component's database, in the storage that its manifest names.
+    pub(crate) fn open(
+        &self,
+        component: &Component,
+        directory: &hull_storage::ComponentDir,
+        options: DatabaseOptions,
+    ) -> Database {
+        match self.servers.get(&component.hull.storage) {
+            Some(server) => Database::on_postgres(server, options),
+            None => Database::new(directory, options),
+        }
+    }
+}
+
+/// What a component's migrations are written in, by where the host keeps its data.
+pub fn dialect(host: &Host, component: &Component) -> Dialect {
+    match host.storage.get(&component.hull.storage) {
+        Some(Storage::Postgres { .. }) => Dialect::Postgres,
+        Some(Storage::Sqlite) | None => Dialect::Sqlite,
+    }
+}
