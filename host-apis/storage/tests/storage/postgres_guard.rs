@@ -242,3 +242,24 @@ async fn whoever_gives_up_leaves_no_statement_behind() {
     sleeping.abort();
     crate::fixture::until(async || as_superuser(fixture.url(), running) == "0").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_had_of_a_server_is_named() {
+    let fixture = Fixture::new(On::Postgres);
+    let tried = async |url: &str| {
+        let server = PostgresServer::new(url, 8).expect("a URL");
+        let database = Database::on_postgres(&server, DatabaseOptions::new(ComponentId::new("shop", "users")));
+        let session = session(&database, None, std::time::Duration::from_secs(20));
+        session.get("k".into()).await.expect_err("it cannot be had").to_string()
+    };
+    let plain = tried(&format!("{}?sslmode=require", fixture.url())).await;
+    assert!(plain.contains("TLS"), "{plain}");
+    let wrong = tried(&fixture.url().replace("hull:hull@", "hull:wrong@")).await;
+    assert!(wrong.contains("pg_hba.conf") && !wrong.contains("wrong"), "{wrong}");
+    let nobody = tried("postgres://hull:secret@127.0.0.1:1/hull").await;
+    assert!(nobody.contains("cannot be reached") && !nobody.contains("secret"), "{nobody}");
+    for url in ["postgres://", "postgres://hull@db/hull?nonsense=1", "not a url"] {
+        let refused = PostgresServer::new(url, 8);
+        assert!(matches!(refused, Err(StorageError::Invalid(_))), "{url}: {refused:?}");
+    }
+}
