@@ -25,6 +25,7 @@ pub struct App {
     flags: Vec<OsString>,
     variables: Vec<(String, String)>,
     nats: Option<NatsServer>,
+    deaf_to: Option<&'static str>,
     postgres: Option<PostgresServer>,
 }
 
@@ -40,6 +41,18 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// This, if it succeeded.
+    pub fn good(self) -> anyhow::Result<Self> {
+        anyhow::ensure!(self.status == Some(0), "{:?}: {}", self.status, self.said());
+        Ok(self)
+    }
+
+    /// Standard output as JSON, if it succeeded.
+    pub fn json(self) -> anyhow::Result<serde_json::Value> {
+        let ended = self.good()?;
+        serde_json::from_str(&ended.stdout).with_context(|| ended.said())
+    }
+
     /// Both outputs.
     pub fn said(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
@@ -50,8 +63,15 @@ impl App {
     /// The app of a manifest somewhere.
     pub fn of_file(manifest: &Path) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("hull-test-").context("no room for temporary files")?;
-        let manifest = manifest.to_owned();
-        let app = Self { folder, manifest, flags: Vec::new(), variables: Vec::new(), nats: None, postgres: None };
+        let app = Self {
+            folder,
+            manifest: manifest.to_owned(),
+            flags: Vec::new(),
+            variables: Vec::new(),
+            nats: None,
+            deaf_to: None,
+            postgres: None,
+        };
         cache::lend(&app.state_dir())?;
         Ok(app)
     }
@@ -124,6 +144,13 @@ impl App {
         self
     }
 
+    /// With a signal ignored that would end it, by its name in the shell.
+    #[must_use]
+    pub fn deaf_to(mut self, signal: &'static str) -> Self {
+        self.deaf_to = Some(signal);
+        self
+    }
+
     /// With its events on a nats-server of its own.
     pub fn on_nats(mut self) -> anyhow::Result<Self> {
         let server = NatsServer::start();
@@ -180,6 +207,24 @@ impl App {
         Ok(())
     }
 
+    /// Start a daemon on its state directory, and wait until it is ready. The app serves once it has been deployed.
+    pub fn host(&self) -> anyhow::Result<Host> {
+        self.host_with(&[])
+    }
+
+    /// The same with more flags.
+    pub fn host_with(&self, flags: &[&str]) -> anyhow::Result<Host> {
+        let mut command = self.running_command("host", &self.state_dir())?;
+        command.args(flags);
+        Host::start(command, &self.state_dir())
+    }
+
+    /// `hull deploy` of its manifest.
+    pub fn deploy(&self, words: &[&str]) -> anyhow::Result<Ended> {
+        let manifest = self.manifest.display().to_string();
+        self.command(&[&["deploy", "-f", &manifest], words].concat())
+    }
+
     /// Leave its files where they are, for somebody to look at.
     pub fn keep(self) -> PathBuf {
         self.folder.keep()
@@ -188,6 +233,13 @@ impl App {
     /// `hull up`, which is expected to end by itself.
     pub fn up_ends(&self) -> anyhow::Result<Ended> {
         run(self.up_command()?)
+    }
+
+    /// The same on another state directory, as on another machine.
+    pub fn up_elsewhere_ends(&self) -> anyhow::Result<Ended> {
+        let elsewhere = self.folder().join("elsewhere");
+        cache::lend(&elsewhere)?;
+        run(self.up_command_in(&elsewhere)?)
     }
 
     /// Any other command on this app's state directory.
@@ -205,19 +257,37 @@ impl App {
     }
 
     fn up_command(&self) -> anyhow::Result<Command> {
+        self.up_command_in(&self.state_dir())
+    }
+
+    fn up_command_in(&self, state_dir: &Path) -> anyhow::Result<Command> {
+        let mut command = self.running_command("up", state_dir)?;
+        command.arg("-f").arg(&self.manifest);
+        Ok(command)
+    }
+
+    fn running_command(&self, name: &str, state_dir: &Path) -> anyhow::Result<Command> {
         let mut command = self.program()?;
-        command.arg("up").arg("-f").arg(&self.manifest).arg("--json");
+        command.arg(name).arg("--json");
         for (flag, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
             if !self.flags.iter().any(|given| given == flag) {
                 command.args([flag, value]);
             }
         }
-        command.arg("--state-dir").arg(self.state_dir()).args(&self.flags);
+        command.arg("--state-dir").arg(state_dir).args(&self.flags);
         Ok(command)
     }
 
     fn program(&self) -> anyhow::Result<Command> {
-        let mut command = Command::new(files::hull()?);
+        let mut command = match self.deaf_to {
+            None => Command::new(files::hull()?),
+            Some(signal) => {
+                // What is ignored stays so in the program that takes the shell's place.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("trap '' {signal}; exec \"$@\""), "sh"]).arg(files::hull()?);
+                shell
+            }
+        };
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         // What else is in the environment of whoever runs the tests must not matter.
         command.env_remove("HULL_ADMIN").env_remove("HULL_TOKEN").current_dir(self.folder.path());

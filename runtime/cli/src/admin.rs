@@ -5,6 +5,7 @@ mod connection;
 mod discovery;
 
 pub(crate) use self::answer::{UNEXPECTED, read_json, refusal};
+pub(crate) use self::connection::RequestBody;
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hull_manifest::{AdminAddress, Name};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -27,6 +28,9 @@ use crate::options::HostOptions;
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// And where a component has to run first. What it may take is bounded by the host.
 const INVOCATION_WAIT_MAX: Duration = Duration::from_mins(10);
+
+/// And where components are sent and compiled first.
+const DEPLOYMENT_WAIT_MAX: Duration = Duration::from_mins(30);
 
 /// Run a command that talks to the host.
 pub(crate) fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -49,6 +53,7 @@ pub(crate) struct Call {
     target: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    stream: Option<RequestBody>,
     wait: Duration,
 }
 
@@ -56,7 +61,7 @@ impl Call {
     /// A request for a path below the admin address. Paths are put together from names, which need no encoding.
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
         let (target, headers, body) = (path.into(), Vec::new(), Bytes::new());
-        Self { method, target, headers, body, wait: ANSWER_WAIT_MAX }
+        Self { method, target, headers, body, stream: None, wait: ANSWER_WAIT_MAX }
     }
 
     /// With a query, encoded as forms are.
@@ -85,6 +90,14 @@ impl Call {
     pub(crate) fn body(mut self, kind: &str, body: Bytes) -> anyhow::Result<Self> {
         self.body = body;
         self.header(CONTENT_TYPE, kind)
+    }
+
+    /// With a body that is read while it is sent, and an answer that comes when everything has been made ready.
+    #[must_use]
+    pub(crate) fn deploying(mut self, stream: Option<RequestBody>) -> Self {
+        self.stream = stream;
+        self.wait = DEPLOYMENT_WAIT_MAX;
+        self
     }
 
     /// A component runs before there is an answer.
@@ -119,7 +132,8 @@ impl Client {
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(call.body)).context("the request cannot be sent")?;
+        let body = call.stream.unwrap_or_else(|| Full::new(call.body).map_err(|never| match never {}).boxed());
+        let request = request.body(body).context("the request cannot be sent")?;
         let answered = async {
             let mut sender = connection::open(&self.address, &self.origin).await?;
             sender.send_request(request).await.with_context(|| format!("the host at {} gave no answer", self.address))

@@ -1,20 +1,27 @@
-//! The `hull` binary: commands, and the wiring of the host that `hull up` runs.
+//! The `hull` binary: commands, and the wiring of the host that `hull up` and `hull host` run.
 
 mod admin;
+mod audit;
 mod build;
 mod check;
 mod compile;
 mod dead_letters;
+mod deploy;
+mod events;
 mod failure;
+mod history;
 mod inspection;
 mod invoke;
 mod logs;
 mod manifest_files;
+mod ndjson;
 mod new;
 mod options;
 mod payload;
 mod progress;
 mod publish;
+mod rollback;
+mod serving;
 mod status;
 mod table;
 mod terminal;
@@ -25,6 +32,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::options::{Cli, Command};
+use crate::serving::Serving;
 
 /// A request allocates some dozens of small things on one thread and frees them there: what this allocator is for.
 #[global_allocator]
@@ -34,6 +42,7 @@ fn main() -> ExitCode {
     // A wrong use ends here, with status 2.
     let done = match Cli::parse().command {
         Command::Up(options) => up::run(options),
+        Command::Host(options) => serving::run(Serving::daemon(options)),
         Command::Build(options) => build::run(&options),
         Command::Check(options) => check::run(&options),
         Command::New(options) => new::run(&options),
@@ -41,7 +50,13 @@ fn main() -> ExitCode {
         Command::Logs(options) => admin::block_on(logs::run(&options)),
         Command::Invoke(options) => admin::block_on(invoke::run(&options)),
         Command::Publish(options) => admin::block_on(publish::run(&options)),
+        Command::Events(command) => admin::block_on(events::run(&command)),
         Command::DeadLetters(command) => admin::block_on(dead_letters::run(&command)),
+        Command::Deploy(options) => admin::block_on(deploy::run(&options)),
+        Command::Rollback(options) => admin::block_on(rollback::run(&options)),
+        Command::History(options) => admin::block_on(history::run(&options)),
+        Command::Diff(options) => admin::block_on(history::diff(&options)),
+        Command::Audit(options) => audit::run(&options),
         Command::CompileComponent(options) => return compile::run(&options),
     };
     match done {

@@ -66,12 +66,42 @@ pub(crate) fn load_unbuilt(file: &Path) -> anyhow::Result<(App, PathBuf)> {
     Ok((app, base_of(&file)))
 }
 
+/// Read an app that is to be sent elsewhere: its files must be here, the values of its variables need not. With it come
+/// its text and the name of its file.
+pub(crate) fn load_to_send(file: &Path) -> anyhow::Result<ToSend> {
+    let file = manifest_path(file);
+    let text = read_manifest(&file)?;
+    let base = base_of(&file);
+    let disk = Disk { base: &base };
+    let reading = Reading { file: &shown(&file), values: Values::Unknown, files: Some(&disk), host: None };
+    let app = App::parse(&text, &reading).map_err(|problems| WrongFiles(vec![problems]))?;
+    let name = file.file_name().map_or_else(|| MANIFEST_FILE.to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(ToSend { app, base, text, name })
+}
+
+/// An app that is to be sent.
+pub(crate) struct ToSend {
+    pub(crate) app: App,
+    /// The folder of the manifest.
+    pub(crate) base: PathBuf,
+    pub(crate) text: String,
+    /// The manifest's own name.
+    pub(crate) name: String,
+}
+
+/// The configuration of a host that has no app of its own.
+pub(crate) fn load_host(config: Option<&Path>) -> anyhow::Result<Host> {
+    read_host(config)?.map_err(|problems| WrongFiles(vec![problems]).into())
+}
+
+/// The values of variables that the environment has.
+pub(crate) fn values_here() -> anyhow::Result<BTreeMap<String, String>> {
+    values_of(std::env::vars_os())
+}
+
 /// Where the state directory of a host is that was started here.
 pub(crate) fn state_dir_here() -> anyhow::Result<PathBuf> {
-    match read_host(None)? {
-        Ok(host) => Ok(host.state_dir.into()),
-        Err(problems) => Err(WrongFiles(vec![problems]).into()),
-    }
+    Ok(load_host(None)?.state_dir.into())
 }
 
 /// The host's configuration: what was named, or what lies here, or the defaults.

@@ -2,11 +2,14 @@
 //! wrong one is a wrong use and not a failure later.
 
 mod client;
+mod deploying;
 
 pub(crate) use client::{
-    DeadLettersCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions, PublishOptions,
-    SelectOptions, ShowOptions, StatusOptions,
+    DeadLettersCommand, EventsCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions,
+    PublishOptions, SelectOptions, ShowOptions, StatusOptions, TailOptions,
 };
+
+pub(crate) use deploying::{AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RollbackOptions};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +30,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run an app in the foreground
     Up(UpOptions),
+    /// Run as a daemon: what was deployed serves again, and deployments are taken
+    Host(ServeOptions),
+    /// Deploy an app, or a new version of one of its components, to a daemon
+    Deploy(DeployOptions),
+    /// Deploy an old revision's content again
+    Rollback(RollbackOptions),
+    /// Show what was deployed, when, by whom and why
+    History(HistoryOptions),
+    /// Show what differs between two revisions
+    Diff(DiffOptions),
+    /// Show who changed what, and who was denied
+    Audit(AuditOptions),
     /// Run the build commands of an app's components
     Build(BuildOptions),
     /// Validate an app and show its effective configuration; nothing runs
@@ -41,6 +56,9 @@ pub(crate) enum Command {
     Invoke(InvokeOptions),
     /// Publish an event
     Publish(PublishOptions),
+    /// Watch the events of the app
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// List, show, replay and purge events that were laid aside
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -53,6 +71,16 @@ pub(crate) struct UpOptions {
     /// The manifest, or the folder it lies in
     #[arg(short = 'f', long, value_name = "FILE", default_value = "spin.toml")]
     pub(crate) file: PathBuf,
+    /// Run the build commands first
+    #[arg(long)]
+    pub(crate) build: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeOptions,
+}
+
+/// What every running host is started with.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeOptions {
     /// The host's configuration [default: hull.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -68,15 +96,15 @@ pub(crate) struct UpOptions {
     /// How long what runs may take to finish after SIGTERM or Ctrl-C
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub(crate) drain: Duration,
-    /// Run the build commands first
-    #[arg(long)]
-    pub(crate) build: bool,
     /// Let guests keep the serving threads for as long as they run. Only for measuring what the fair queue gives
     #[arg(long, hide = true)]
     pub(crate) unfair_cpu: bool,
     /// Break a promise. Only to see that the chaos tests notice it
     #[arg(long, hide = true, value_name = "PROMISE")]
     pub(crate) sabotage: Option<Promise>,
+    /// Crash so many steps into a deployment. Only to see what is there afterwards
+    #[arg(long, hide = true, value_name = "N")]
+    pub(crate) crash_at: Option<u64>,
     /// Print JSON lines
     #[arg(long)]
     pub(crate) json: bool,

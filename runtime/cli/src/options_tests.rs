@@ -25,13 +25,14 @@ fn the_definition_holds_together() {
 #[test]
 fn up_has_its_defaults() {
     let Command::Up(up) = parse("hull up") else { panic!("another command") };
-    assert_eq!((up.file.to_str(), up.config, up.drain), (Some("spin.toml"), None, Duration::from_secs(30)));
-    assert!(up.listen.is_none() && up.admin.is_none() && up.state_dir.is_none() && !up.build && !up.json);
+    let serve = up.serve;
+    assert_eq!((up.file.to_str(), serve.config, serve.drain), (Some("spin.toml"), None, Duration::from_secs(30)));
+    assert!(serve.listen.is_none() && serve.admin.is_none() && serve.state_dir.is_none() && !up.build && !serve.json);
     let line = "hull up -f a.toml --config h.toml --listen [::1]:0 --admin ./s --state-dir d --drain 5s --build --json";
     let Command::Up(up) = parse(line) else { panic!("another command") };
-    assert_eq!(up.listen.map(|listen| listen.to_string()).as_deref(), Some("[::1]:0"));
-    assert_eq!(up.admin.map(|admin| admin.to_string()).as_deref(), Some("./s"));
-    assert_eq!(up.drain, Duration::from_secs(5));
+    assert_eq!(up.serve.listen.map(|listen| listen.to_string()).as_deref(), Some("[::1]:0"));
+    assert_eq!(up.serve.admin.map(|admin| admin.to_string()).as_deref(), Some("./s"));
+    assert_eq!(up.serve.drain, Duration::from_secs(5));
 }
 
 #[test]
@@ -54,6 +55,9 @@ fn wrong_values_are_wrong_uses() {
         ("hull dead-letters replay orders/1 --component orders", "cannot be used with"),
         ("hull compile-component fast a b 1 1", "sequential"),
         ("hull logs -n many", "invalid"),
+        ("hull deploy orders", "required"),
+        ("hull deploy orders a.wasm -f spin.toml", "cannot be used with"),
+        ("hull rollback 0", "0 is not in"),
     ] {
         let error = refused(line);
         assert!(error.contains(said), "{line}\n{error}");

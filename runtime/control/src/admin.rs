@@ -1,6 +1,7 @@
 //! The admin interface: health, metrics and everything below `/v1`, on an address of its own.
 
 mod answer;
+mod audit;
 mod components;
 mod connections;
 mod dead_letters;
@@ -9,7 +10,9 @@ mod health;
 mod invoke;
 mod logs;
 mod openapi;
+mod revisions;
 mod route;
+mod tail;
 mod token;
 
 pub use token::Token;
@@ -27,6 +30,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::deployments::Deployments;
 use crate::node::Node;
 use connections::{Connections, Requests};
 use route::answer;
@@ -70,7 +74,14 @@ pub enum AdminError {
 /// The admin interface, listening.
 pub struct AdminServer {
     listener: Listener,
-    token: Option<Arc<Token>>,
+    token: Option<Token>,
+}
+
+/// What is looked at and changed here.
+struct AdminHost {
+    node: Arc<Node>,
+    deployments: Option<Arc<Deployments>>,
+    token: Option<Token>,
 }
 
 enum Listener {
@@ -94,7 +105,7 @@ impl AdminServer {
         match config.listen {
             AdminAddress::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
-                Ok(Self { listener: Listener::Tcp(listener), token: Some(Arc::new(config.token)) })
+                Ok(Self { listener: Listener::Tcp(listener), token: Some(config.token) })
             }
             AdminAddress::Socket(path) => {
                 let path = PathBuf::from(path);
@@ -115,22 +126,25 @@ impl AdminServer {
         }
     }
 
-    /// Serve until the future is dropped.
-    pub async fn run(self, node: Arc<Node>) {
+    /// Serve until the future is dropped. Only a daemon takes deployments.
+    pub async fn run(self, node: Arc<Node>, deployments: Option<Arc<Deployments>>) {
+        let host = Arc::new(AdminHost { node, deployments, token: self.token });
         let mut connections = Connections::new(CONNECTIONS_MAX);
         loop {
             let accepted = match &self.listener {
                 Listener::Tcp(listener) => {
-                    listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                    let accepted = listener.accept().await;
+                    accepted.map(|(stream, from)| (Box::new(stream) as Box<dyn Stream>, from.to_string()))
                 }
                 Listener::Socket(listener, _) => {
-                    listener.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>)
+                    let accepted = listener.accept().await;
+                    accepted.map(|(stream, _)| (Box::new(stream) as Box<dyn Stream>, "socket".to_owned()))
                 }
             };
             match accepted {
-                Ok(stream) => {
-                    let (node, token) = (Arc::clone(&node), self.token.clone());
-                    connections.serve(|requests| serve(stream, node, token, requests)).await;
+                Ok((stream, from)) => {
+                    let host = Arc::clone(&host);
+                    connections.serve(|requests| serve(stream, host, from.into(), requests)).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin interface could not accept a connection");
@@ -145,11 +159,11 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-async fn serve(stream: Box<dyn Stream>, node: Arc<Node>, token: Option<Arc<Token>>, requests: Requests) {
+async fn serve(stream: Box<dyn Stream>, host: Arc<AdminHost>, from: Arc<str>, requests: Requests) {
     let service = service_fn(move |request| {
-        let (node, token, request_begun) = (Arc::clone(&node), token.clone(), requests.begin());
+        let (host, from, request_begun) = (Arc::clone(&host), Arc::clone(&from), requests.begin());
         async move {
-            let answered = answer(&node, token.as_deref(), request).await;
+            let answered = answer(&host, request, from).await;
             answered.map(|response| response.map(|body| request_begun.until_sent(body)))
         }
     });

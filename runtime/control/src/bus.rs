@@ -2,8 +2,7 @@
 //! it is.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,15 +10,16 @@ use hull_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions, NatsBus, NatsOptions
 use hull_manifest::{App, BusBackend, Host, Name, Storage};
 use hull_storage::{StateDir, StateDirError};
 
+use crate::durable;
 use crate::node::NodeError;
 
 /// Open it. A NATS server that cannot be reached is waited for in the background; one that refuses is an error.
 pub(crate) async fn open(bus: &hull_manifest::Bus, state_dir: &StateDir) -> Result<Arc<dyn Bus>, NodeError> {
     let retain = bus.retain;
     match &bus.backend {
-        BusBackend::Embedded => {
+        BusBackend::Embedded { sync } => {
             let (_, directory) = state_dir.folder("bus")?;
-            let options = EmbeddedOptions { retain, ..EmbeddedOptions::new(directory) };
+            let options = EmbeddedOptions { retain, sync: *sync, ..EmbeddedOptions::new(directory) };
             Ok(Arc::new(EmbeddedBus::open(options).await?))
         }
         BusBackend::Nats { url, credentials, ca, identity, replicas } => {
@@ -77,14 +77,7 @@ fn host_id(path: &Path) -> io::Result<String> {
         Err(error) => return Err(error),
     }
     let owner = hull_clock::time_ordered_id().to_string();
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(owner.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
+    durable::write(path, owner.as_bytes())?;
     Ok(owner)
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::{Account, Admission, Compartment};
+use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target};
-use hull_invocation::{ComponentId, Resource};
+use hull_invocation::{ComponentId, Pinned, Resource};
 use hull_manifest::{App, Name};
 use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
@@ -18,7 +18,7 @@ use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, sto
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
-use crate::prepare::{migrate, sweep_files};
+use crate::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::reserve;
 use crate::resources::{DatabaseWatch, set_limits};
 
@@ -32,6 +32,17 @@ pub struct Deployed {
     pub app: Arc<App>,
     /// Its components, in the order of the manifest.
     pub components: Vec<Served>,
+    /// What pins an invocation to it.
+    pub(crate) revision: Pinned,
+    /// Where its invocations have their places.
+    compartments: Compartments,
+}
+
+/// Compartments outlive a deployment: invocations of the version before have their places in them as well.
+#[derive(Clone, Default)]
+struct Compartments {
+    bulkheads: BTreeMap<Name, Arc<Compartment>>,
+    own: BTreeMap<Name, Arc<Compartment>>,
 }
 
 /// A component that serves.
@@ -59,44 +70,72 @@ struct Switch {
     table: RouteTable<Target>,
     /// Components of the version before that are no more.
     gone: Vec<ComponentId>,
-    /// No other deployment until this one is done.
-    _deploying: OwnedMutexGuard<()>,
 }
+
+/// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
+/// threads.
+pub(crate) type Commit = Box<dyn FnOnce() -> Result<(), ComponentProblem> + Send>;
+
+/// The turn to deploy: one deployment at a time, the others wait.
+pub(crate) struct Turn(#[allow(dead_code, reason = "held, and let go of at the end")] OwnedMutexGuard<()>);
 
 impl Node {
     /// Deploy an app in place of what it was. `base` is the folder of its manifest. After an error nothing that
     /// serves has changed. Dropping the future gives up what is only being prepared; once the app is being switched on,
     /// that is done to its end.
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
-        let deploying = Arc::clone(&self.deploying).lock_owned().await;
+        let turn = self.turn().await;
+        self.deploy_in_turn(turn, app, Base { path: base, is_ours: false }, Box::new(|| Ok(()))).await
+    }
+
+    /// Wait until nobody else deploys.
+    pub(crate) async fn turn(&self) -> Turn {
+        Turn(Arc::clone(&self.deploying).lock_owned().await)
+    }
+
+    /// As [`Node::deploy`]; what is committed serves from then on, and a commit that fails has changed nothing.
+    pub(crate) async fn deploy_in_turn(
+        self: &Arc<Self>,
+        turn: Turn,
+        app: App,
+        base: Base<'_>,
+        commit: Commit,
+    ) -> Result<Deployed, DeployFailed> {
         self.check_stream(&app).await?;
-        self.claim(&app).await?;
         self.check_reservations(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
+        self.crash_points.passed("prepared");
+        let revision = self.engine.revision(prepared.iter().map(|component| Arc::clone(&component.served.version)));
         let (table, gone) = {
             let apps = self.apps.read().await;
-            let serving = apps.values().flat_map(|deployed| &deployed.components);
-            let served = serving.chain(prepared.iter().map(|component| &component.served));
-            let accounts = served.map(|served| (served.id.clone(), Arc::clone(&served.account))).collect();
-            let table = self.route_table(&app, &apps, &accounts);
+            let table = self.route_table(&app, &apps, &prepared, &revision);
             let before = apps.get(app.name.as_str()).map(|before| before.components.clone()).unwrap_or_default();
             let is_gone = |id: &ComponentId| app.component(id.component()).is_none();
             let gone: Vec<_> = before.into_iter().map(|served| served.id).filter(is_gone).collect();
             (table.map_err(|problem| failed(&app, vec![problem], Vec::new()))?, gone)
         };
-        migrate(&app, &prepared).await?;
+        let migrated = self.claim_and_migrate(&app, &prepared).await?;
+        self.crash_points.passed("migrated");
         let deployed = Deployed {
             app: Arc::new(app),
             components: prepared.into_iter().map(|component| component.served).collect(),
+            revision,
+            compartments: Compartments::default(),
         };
-        let switch = Switch { deployed: deployed.clone(), table, gone, _deploying: deploying };
+        let app = Arc::clone(&deployed.app);
+        let switch = Switch { deployed, table, gone };
         let node = Arc::clone(self);
-        if let Err(error) = tokio::spawn(async move { node.switch(switch).await }).await {
-            let message = format!("switching on ended badly: {error}");
-            let problem = ComponentProblem { component: deployed.app.name.to_string(), message };
-            return Err(failed(&deployed.app, vec![problem], Vec::new()));
+        let switching = tokio::spawn(async move {
+            // Held to the end, whoever waits for it.
+            let _turn = turn;
+            tokio::task::spawn_blocking(commit).await.map_err(|error| ended_badly(&error))??;
+            Ok(node.switch(switch).await)
+        });
+        let switched = switching.await.unwrap_or_else(|error| Err(ended_badly(&error)));
+        if switched.is_err() {
+            self.release_unless_served(&app).await;
         }
-        Ok(deployed)
+        switched.map_err(|problem| failed(&app, vec![problem], migrated))
     }
 
     /// An app whose stream is damaged is not served: what it published would be lost, or come twice.
@@ -120,6 +159,22 @@ impl Node {
         })
     }
 
+    /// From here on the app is this host's; last, because another host may want it that does not fail.
+    async fn claim_and_migrate(&self, app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
+        self.claim(app).await?;
+        let migrated = migrate(app, prepared).await;
+        if migrated.is_err() {
+            self.release_unless_served(app).await;
+        }
+        migrated
+    }
+
+    async fn release_unless_served(&self, app: &App) {
+        if !self.apps.read().await.contains_key(app.name.as_str()) {
+            self.bus().release(app.name.as_str()).await;
+        }
+    }
+
     /// What is set aside for all apps together must be there.
     async fn check_reservations(&self, app: &App) -> Result<(), DeployFailed> {
         let apps = self.apps.read().await;
@@ -130,56 +185,88 @@ impl Node {
 
     /// Everything is ready: let it serve. New routes and new code come at once; events follow, each component's as
     /// soon as the handlers of its version before have ended.
-    async fn switch(&self, switch: Switch) {
-        let Switch { deployed, table, gone, _deploying } = switch;
-        let app = &deployed.app;
+    async fn switch(&self, switch: Switch) -> Deployed {
+        let Switch { mut deployed, table, gone } = switch;
+        let app = Arc::clone(&deployed.app);
         futures::future::join_all(gone.iter().map(|id| self.events.stop(id, HANDOVER))).await;
-        let versions = deployed.components.iter().map(|served| Arc::clone(&served.version));
-        self.engine.install(app.name.as_str(), versions);
-        self.dispatch.admit(app.name.as_str(), self.admissions(app));
+        let before = self.apps.read().await.get(app.name.as_str()).cloned();
+        self.engine.install(app.name.as_str(), &deployed.revision);
+        self.crash_points.passed("installed");
+        let (admissions, compartments) = self.admissions(&app, before.as_ref());
+        deployed.compartments = compartments;
+        let left = self.departed.on_switch(&app, before.as_ref(), &self.dispatch);
+        self.dispatch.admit(app.name.as_str(), admissions.into_iter().chain(left));
+        self.crash_points.passed("admitted");
         self.routes.set(table);
+        self.crash_points.passed("routed");
         for id in &gone {
             self.metrics().remove(id);
             self.logs().remove(id);
         }
+        self.apps.write().await.insert(app.name.to_string(), deployed.clone());
         let starting = deployed.components.iter().filter_map(|served| {
             let component = app.component(served.id.component())?;
             let limits = storage_limits(&served.database.limits(), &component.hull.limits);
             served.database.set_limits(limits);
             let metrics = self.metrics().component(&served.id);
             served.watch.set(Arc::clone(&served.account), Arc::clone(&metrics));
-            set_limits(&metrics, app, component);
-            let config = ComponentConfig::from_manifest(app, component, served.database.clone(), metrics);
+            set_limits(&metrics, &app, component);
+            let config = ComponentConfig::from_manifest(&app, component, served.database.clone(), metrics);
             Some(self.events.start(config, HANDOVER))
         });
         futures::future::join_all(starting).await;
-        let before = self.apps.write().await.insert(app.name.to_string(), deployed.clone());
-        let sweeping = tokio::task::spawn_blocking(move || sweep_files(&deployed, before.as_ref()));
+        self.crash_points.passed("handed over");
+        let serving = deployed.clone();
+        let sweeping = tokio::task::spawn_blocking(move || sweep_files(&serving, before.as_ref()));
         if let Err(error) = sweeping.await {
             tracing::warn!(%error, "old copies of files could not be removed");
         }
+        deployed
     }
 
-    fn admissions(&self, app: &App) -> Vec<(ComponentId, Admission)> {
-        let mut compartments: BTreeMap<Name, Arc<Compartment>> = BTreeMap::new();
+    /// Where each component's invocations have their places: in the compartments of the version before, where it had
+    /// them, with the bounds of this one.
+    fn admissions(&self, app: &App, before: Option<&Deployed>) -> (Vec<(ComponentId, Admission)>, Compartments) {
+        let old = before.map(|before| before.compartments.clone()).unwrap_or_default();
+        let mut compartments = Compartments::default();
         let mut admissions = Vec::with_capacity(app.components.len());
         for component in &app.components {
             let (name, bulkhead) = app.bulkhead_of(component);
-            let compartment = compartments.entry(name.clone()).or_insert_with(|| {
-                Compartment::new(name.as_str(), bulkhead_limits(&bulkhead), bulkhead_bound(&bulkhead))
+            let compartment = compartments.bulkheads.entry(name.clone()).or_insert_with(|| {
+                kept_or_new(&old.bulkheads, &name, bulkhead_limits(&bulkhead), bulkhead_bound(&bulkhead))
             });
-            let limits = &component.hull.limits;
-            let id = ComponentId::new(&app.name, &component.name);
-            let concurrency =
-                Compartment::new(component.name.as_str(), own_limits(limits.concurrency), Resource::Concurrency);
-            let observer = Arc::new(Counting(self.metrics().component(&id)));
             let compartment = Arc::clone(compartment);
+            let limits = &component.hull.limits;
+            let own = own_limits(limits.concurrency);
+            let concurrency = kept_or_new(&old.own, &component.name, own, Resource::Concurrency);
+            compartments.own.insert(component.name.clone(), Arc::clone(&concurrency));
+            let id = ComponentId::new(&app.name, &component.name);
+            let observer = Arc::new(Counting(self.metrics().component(&id)));
             let body_in_bytes_max = limits.body_in_max.get();
             let time = limits.time;
             admissions.push((id, Admission { compartment, concurrency, body_in_bytes_max, time, observer }));
         }
-        admissions
+        (admissions, compartments)
     }
+}
+
+fn kept_or_new(
+    old: &BTreeMap<Name, Arc<Compartment>>,
+    name: &Name,
+    limits: BulkheadLimits,
+    bound: Resource,
+) -> Arc<Compartment> {
+    match old.get(name) {
+        Some(kept) => {
+            kept.set_limits(limits, bound);
+            Arc::clone(kept)
+        }
+        None => Compartment::new(name.as_str(), limits, bound),
+    }
+}
+
+fn ended_badly(error: &tokio::task::JoinError) -> ComponentProblem {
+    ComponentProblem { component: "switching on".to_owned(), message: format!("it ended badly: {error}") }
 }
 
 pub(crate) fn failed(app: &App, problems: Vec<ComponentProblem>, migrated: Vec<String>) -> DeployFailed {

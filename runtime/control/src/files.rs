@@ -1,5 +1,5 @@
 //! `files`: what a component may read is copied at deployment, so that it belongs to what was deployed and nothing
-//! outside it can be reached by a link.
+//! outside it can be reached by a link. The command line asks here which files those are, to send them.
 
 use std::io;
 use std::path::{Component as PathPart, Path, PathBuf};
@@ -25,8 +25,8 @@ const DEPTH_MAX: usize = 32;
 pub(crate) struct FilePlaces<'a> {
     /// The folder of the manifest; nothing above it can be named.
     pub(crate) base: &'a Path,
-    /// The host's own folder, of which nothing is ever copied.
-    pub(crate) state_dir: &'a Path,
+    /// The host's own folder, of which nothing is ever copied, where the base is somebody else's.
+    pub(crate) state_dir: Option<&'a Path>,
     /// Where to; made anew.
     pub(crate) target: &'a Path,
 }
@@ -37,36 +37,73 @@ pub(crate) fn copy_files(component: &Component, places: &FilePlaces<'_>) -> Resu
         return Ok(Vec::new());
     }
     let problem = |what: String| ComponentProblem::new(&component.name, format!("`files`: {what}"));
-    let excluded = globs(&component.exclude_files).map_err(&problem)?;
     let failed = |error: io::Error| problem(error.to_string());
     let target = places.target;
     if target.exists() {
         std::fs::remove_dir_all(target).map_err(failed)?;
     }
     std::fs::create_dir_all(target).map_err(failed)?;
-    let base = std::fs::canonicalize(places.base).map_err(failed)?;
-    let state_dir = std::fs::canonicalize(places.state_dir).map_err(failed)?;
-    let base_dir = Dir::open_ambient_dir(&base, ambient_authority()).map_err(failed)?;
     let target_dir = Dir::open_ambient_dir(target, ambient_authority()).map_err(failed)?;
-    let mut copying = Copying {
+    choose(component, places.base, places.state_dir, &mut |base, from, to| {
+        if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            target_dir.create_dir_all(parent)?;
+        }
+        base.copy(from, &target_dir, to).map(|_| ())
+    })?;
+    Ok(vec![Mount { host: target.to_owned(), guest: "/".to_owned() }])
+}
+
+/// The files that a component's `files` choose, by their paths below the folder of the manifest. `state_dir` is a
+/// folder of which none is ever chosen.
+pub fn chosen_files(
+    component: &Component,
+    base: &Path,
+    state_dir: Option<&Path>,
+) -> Result<Vec<PathBuf>, ComponentProblem> {
+    let mut chosen = Vec::new();
+    choose(component, base, state_dir.filter(|folder| folder.exists()), &mut |_, from, _| {
+        chosen.push(normal(from));
+        Ok(())
+    })?;
+    Ok(chosen)
+}
+
+/// Is told of each file: the folder of the manifest, the path in it, and the path where guests see it.
+type Take<'a> = &'a mut dyn FnMut(&Dir, &Path, &Path) -> io::Result<()>;
+
+fn choose(
+    component: &Component,
+    base: &Path,
+    state_dir: Option<&Path>,
+    take: Take<'_>,
+) -> Result<(), ComponentProblem> {
+    let problem = |what: String| ComponentProblem::new(&component.name, format!("`files`: {what}"));
+    let excluded = globs(&component.exclude_files).map_err(&problem)?;
+    let failed = |error: io::Error| problem(error.to_string());
+    let base = std::fs::canonicalize(base).map_err(failed)?;
+    let state_dir = state_dir.map(std::fs::canonicalize).transpose().map_err(failed)?;
+    let base_dir = Dir::open_ambient_dir(&base, ambient_authority()).map_err(failed)?;
+    let named_hidden = GlobSet::empty();
+    let (base_path, state_dir) = (base.as_path(), state_dir.as_deref());
+    let mut choosing = Choosing {
         base: &base_dir,
-        base_path: &base,
-        state_dir: &state_dir,
-        target: &target_dir,
+        base_path,
+        state_dir,
+        take,
         excluded,
-        named_hidden: GlobSet::empty(),
+        named_hidden,
         entries: 0,
         files: 0,
         bytes: 0,
     };
     for mount in &component.files {
-        let copied = match mount {
-            FileMount::Glob(pattern) => copying.matching(pattern),
-            FileMount::Placed { source, destination } => copying.placed(source, destination),
+        let chosen = match mount {
+            FileMount::Glob(pattern) => choosing.matching(pattern),
+            FileMount::Placed { source, destination } => choosing.placed(source, destination),
         };
-        copied.map_err(failed)?;
+        chosen.map_err(failed)?;
     }
-    Ok(vec![Mount { host: target.to_owned(), guest: "/".to_owned() }])
+    Ok(())
 }
 
 fn globs<'a>(patterns: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> Result<GlobSet, String> {
@@ -78,11 +115,11 @@ fn globs<'a>(patterns: impl IntoIterator<Item = &'a (impl AsRef<str> + 'a)>) -> 
     set.build().map_err(|error| error.to_string())
 }
 
-struct Copying<'a> {
+struct Choosing<'a> {
     base: &'a Dir,
     base_path: &'a Path,
-    state_dir: &'a Path,
-    target: &'a Dir,
+    state_dir: Option<&'a Path>,
+    take: Take<'a>,
     excluded: GlobSet,
     /// Names with a dot in front that the pattern itself writes.
     named_hidden: GlobSet,
@@ -91,7 +128,7 @@ struct Copying<'a> {
     bytes: u64,
 }
 
-impl Copying<'_> {
+impl Choosing<'_> {
     /// Every file that matches, under its own path.
     fn matching(&mut self, pattern: &str) -> io::Result<()> {
         let invalid = |what: String| io::Error::other(format!("\"{pattern}\": {what}"));
@@ -120,7 +157,7 @@ impl Copying<'_> {
         let metadata = self.base.metadata(source).map_err(named)?;
         self.check_root(source).map_err(named)?;
         if metadata.is_file() {
-            return self.copy(Path::new(source), Path::new(destination));
+            return self.take(Path::new(source), Path::new(destination));
         }
         let root = normal(Path::new(source));
         let place = |path: &Path| path.strip_prefix(&root).ok().map(|rest| Path::new(destination).join(rest));
@@ -133,7 +170,7 @@ impl Copying<'_> {
         if !path.starts_with(self.base_path) {
             return Err(io::Error::other("it lies outside the folder of the manifest"));
         }
-        if path.starts_with(self.state_dir) {
+        if self.state_dir.is_some_and(|state_dir| path.starts_with(state_dir)) {
             return Err(io::Error::other("it lies in the host's state directory"));
         }
         Ok(())
@@ -164,7 +201,7 @@ impl Copying<'_> {
                 && !self.excluded.is_match(&path)
                 && let Some(destination) = place(&path)
             {
-                self.copy(&path, &destination)?;
+                self.take(&path, &destination)?;
             }
         }
         Ok(())
@@ -172,20 +209,18 @@ impl Copying<'_> {
 
     /// Links in the part that the manifest names are resolved; below it none is followed.
     fn is_state_dir(&self, path: &Path) -> bool {
-        std::fs::canonicalize(self.base_path.join(path)).is_ok_and(|path| path == self.state_dir)
+        let Some(state_dir) = self.state_dir else { return false };
+        std::fs::canonicalize(self.base_path.join(path)).is_ok_and(|path| path == state_dir)
     }
 
-    fn copy(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+    fn take(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         self.files += 1;
         self.bytes += self.base.metadata(from)?.len();
         if self.files > FILES_MAX || self.bytes > FILES_BYTES_MAX {
             let most = FILES_BYTES_MAX >> 20;
             return Err(io::Error::other(format!("more than {FILES_MAX} files or {most} MiB")));
         }
-        if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.target.create_dir_all(parent)?;
-        }
-        self.base.copy(from, self.target, to).map(|_| ())
+        (self.take)(self.base, from, to)
     }
 }
 

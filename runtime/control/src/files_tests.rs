@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hull_manifest::{App, Reading};
 
-use super::{FilePlaces, copy_files};
+use super::{FilePlaces, chosen_files, copy_files};
 
 /// A project with what lies in one: a state directory under two names, version control, secrets, a site.
 fn project() -> tempfile::TempDir {
@@ -45,11 +45,13 @@ fn copied(files: &str) -> Result<BTreeSet<String>, String> {
     let app = App::parse(&text, &Reading::alone("spin.toml")).map_err(|problems| problems.to_string())?;
     let base = outer.path().join("app");
     let target = base.join("state/apps/shop/web/files");
-    let places = FilePlaces { base: &base, state_dir: &base.join("state"), target: &target };
+    let places = FilePlaces { base: &base, state_dir: Some(&base.join("state")), target: &target };
     let component = app.component("web").expect("the component");
+    let chosen = chosen_files(component, &base, Some(&base.join("state")));
     copy_files(component, &places).map_err(|problem| problem.message)?;
     let mut found = BTreeSet::new();
     list(&target, &target, &mut found);
+    assert_eq!(chosen.map(|chosen| chosen.len()), Ok(found.len()), "what is sent is what is copied");
     Ok(found)
 }
 

@@ -1,10 +1,15 @@
 //! The running host: what a manifest describes becomes something that serves, and the admin interface shows it.
 
 mod admin;
+mod audit;
 mod bus;
 mod bytes;
 mod component;
+mod crash_points;
+mod departed;
 mod deploy;
+mod deployments;
+mod durable;
 mod error;
 mod files;
 mod migrations;
@@ -14,16 +19,21 @@ mod prepare;
 mod public_routes;
 mod reserve;
 mod resources;
+mod revisions;
 mod stores;
 mod targets;
 mod unenforced;
 
 pub use admin::{AdminConfig, AdminError, AdminServer, Token};
+pub use audit::{AuditError, AuditReport, Entry, Flaw, verify_audit};
 pub use bytes::COMPONENT_BYTES_MAX;
 pub use deploy::{Deployed, Served};
+pub use deployments::{DeploymentError, Deployments, Restored};
 pub use error::{ComponentProblem, DeployFailed};
+pub use files::chosen_files;
 pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError, Preparing};
 pub use public_routes::{PublicRoute, public_routes};
+pub use revisions::{Content, ContentRecord, FileRecord, Record, UPLOAD_FORMAT, UploadHead};
 pub use stores::dialect;
 pub use unenforced::{Unenforced, unenforced};

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hull_bus::{Bus, BusError};
@@ -12,14 +11,18 @@ use hull_engine::{CompileBounds, Engine, EngineConfig};
 use hull_events::Events;
 use hull_gateway::GatewayRoutes;
 use hull_invocation::ComponentId;
-use hull_manifest::Host;
+use hull_manifest::{Host, Name};
 use hull_storage::{Database, Sabotage, StateDir, StateDirError, StorageError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
 
+use crate::audit::{Audit, AuditError};
 use crate::bus::Ownership;
+use crate::crash_points::CrashPoints;
+use crate::departed::Departed;
 use crate::deploy::Deployed;
+use crate::public_routes::{PublicRoute, public_routes};
 use crate::reserve::Totals;
 use crate::resources::DatabaseWatch;
 use crate::stores::Stores;
@@ -40,6 +43,8 @@ pub struct NodeConfig {
     pub run_order: RunOrder,
     /// A promise to break, for tests that must notice it.
     pub sabotage: Option<Sabotage>,
+    /// End the process as a crash would, so many steps into a deployment: for tests of what is there afterwards.
+    pub crash_at: Option<u64>,
     /// The program that compiles components.
     pub compile_program: PathBuf,
     /// Where the gateway's routes are set.
@@ -68,6 +73,12 @@ pub enum NodeError {
     /// The bus cannot be opened.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// What is done cannot be written down.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// What was deployed cannot be opened.
+    #[error("{0}")]
+    Revisions(String),
     /// A storage cannot be used.
     #[error("[storage] of hull.toml: {0}")]
     Storage(#[from] StorageError),
@@ -95,12 +106,15 @@ pub struct Node {
     /// What reservations must fit into.
     pub(crate) totals: Totals,
     pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) crash_points: Arc<CrashPoints>,
+    pub(crate) departed: Departed,
+    pub(crate) audit: Audit,
     /// Of the deployment that is going on, or of the last one.
     pub(crate) preparing: watch::Sender<Preparing>,
     logs: Arc<Logs>,
     bus: Arc<dyn Bus>,
     pub(crate) ownership: Ownership,
-    is_stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
     log_followers: Arc<Semaphore>,
 }
 
@@ -111,8 +125,11 @@ fn cores() -> usize {
 impl Node {
     /// Join the parts. Nothing is served before [`Node::deploy`].
     pub async fn start(config: NodeConfig) -> Result<Arc<Self>, NodeError> {
-        let NodeConfig { host, state_dir, run_order, sabotage, compile_program, routes, metrics, logs } = config;
+        let NodeConfig { host, state_dir, run_order, sabotage, crash_at, compile_program, routes, metrics, logs } =
+            config;
         let (_, cache_dir) = state_dir.folder("cache")?;
+        let (_, audit_dir) = state_dir.folder("audit")?;
+        let audit = Audit::open(audit_dir)?;
         let retain = host.bus.retain;
         let ownership = Ownership::of(&host, &state_dir)?;
         let stores = Stores::of(&host)?;
@@ -148,11 +165,14 @@ impl Node {
             stores,
             totals,
             sabotage,
+            crash_points: Arc::new(CrashPoints::new(crash_at)),
+            departed: Departed::default(),
+            audit,
             preparing: watch::Sender::default(),
             logs,
             bus,
             ownership,
-            is_stopping: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
             log_followers: Arc::new(Semaphore::new(LOG_FOLLOWERS_MAX)),
         }))
     }
@@ -162,6 +182,12 @@ impl Node {
         Arc::clone(&self.dispatch) as Arc<dyn Invoke>
     }
 
+    /// The public routes of an app that serves.
+    pub async fn public_routes(&self, app: &Name) -> Vec<PublicRoute> {
+        let apps = self.apps.read().await;
+        apps.get(app.as_str()).map(|deployed| public_routes(&deployed.app)).unwrap_or_default()
+    }
+
     /// How far the deployment is that is going on.
     pub fn preparing(&self) -> watch::Receiver<Preparing> {
         self.preparing.subscribe()
@@ -169,7 +195,7 @@ impl Node {
 
     /// Not ready from now on: whoever sends requests here is to send them elsewhere. What runs goes on.
     pub fn announce_stop(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
     }
 
     /// Stop handling events, let running handlers finish for `drain`, and close what is open. The gateway must have
@@ -203,7 +229,12 @@ impl Node {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
+    }
+
+    /// Tells when the host stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 
     pub(crate) fn bus(&self) -> Arc<dyn Bus> {

@@ -25,6 +25,14 @@ const PREPARING_MAX: usize = 2;
 /// What the folders with a component's copied files begin with.
 const FILES: &str = "files-";
 
+/// The folder in which an app's files lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    pub(crate) path: &'a Path,
+    /// The host has written it from what it keeps: it lies in the state directory.
+    pub(crate) is_ours: bool,
+}
+
 /// A component that is ready to be switched on.
 pub(crate) struct Prepared {
     pub(crate) served: Served,
@@ -32,7 +40,11 @@ pub(crate) struct Prepared {
 }
 
 impl Node {
-    pub(crate) async fn prepare_all(self: &Arc<Self>, app: &App, base: &Path) -> Result<Vec<Prepared>, DeployFailed> {
+    pub(crate) async fn prepare_all(
+        self: &Arc<Self>,
+        app: &App,
+        base: Base<'_>,
+    ) -> Result<Vec<Prepared>, DeployFailed> {
         let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
         let preparing = app.components.iter().map(|component| {
             let (name, bulkhead) = app.bulkhead_of(component);
@@ -62,22 +74,22 @@ impl Node {
         self: &Arc<Self>,
         app: &App,
         component: &Component,
-        base: &Path,
+        base: Base<'_>,
         share: Arc<Share>,
     ) -> Result<Prepared, ComponentProblem> {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
-        let bytes = component_bytes(component, base).await?;
+        let bytes = component_bytes(component, base.path).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
         // What serves keeps its own copy until the switch.
         let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
         let read = {
-            let (component, base, target) = (component.clone(), base.to_owned(), files.clone());
-            let state_dir = self.state_dir.path().to_owned();
+            let (component, path, target) = (component.clone(), base.path.to_owned(), files.clone());
+            let state_dir = (!base.is_ours).then(|| self.state_dir.path().to_owned());
             let dialect = self.stores.dialect(&component);
             move || {
-                let places = FilePlaces { base: &base, state_dir: &state_dir, target: &target };
-                Ok((read_migrations(&component, &base, dialect)?, copy_files(&component, &places)?))
+                let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
+                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
@@ -125,8 +137,8 @@ impl Node {
     }
 }
 
-/// Migrate every component's database, or tell which have been when one cannot be.
-pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), DeployFailed> {
+/// Migrate every component's database, and tell which have been, also when one cannot be.
+pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
     let mut migrated = Vec::new();
     for component in prepared {
         let served = &component.served;
@@ -142,7 +154,7 @@ pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<(), Depl
             }
         }
     }
-    Ok(())
+    Ok(migrated)
 }
 
 /// Remove the copies of `files` that nobody serves any more. Those of the version before stay until the next

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hull_dispatch::Account;
 use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, Pinned};
 use hull_manifest::{App, HttpTarget, Route, StaticResponse, TriggerRoute};
 
-use crate::deploy::Deployed;
+use crate::deploy::{Deployed, Served};
 use crate::error::ComponentProblem;
 use crate::node::Node;
+use crate::prepare::Prepared;
 
 impl Node {
     /// The routes of every app, with this one in place of what it was.
@@ -19,24 +20,39 @@ impl Node {
         &self,
         app: &App,
         apps: &BTreeMap<String, Deployed>,
-        accounts: &BTreeMap<ComponentId, Arc<Account>>,
+        prepared: &[Prepared],
+        revision: &Pinned,
     ) -> Result<RouteTable<Target>, ComponentProblem> {
-        let others = apps.values().map(|deployed| &*deployed.app).filter(|other| other.name != app.name);
         let mut routes = Vec::new();
-        for app in others.chain([app]) {
-            for trigger in &app.http_triggers {
-                let TriggerRoute::Public(route) = &trigger.route else { continue };
-                let target = match &trigger.target {
-                    HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
-                    HttpTarget::Component(name) => self.component_target(app, name.as_str(), route, accounts),
-                };
-                routes.extend(target.map(|target| (route.clone(), target)));
-            }
+        for other in apps.values().filter(|other| other.app.name != app.name) {
+            self.add_routes(&mut routes, &other.app, other.components.iter(), &other.revision);
         }
+        self.add_routes(&mut routes, app, prepared.iter().map(|component| &component.served), revision);
         RouteTable::new(routes).map_err(|duplicate| ComponentProblem {
             component: app.name.to_string(),
             message: format!("{duplicate}; it is served already, by this app or another"),
         })
+    }
+
+    fn add_routes<'a>(
+        &self,
+        routes: &mut Vec<(Route, Target)>,
+        app: &App,
+        components: impl Iterator<Item = &'a Served>,
+        revision: &Pinned,
+    ) {
+        let accounts: BTreeMap<&str, &Arc<Account>> =
+            components.map(|served| (served.id.component(), &served.account)).collect();
+        for trigger in &app.http_triggers {
+            let TriggerRoute::Public(route) = &trigger.route else { continue };
+            let target = match &trigger.target {
+                HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
+                HttpTarget::Component(name) => accounts
+                    .get(name.as_str())
+                    .and_then(|account| self.component_target(app, name.as_str(), route, (account, revision))),
+            };
+            routes.extend(target.map(|target| (route.clone(), target)));
+        }
     }
 
     fn component_target(
@@ -44,7 +60,7 @@ impl Node {
         app: &App,
         name: &str,
         route: &Route,
-        accounts: &BTreeMap<ComponentId, Arc<Account>>,
+        (account, revision): (&Arc<Account>, &Pinned),
     ) -> Option<Target> {
         let component = app.component(name)?;
         let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
@@ -56,7 +72,8 @@ impl Node {
         Some(Target::Component(ComponentTarget {
             time,
             body_in_bytes_max: body_in_max.get(),
-            account: Arc::clone(accounts.get(&id)?),
+            account: Arc::clone(account),
+            revision: Some(revision.clone()),
             metrics: self.metrics().component(&id),
             log: self.logs().component(&id),
             id,

@@ -12,14 +12,11 @@ pub struct Unenforced {
     pub ignored: Vec<String>,
 }
 
-/// Look through both manifests.
-pub fn unenforced(app: &App, host: &Host) -> Unenforced {
+/// Look through both manifests, or the host's alone.
+pub fn unenforced(app: Option<&App>, host: &Host) -> Unenforced {
     let mut found = Unenforced::default();
-    for (route, policy) in &app.routes {
-        look_at_route(&route.to_string(), policy, &mut found);
-    }
-    for name in app.upstreams.keys() {
-        found.refused.push(format!("upstreams.{name}: upstreams are not served by this version"));
+    if let Some(app) = app {
+        look_at_app(app, &mut found);
     }
     if host.tls.is_some() {
         found
@@ -27,8 +24,17 @@ pub fn unenforced(app: &App, host: &Host) -> Unenforced {
             .push("hull.toml: [tls]: this version serves plain HTTP only; put a TLS proxy in front".to_owned());
     }
     look_at_host(host, &mut found);
-    look_at_components(app, &mut found);
     found
+}
+
+fn look_at_app(app: &App, found: &mut Unenforced) {
+    for (route, policy) in &app.routes {
+        look_at_route(&route.to_string(), policy, found);
+    }
+    for name in app.upstreams.keys() {
+        found.refused.push(format!("upstreams.{name}: upstreams are not served by this version"));
+    }
+    look_at_components(app, found);
 }
 
 /// One line per key, however many components have it.
@@ -84,7 +90,7 @@ mod tests {
              [component.a]\nsource = \"a.wasm\"\n{app}"
         );
         let app = App::parse(&text, &Reading::alone("spin.toml")).expect("a manifest");
-        unenforced(&app, &Host::parse(host, "hull.toml").expect("a configuration"))
+        unenforced(Some(&app), &Host::parse(host, "hull.toml").expect("a configuration"))
     }
 
     #[test]

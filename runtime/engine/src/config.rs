@@ -64,6 +64,10 @@ const FIBER_STACK_BYTES: usize = 1 << 20;
 /// What stays resident of a slot between instances, in bytes: resetting it costs a `memset`, handing it back would
 /// cost page faults and TLB shoot-downs, which are what makes fresh instances slow.
 pub(crate) const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
+/// Slots that nobody uses and that keep what is resident for the module that used them last. A version that is replaced
+/// leaves its own behind: with more of these each deployment would add to the memory of the host. Which module had a
+/// slot before makes no difference to the next one, since resetting it is a `memset` either way.
+const WARM_SLOTS_MAX: u32 = 64;
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 const STACK_KEEP_RESIDENT_BYTES: usize = 128 << 10;
 /// Regions that are handed back in one system call; an instance has about three, mostly of no length. A pool that runs
@@ -109,7 +113,7 @@ pub(crate) fn host_config(flavor: Flavor, instances_max: u32) -> Config {
         .max_core_instance_size(1 << 20)
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
-        .max_unused_warm_slots(instances_max)
+        .max_unused_warm_slots(WARM_SLOTS_MAX.min(instances_max))
         .decommit_batch_size(DECOMMIT_BATCH)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
         .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)

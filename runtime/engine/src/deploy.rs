@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,9 @@ use crate::memory::ComponentMemory;
 use crate::pool::Sweeper;
 use crate::registry::Shared;
 use crate::state::HostState;
+
+/// Instances that are kept for the next invocation, per version.
+const IDLE_MAX: usize = 64;
 
 /// How many invocations one instance serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +136,7 @@ pub struct Version {
     pub(crate) handlers: Handlers,
     pub(crate) idle: Mutex<Vec<Idle>>,
     pub(crate) crew: Crew,
+    retired: AtomicBool,
     compiled: bool,
 }
 
@@ -162,10 +167,21 @@ impl Version {
         &self.exports
     }
 
-    /// It serves no more: let go of the instances that wait for an invocation.
+    /// It is called only by what is left of its revision: let go of the instances that wait for an invocation, and keep
+    /// none from now on.
     pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
         self.crew.dismiss();
         self.discard_idle();
+    }
+
+    /// Keep an instance for the next invocation, if there is room and there will be one.
+    pub(crate) fn keep_idle(&self, instance: Idle) {
+        let mut idle = self.idle.lock();
+        // Looked at under the lock: whoever retires it takes the lock afterwards.
+        if idle.len() < IDLE_MAX && !self.retired.load(Ordering::Acquire) {
+            idle.push(instance);
+        }
     }
 
     /// Discard the instances that wait for an invocation; how many there were.
@@ -195,7 +211,10 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
     let exports = inspect(&spec.id, &spec.bytes)?;
     check(&spec, &exports)?;
     let id = VersionId::from_digest(Sha256::digest(&spec.bytes).into());
-    let (component, compiled) = load(shared, &spec, &exports, id).await?;
+    let (component, compiled) = match shared.loaded(&spec.id, id, exports.flavor) {
+        Some(component) => (component, false),
+        None => load(shared, &spec, &exports, id).await?,
+    };
     let link_failed =
         |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
     let runner = shared.runner(exports.flavor);
@@ -236,6 +255,7 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         handlers: Handlers { http, event },
         idle: Mutex::default(),
         crew: Crew::new(),
+        retired: AtomicBool::new(false),
         compiled,
     })
 }

@@ -13,9 +13,6 @@ use crate::pool::HandingBack;
 use crate::registry::Shared;
 use crate::state::{Handling, HostState};
 
-/// Instances that are kept for the next invocation, per component.
-const IDLE_MAX: usize = 64;
-
 /// An instance that waits for its next invocation.
 pub(crate) struct Idle {
     store: Store<HostState>,
@@ -99,10 +96,7 @@ impl Sandbox {
                 served: self.served,
                 handing_back: self.handing_back,
             };
-            let mut waiting = self.version.idle.lock();
-            if waiting.len() < IDLE_MAX {
-                waiting.push(idle);
-            }
+            self.version.keep_idle(idle);
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use hull_dispatch::{Body, Invoke};
-use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation, Resource};
-use wasmtime::component::Linker;
+use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation, Pinned, Resource, VersionId};
+use wasmtime::component::{Component, Linker};
 
 use crate::cache::CodeCache;
 use crate::config::{EngineConfig, Flavor, host_config};
@@ -26,7 +26,26 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
-type Installed = HashMap<ComponentId, Arc<Version>>;
+/// What serves: each app's revision as one, so that whoever has it has all of it.
+type Installed = HashMap<Arc<str>, Revision>;
+
+/// The versions of one revision of an app. Held by every invocation that it serves: a version lives for as long as one
+/// that began in its revision may still call it.
+#[derive(Clone)]
+struct Revision(Pinned);
+
+struct Versions(HashMap<ComponentId, Arc<Version>>);
+
+impl Revision {
+    fn new(versions: impl IntoIterator<Item = Arc<Version>>) -> Self {
+        let versions = versions.into_iter().map(|version| (version.component.clone(), version));
+        Self(Pinned::new(Versions(versions.collect())))
+    }
+
+    fn versions(&self) -> Option<Arc<Versions>> {
+        self.0.get()
+    }
+}
 
 /// What every invocation needs.
 pub(crate) struct Shared {
@@ -63,7 +82,23 @@ impl Shared {
 
     /// Discard the instances that wait for an invocation; how many there were.
     pub(crate) fn reclaim(&self) -> usize {
-        self.installed.load().values().map(|version| version.discard_idle()).sum()
+        self.serving().iter().map(|version| version.discard_idle()).sum()
+    }
+
+    /// The code of a component that serves, if it is of that version: a deployment that changes other things loads it no
+    /// second time.
+    pub(crate) fn loaded(&self, component: &ComponentId, id: VersionId, flavor: Flavor) -> Option<Component> {
+        let installed = self.installed.load();
+        let versions = installed.get(component.app())?.versions()?;
+        let version = versions.0.get(component)?;
+        (version.id == id && version.exports.flavor == flavor).then(|| version.pre.component().clone())
+    }
+
+    /// Every version that serves.
+    fn serving(&self) -> Vec<Arc<Version>> {
+        let installed = self.installed.load();
+        let revisions = installed.values().filter_map(Revision::versions);
+        revisions.flat_map(|revision| revision.0.values().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// A guest was refused memory while it ran: those who were told to give way and have nothing that runs give what
@@ -72,7 +107,7 @@ impl Shared {
         if !matches!(result, Err(Failure::Shed { resource: Resource::Host, .. })) {
             return;
         }
-        for version in self.installed.load().values().filter(|version| version.memory.is_told()) {
+        for version in self.serving().iter().filter(|version| version.memory.is_told()) {
             if version.discard_idle() > 0 {
                 // What was asked for is given.
                 let _ = version.memory.must_give_way();
@@ -99,30 +134,43 @@ impl Engine {
         prepare(&self.shared, spec).await.map(Arc::new)
     }
 
-    /// Let these versions serve, in place of all that served for the same app. Invocations that run finish on the
-    /// version they began with.
-    pub fn install(&self, app: &str, versions: impl IntoIterator<Item = Arc<Version>>) {
-        let fresh: Vec<_> = versions.into_iter().collect();
+    /// These versions, as one: what an invocation is pinned to that is to be served by them.
+    pub fn revision(&self, versions: impl IntoIterator<Item = Arc<Version>>) -> Pinned {
+        Revision::new(versions).0
+    }
+
+    /// Let a revision serve, in place of what served for the same app. Invocations that run finish on the version they
+    /// began with, and so does what they call.
+    pub fn install(&self, app: &str, revision: &Pinned) {
+        let app: Arc<str> = app.into();
         let before = self.shared.installed.rcu(|installed| {
             let mut next = Installed::clone(installed);
-            next.retain(|id, _| id.app() != app);
-            next.extend(fresh.iter().map(|version| (version.component.clone(), Arc::clone(version))));
+            next.insert(Arc::clone(&app), Revision(revision.clone()));
             next
         });
-        let replaced = before.values().filter(|version| version.component.app() == app);
-        replaced.filter(|version| !fresh.iter().any(|kept| Arc::ptr_eq(kept, version))).for_each(|old| old.retire());
+        if let Some(old) = before.get(&app).and_then(Revision::versions) {
+            old.0.values().for_each(|version| version.retire());
+        }
     }
 
     /// What serves, by component.
     pub fn installed(&self) -> Vec<Arc<Version>> {
-        let mut versions: Vec<_> = self.shared.installed.load().values().cloned().collect();
+        let mut versions = self.shared.serving();
         versions.sort_by(|one, other| one.component.cmp(&other.component));
         versions
     }
 
-    fn version(&self, component: &ComponentId) -> Result<Arc<Version>, Failure> {
-        let installed = self.shared.installed.load();
-        installed.get(component).cloned().ok_or_else(|| Failure::UnknownComponent(component.clone()))
+    /// The version of the revision that the invocation belongs to; it belongs to what serves, if to none yet.
+    fn version(&self, invocation: &Invocation) -> Result<Arc<Version>, Failure> {
+        let component = &invocation.target;
+        let unknown = || Failure::UnknownComponent(component.clone());
+        let frame = invocation.lineage.frame();
+        if frame.pinned().is_none() {
+            let installed = self.shared.installed.load();
+            frame.pin(&installed.get(component.app()).ok_or_else(unknown)?.0);
+        }
+        let versions = frame.pinned().and_then(Pinned::get::<Versions>);
+        versions.and_then(|versions| versions.0.get(component).cloned()).ok_or_else(unknown)
     }
 }
 
@@ -133,7 +181,7 @@ impl Invoke for Engine {
         invocation: Invocation,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
-        let version = self.version(&invocation.target)?;
+        let version = self.version(&invocation)?;
         let result = crate::http::serve(&self.shared, version, invocation, request).await;
         self.shared.give_way_if_short(&result);
         result
@@ -146,7 +194,7 @@ impl Invoke for Engine {
         attempt: u32,
         expects_reply: bool,
     ) -> Result<EventOutcome, Failure> {
-        let version = self.version(&invocation.target)?;
+        let version = self.version(&invocation)?;
         let delivered = Delivered { event, attempt, expects_reply };
         let result = crate::event::serve(&self.shared, version, invocation, delivered).await;
         self.shared.give_way_if_short(&result);

@@ -26,7 +26,7 @@ use crate::problem::{self, About};
 use crate::refusal::Refusal;
 use crate::survey::{Ids, Survey, strip_hop_by_hop};
 use crate::target::{ComponentTarget, StaticAnswer, Target};
-use crate::watch::{Until, answer_until};
+use crate::watch::{Until, answer_until, wait_until};
 
 /// Answer one request. Dropping the future, which happens when the client goes away, cancels the guest.
 pub(crate) async fn handle(
@@ -127,6 +127,9 @@ async fn ask(
     let time = survey.timeout_ms.map_or(target.time, |ms| target.time.min(Duration::from_millis(ms)));
     let deadline = exchange.started + time;
     answer_until(Some(deadline));
+    if let Some(turn) = target.account.turn(exchange.started) {
+        wait_until(turn.min(deadline)).await;
+    }
     let path = parts.uri.clone();
     let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
     // The component's time counts from the start of the request, the wait for a body included.
@@ -135,6 +138,10 @@ async fn ask(
         Err(Unfit::TooLarge) => return failed(exchange, path.path(), ids, &too_large()),
         Err(Unfit::Unfinished(refusal)) => return unfinished(exchange, &parts, ids, refusal),
     };
+    let lineage = Lineage::root(target.id.clone());
+    if let Some(revision) = &target.revision {
+        lineage.frame().pin(revision);
+    }
     let invocation = Invocation {
         target: target.id.clone(),
         cause: Cause::Http,
@@ -142,7 +149,7 @@ async fn ask(
         request_id: ids.log.request_id.clone(),
         correlation_id: ids.log.correlation_id.clone(),
         trace: ids.log.trace,
-        lineage: Lineage::root(target.id.clone()),
+        lineage,
         hops: 0,
         slot: Slot::default(),
     };

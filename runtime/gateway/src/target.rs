@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hull_dispatch::Account;
-use hull_invocation::ComponentId;
+use hull_invocation::{ComponentId, Pinned};
 use hull_telemetry::{ComponentLog, ComponentMetrics};
 
 use crate::routes::RouteTable;
@@ -26,6 +26,8 @@ pub enum Target {
 pub struct ComponentTarget {
     /// Which component.
     pub id: ComponentId,
+    /// The revision that the route belongs to, which serves its requests: none sees a route of one and code of another.
+    pub revision: Option<Pinned>,
     /// To the last byte of the answer: the least of the component's `time` and the route's `timeout`.
     pub time: Duration,
     /// The request's body: the least of the component's `body-in-max` and the route's `body-max`.

@@ -5,6 +5,7 @@ mod event;
 mod failure;
 mod id;
 mod lineage;
+mod pinned;
 mod resource;
 mod slot;
 mod trace;
@@ -13,6 +14,7 @@ pub use event::{CORRELATION_HEADER, Event, EventKey, EventOutcome, HOPS_HEADER, 
 pub use failure::Failure;
 pub use id::{ComponentId, InvalidHeaderId, RequestId, VersionId};
 pub use lineage::{CALL_DEPTH_MAX, CALL_TREE_MAX, CallFrame, Lineage, LineageError};
+pub use pinned::Pinned;
 pub use resource::{CountRejected, Resource};
 pub use slot::Slot;
 pub use trace::TraceContext;

@@ -1,10 +1,11 @@
-//! The chain of calls behind an invocation: how deep it is, how many are alive below one request, and which
-//! components have a unit of work open in it.
+//! The chain of calls behind an invocation: how deep it is, how many are alive below one request, which components have
+//! a unit of work open in it, and which revision of the app it is served by.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::ComponentId;
+use crate::pinned::Pinned;
 
 /// How deep calls between components may nest.
 pub const CALL_DEPTH_MAX: u8 = 8;
@@ -27,6 +28,7 @@ pub enum LineageError {
 pub struct CallFrame {
     component: ComponentId,
     unit_open: AtomicBool,
+    pinned: OnceLock<Pinned>,
     parent: Option<Arc<CallFrame>>,
 }
 
@@ -39,6 +41,16 @@ impl CallFrame {
     /// The component that called it, if one did.
     pub fn caller(&self) -> Option<&ComponentId> {
         self.parent.as_ref().map(|parent| &parent.component)
+    }
+
+    /// The revision that serves this invocation, if it is known yet.
+    pub fn pinned(&self) -> Option<&Pinned> {
+        self.pinned.get()
+    }
+
+    /// This revision serves the invocation and what it calls, unless another one does already.
+    pub fn pin(&self, revision: &Pinned) {
+        self.pinned.get_or_init(|| revision.clone());
     }
 
     /// Say whether this invocation has a unit of work open.
@@ -82,7 +94,7 @@ impl Drop for Alive {
 impl Lineage {
     /// The first of a chain: a request from outside, or an event.
     pub fn root(component: ComponentId) -> Self {
-        let frame = CallFrame { component, unit_open: AtomicBool::new(false), parent: None };
+        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned: OnceLock::new(), parent: None };
         let alive = Alive { count: Arc::new(AtomicU32::new(1)) };
         Self { frame: Arc::new(frame), depth: 1, alive: Arc::new(alive) }
     }
@@ -97,8 +109,13 @@ impl Lineage {
             count.fetch_sub(1, Ordering::AcqRel);
             return Err(LineageError::TooWide);
         }
+        // Who is called in the same app is of the caller's revision, whatever serves by now.
+        let pinned = match self.frame.pinned.get() {
+            Some(revision) if component.app() == self.frame.component.app() => revision.clone().into(),
+            _ => OnceLock::new(),
+        };
         let parent = Some(Arc::clone(&self.frame));
-        let frame = CallFrame { component, unit_open: AtomicBool::new(false), parent };
+        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned, parent };
         Ok(Self { frame: Arc::new(frame), depth: self.depth + 1, alive: Arc::new(Alive { count }) })
     }
 
@@ -116,7 +133,7 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use super::{CALL_DEPTH_MAX, CALL_TREE_MAX, Lineage, LineageError};
-    use crate::ComponentId;
+    use crate::{ComponentId, Pinned};
 
     fn component(name: &str) -> ComponentId {
         ComponentId::new("shop", name)
@@ -142,6 +159,21 @@ mod tests {
         assert!(root.call(component("b")).is_err(), "a clone keeps its place");
         drop(clone);
         assert!(root.call(component("b")).is_ok());
+    }
+
+    #[test]
+    fn calls_stay_in_the_revision_of_their_caller() {
+        let (old, new) = (Pinned::new(1_u32), Pinned::new(2_u32));
+        let number = |lineage: &Lineage| lineage.frame().pinned().and_then(|one| one.get::<u32>()).map(|one| *one);
+        let orders = Lineage::root(component("orders"));
+        assert_eq!(number(&orders), None);
+        orders.frame().pin(&old);
+        orders.frame().pin(&new);
+        let payments = orders.call(component("payments")).expect("call");
+        payments.frame().pin(&new);
+        assert_eq!((number(&orders), number(&payments)), (Some(1), Some(1)));
+        let elsewhere = orders.call(ComponentId::new("bank", "payments")).expect("call");
+        assert_eq!(number(&elsewhere), None);
     }
 
     #[test]

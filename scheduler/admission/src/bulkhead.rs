@@ -55,10 +55,22 @@ impl Bulkhead {
     /// Somebody leaves; who is admitted in their place. One whose time is over is passed by and counts as gone.
     pub fn on_leave(&mut self, now: Instant) -> Option<Ticket> {
         self.inside = self.inside.saturating_sub(1);
+        self.on_room(now)
+    }
+
+    /// Who is let in, if there is room and somebody waits for it: after [`Bulkhead::set_limits`], until nobody is.
+    pub fn on_room(&mut self, now: Instant) -> Option<Ticket> {
         let has_room = self.inside < self.limits.concurrency_max;
         let admitted = self.queue.admit(now, |_| has_room)?;
         self.inside += 1;
         Some(admitted)
+    }
+
+    /// Other bounds from now on. Whoever is inside or waits stays, also where there are more of them than would be let
+    /// in now.
+    pub fn set_limits(&mut self, limits: BulkheadLimits) {
+        self.limits = limits;
+        self.queue.set_bounds(limits.queue_max, limits.queue_wait_max);
     }
 
     /// Somebody who waited gives up. `false`: they had been admitted or passed by already.

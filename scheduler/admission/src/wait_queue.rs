@@ -31,6 +31,12 @@ impl WaitQueue {
         Self { length_max: length_max as usize, wait_max, waiting: VecDeque::new(), units: 0, next_ticket: 0 }
     }
 
+    /// Other bounds for those who come from now on.
+    pub(crate) fn set_bounds(&mut self, length_max: u32, wait_max: Duration) {
+        self.length_max = length_max as usize;
+        self.wait_max = wait_max;
+    }
+
     /// Somebody goes to the end of the line, until that time at most. `None`: it is full, or they could not be let in
     /// before `turn`, when they would have gone already.
     pub(crate) fn push(

@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 /// A bulkhead that several components may share.
 pub struct Compartment {
     name: String,
-    bound: Resource,
     opened: Instant,
     state: Mutex<State>,
 }
 
 struct State {
+    bound: Resource,
     bulkhead: Bulkhead,
     waking: HashMap<Ticket, oneshot::Sender<Place>>,
     shed: u64,
@@ -46,12 +46,31 @@ pub(crate) struct Place {
 impl Compartment {
     /// An empty one. `bound` is what those are told is at its bound who are turned away.
     pub fn new(name: impl Into<String>, limits: BulkheadLimits, bound: Resource) -> Arc<Self> {
-        let state = State { bulkhead: Bulkhead::new(limits), waking: HashMap::new(), shed: 0 };
-        Arc::new(Self { name: name.into(), bound, opened: hull_clock::now(), state: Mutex::new(state) })
+        let state = State { bound, bulkhead: Bulkhead::new(limits), waking: HashMap::new(), shed: 0 };
+        Arc::new(Self { name: name.into(), opened: hull_clock::now(), state: Mutex::new(state) })
+    }
+
+    /// Other bounds from now on. Whoever is inside stays and counts: a compartment that outlives a deployment holds no
+    /// more in all than it may.
+    pub fn set_limits(self: &Arc<Self>, limits: BulkheadLimits, bound: Resource) {
+        let now = hull_clock::now();
+        let mut state = self.state.lock();
+        state.bound = bound;
+        state.bulkhead.set_limits(limits);
+        let mut woken = Vec::new();
+        while let Some(ticket) = state.bulkhead.on_room(now) {
+            woken.push((state.waking.remove(&ticket), Place { compartment: Arc::clone(self) }));
+        }
+        drop(state);
+        for (waker, place) in woken {
+            if let Some(waker) = waker {
+                let _ = waker.send(place);
+            }
+        }
     }
 
     pub(crate) fn bound(&self) -> Resource {
-        self.bound
+        self.state.lock().bound
     }
 
     /// What it is used for at the moment.
@@ -156,6 +175,32 @@ mod tests {
         assert_eq!(compartment.status().shed, 1);
         drop(place);
         assert!(compartment.enter(now, now + Duration::from_secs(1)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn other_bounds_count_those_who_are_inside() {
+        let compartment = compartment(2, 4, 1000);
+        let now = hull_clock::now();
+        let deadline = now + Duration::from_secs(9);
+        let first = compartment.enter(now, deadline).await;
+        let second = compartment.enter(now, deadline).await;
+        assert!(first.is_some() && second.is_some());
+        let waits = tokio::spawn({
+            let compartment = Arc::clone(&compartment);
+            async move { compartment.enter(now, deadline).await.is_some() }
+        });
+        while compartment.status().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        let narrow = BulkheadLimits { concurrency_max: 1, queue_max: 0, queue_wait_max: Duration::ZERO };
+        compartment.set_limits(narrow, Resource::Bulkhead);
+        drop(first);
+        assert_eq!((compartment.status().inside, compartment.status().waiting), (1, 1), "nobody is let in");
+        assert!(compartment.enter(now, deadline).await.is_none(), "and nobody waits any more");
+        compartment.set_limits(BulkheadLimits { concurrency_max: 2, ..narrow }, Resource::Bulkhead);
+        assert!(waits.await.expect("it ends"), "whoever waited is let in as soon as there is room");
+        drop(second);
+        assert_eq!(compartment.status().inside, 0);
     }
 
     #[tokio::test]

@@ -64,6 +64,11 @@ impl Dispatch {
         });
     }
 
+    /// What is known of a component.
+    pub fn admission_of(&self, component: &ComponentId) -> Option<Admission> {
+        self.components.load().get(component).cloned()
+    }
+
     /// The compartment of a component.
     pub fn status(&self, component: &ComponentId) -> Option<CompartmentStatus> {
         self.components.load().get(component).map(|admission| admission.compartment.status())
@@ -113,8 +118,10 @@ async fn places(admission: &Admission, rides: bool, now: Instant, invocation: &I
         return Err(Failure::DeadlineExceeded { component: component.clone(), after: Duration::ZERO });
     }
     let enter = async |compartment: &Arc<Compartment>| {
-        let resource = compartment.bound();
-        let shed = || Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER };
+        let shed = || {
+            let resource = compartment.bound();
+            Failure::Shed { component: component.clone(), resource, retry_after: RETRY_AFTER }
+        };
         compartment.enter(now, deadline).await.ok_or_else(shed)
     };
     let outer = match rides {

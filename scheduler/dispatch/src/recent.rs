@@ -95,6 +95,11 @@ impl Recent {
         }
     }
 
+    /// How many threads serve.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads as usize
+    }
+
     /// Another account of a share.
     pub(crate) fn join(&self, share: &Arc<Share>) -> Seen {
         let shares = &mut self.state.lock().shares;

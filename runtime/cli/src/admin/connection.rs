@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
 use hull_manifest::AdminAddress;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+/// What is sent: a text that is there, or files that are read as they go.
+pub(crate) type RequestBody = BoxBody<Bytes, io::Error>;
+
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Connect. `origin` says where the address comes from, for the case that nobody is there.
-pub(super) async fn open(address: &AdminAddress, origin: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+pub(super) async fn open(address: &AdminAddress, origin: &str) -> anyhow::Result<SendRequest<RequestBody>> {
     let opened = tokio::time::timeout(CONNECT_WAIT_MAX, async {
         match address {
             AdminAddress::Tcp(address) => start(TcpStream::connect(address).await?).await,
@@ -26,7 +29,7 @@ pub(super) async fn open(address: &AdminAddress, origin: &str) -> anyhow::Result
     opened.map_err(|error| unreachable_host(error, address, origin))
 }
 
-async fn start<S>(stream: S) -> io::Result<SendRequest<Full<Bytes>>>
+async fn start<S>(stream: S) -> io::Result<SendRequest<RequestBody>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -39,7 +42,7 @@ where
 fn unreachable_host(error: io::Error, address: &AdminAddress, origin: &str) -> anyhow::Error {
     use io::ErrorKind::{ConnectionRefused, NotFound};
     if matches!(error.kind(), ConnectionRefused | NotFound) {
-        return anyhow!("no host is running at {address} ({origin}): start one with `hull up`");
+        return anyhow!("no host is running at {address} ({origin}): start one with `hull up` or `hull host`");
     }
     let failed = Err::<(), _>(error).with_context(|| format!("cannot reach the host at {address} ({origin})"));
     failed.err().unwrap_or_else(|| anyhow!("cannot reach the host at {address}"))

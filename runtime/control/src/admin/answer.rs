@@ -24,6 +24,10 @@ impl Problem {
         Self { status, detail: detail.to_string() }
     }
 
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(super) fn not_found(detail: impl fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }

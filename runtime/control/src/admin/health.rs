@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, json_ok, json_with};
+use crate::deployments::Deployments;
 use crate::node::Node;
 
 /// The bus must say how it is within this.
@@ -15,16 +16,20 @@ pub(super) fn live() -> Answer {
     json_ok(&json!({ "status": "ok", "parts": { "process": { "status": "ok" } } }))
 }
 
-pub(super) async fn ready(node: &Node) -> Answer {
+pub(super) async fn ready(node: &Node, deployments: Option<&Deployments>) -> Answer {
     let mut parts = Map::new();
     let deploying = node.deploying.try_lock().is_err();
     let deployed = match node.apps.read().await.len() {
         _ if node.is_stopping() => failing("the host is stopping"),
         0 if deploying => failing("the first deployment is under way"),
-        0 => failing("no app is deployed"),
+        // A daemon has whatever it is given, and may be given nothing yet.
+        0 if deployments.is_none() => failing("no app is deployed"),
         count => json!({ "status": "ok", "detail": format!("{count} deployed") }),
     };
     parts.insert("apps".to_owned(), deployed);
+    for (app, why) in deployments.map(Deployments::unrestored).unwrap_or_default() {
+        parts.insert(format!("app {app}"), failing(&format!("it could not be brought back: {why}")));
+    }
     let bus = match tokio::time::timeout(BUS_TIME, node.bus().status()).await {
         Ok(status) => match status.problem {
             None => json!({ "status": "ok" }),
@@ -58,7 +63,7 @@ mod tests {
     use crate::node::{Node, NodeConfig};
 
     async fn not_ready(node: &Node, because: &str) {
-        let answer = ready(node).await.expect("an answer");
+        let answer = ready(node, None).await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         let body = answer.into_body().collect().await.expect("a body").to_bytes();
         let text = String::from_utf8_lossy(&body);
@@ -77,6 +82,7 @@ mod tests {
             state_dir: StateDir::open(folder.path()).expect("a state directory"),
             run_order: RunOrder::default(),
             sabotage: None,
+            crash_at: None,
             compile_program: "/nowhere".into(),
             routes: gateway.routes(),
             logs: Logs::new(Arc::clone(&metrics)),

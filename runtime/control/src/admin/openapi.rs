@@ -3,11 +3,18 @@
 use serde_json::{Map, Value, json};
 
 /// Method, path, what it does.
-const OPERATIONS: [(&str, &str, &str); 10] = [
+const OPERATIONS: [(&str, &str, &str); 17] = [
     ("get", "/v1/openapi.json", "This document"),
     ("get", "/v1/apps", "The apps that are deployed, with their components and routes"),
     ("get", "/v1/components", "Every component, with its use of what it may use"),
+    ("get", "/v1/audit", "The last entries of the audit log, the newest first; query: limit"),
+    ("get", "/v1/audit/verify", "Read the whole audit log and look for edits and gaps"),
+    ("post", "/v1/apps/{app}/revisions", "Deploy a revision; the body is described in docs/reference/admin-api.md"),
+    ("get", "/v1/apps/{app}/revisions", "The revisions that were committed, the newest first; query: before, limit"),
+    ("get", "/v1/apps/{app}/revisions/{revision}", "One revision, or `current`, with the text of its manifest"),
+    ("post", "/v1/apps/{app}/rollback", "Commit an old revision's content anew; query: revision, message"),
     ("get", "/v1/apps/{app}/logs", "Log lines as NDJSON; query: component, lines, follow=true"),
+    ("get", "/v1/apps/{app}/events", "Events of the stream; query: subject, from, limit, follow=true (NDJSON)"),
     ("post", "/v1/apps/{app}/events/{subject}", "Publish the body as an event; headers: ce-id, content-type"),
     ("get", "/v1/apps/{app}/dead-letters", "Dead letters; query: component, subject, reason, after, limit"),
     ("post", "/v1/apps/{app}/components/{component}/invoke", "Call a component; query: method, path"),

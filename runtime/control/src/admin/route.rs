@@ -15,12 +15,19 @@ use hyper::body::Incoming;
 
 use super::answer::{Answer, Problem, json_ok, with_body};
 use super::token::Token;
-use super::{components, dead_letters, events, health, invoke, logs, openapi};
+use super::{AdminHost, audit, components, dead_letters, events, health, invoke, logs, openapi, revisions, tail};
 use crate::node::Node;
 use crate::resources;
 
 /// The largest body that is taken, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// Who asks: the name of a token, or how else they were let in.
+#[derive(Debug, Clone)]
+pub(super) struct Actor {
+    pub(super) name: &'static str,
+    pub(super) from: Arc<str>,
+}
 
 /// A request with its path taken apart.
 pub(super) struct Asked {
@@ -31,19 +38,20 @@ pub(super) struct Asked {
 
 /// Answer one request. Nothing in here fails: a problem is an answer too.
 pub(super) async fn answer(
-    node: &Arc<Node>,
-    token: Option<&Token>,
+    host: &AdminHost,
     request: Request<Incoming>,
+    from: Arc<str>,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(route(node, token, request).await.unwrap_or_else(Problem::into_response))
+    Ok(route(host, request, from).await.unwrap_or_else(Problem::into_response))
 }
 
-async fn route(node: &Arc<Node>, token: Option<&Token>, request: Request<Incoming>) -> Answer {
+async fn route(host: &AdminHost, request: Request<Incoming>, from: Arc<str>) -> Answer {
+    let node = &host.node;
     let path = request.uri().path().to_owned();
     if request.method() == Method::GET {
         match path.as_str() {
             "/healthz/live" => return health::live(),
-            "/healthz/ready" => return health::ready(node).await,
+            "/healthz/ready" => return health::ready(node, host.deployments.as_deref()).await,
             "/metrics" => {
                 node.note_cpu().await;
                 resources::measure_all(node).await;
@@ -56,42 +64,70 @@ async fn route(node: &Arc<Node>, token: Option<&Token>, request: Request<Incomin
     let Some(rest) = path.strip_prefix("/v1/") else {
         return Err(Problem::not_found("see /v1/openapi.json, /healthz/live, /healthz/ready and /metrics"));
     };
-    authorise(token, &request)?;
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body ended early or is larger than 16 MiB");
-    let body = body.map_err(too_large)?.to_bytes();
-    let query = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    let actor = match authorise(host.token.as_ref(), &request) {
+        Ok(name) => Actor { name, from },
+        Err(problem) => {
+            audit::denied(node, &request, &from).await;
+            return Err(problem);
+        }
+    };
+    let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let query = query.into_owned().collect();
     let segments: Result<Vec<String>, Problem> = rest.split('/').map(decoded).collect();
     let segments = segments?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    v1(node, &segments, Asked { head, query, body }).await
+    let (head, body) = request.into_parts();
+    if let (&Method::POST, ["apps", app, "revisions"]) = (&head.method, segments.as_slice()) {
+        // Larger than what is held in memory.
+        return revisions::deploy(host, app, body, actor).await;
+    }
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body ended early or is larger than 16 MiB");
+    let body = body.map_err(too_large)?.to_bytes();
+    v1(host, &segments, Asked { head, query, body }, actor).await
 }
 
-fn authorise(token: Option<&Token>, request: &Request<Incoming>) -> Result<(), Problem> {
-    let Some(token) = token else { return Ok(()) };
+/// Who asks.
+fn authorise(token: Option<&Token>, request: &Request<Incoming>) -> Result<&'static str, Problem> {
+    let Some(token) = token else { return Ok("socket") };
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let presented = header.and_then(|value| value.strip_prefix("Bearer "));
     if presented.is_some_and(|presented| token.is(presented.trim())) {
-        return Ok(());
+        return Ok("admin-token");
     }
     let detail = "send `Authorization: Bearer TOKEN`; the token of this machine is in STATE_DIR/admin-token";
     Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
 }
 
-async fn v1(node: &Arc<Node>, segments: &[&str], asked: Asked) -> Answer {
+async fn v1(host: &AdminHost, segments: &[&str], asked: Asked, actor: Actor) -> Answer {
+    let node = &host.node;
     let method = asked.head.method.clone();
     match (&method, segments) {
         (&Method::GET, ["openapi.json"]) => json_ok(&openapi::document()),
         (&Method::GET, ["apps"]) => components::apps(node).await,
+        (&Method::GET, ["audit"]) => audit::list(node, &asked).await,
+        (&Method::GET, ["audit", "verify"]) => audit::verify(node).await,
         (&Method::GET, ["components"]) => components::components(node).await,
         (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked).await,
+        (&Method::GET, ["apps", app, "events"]) => tail::tail(node, app, &asked).await,
         (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
+        (&Method::GET, ["apps", app, "revisions"]) => revisions::history(host, app, &asked).await,
+        (&Method::GET, ["apps", app, "revisions", revision]) => revisions::show(host, app, revision).await,
+        (&Method::POST, ["apps", app, "rollback"]) => revisions::roll_back(host, app, &asked, actor).await,
         (&Method::GET, ["apps", app, "dead-letters"]) => dead_letters::list(node, app, &asked).await,
         (_, ["apps", app, "components", component, rest @ ..]) => {
             let id = known(node, app, component).await?;
-            of_component(node, &id, &method, rest, asked).await
+            match (&method, rest) {
+                (&Method::DELETE, ["dead-letters", letter]) => {
+                    let did = audit::Did::new(&actor, "dead-letters purge", app, format!("{component}/{letter}"));
+                    audit::audited(node, did, of_component(node, &id, &method, rest, asked)).await
+                }
+                (&Method::POST, ["dead-letters", letter, "replay"]) => {
+                    let did = audit::Did::new(&actor, "dead-letters replay", app, format!("{component}/{letter}"));
+                    audit::audited(node, did, of_component(node, &id, &method, rest, asked)).await
+                }
+                _ => of_component(node, &id, &method, rest, asked).await,
+            }
         }
         _ => Err(Problem::not_found("no such resource; /v1/openapi.json lists what there is")),
     }

@@ -255,6 +255,7 @@ impl Running {
         let id = ComponentId::new("shop", "fake");
         let component = Target::Component(ComponentTarget {
             id: id.clone(),
+            revision: None,
             time: self.time,
             body_in_bytes_max: BODY_BYTES_MAX,
             account: Arc::clone(&self.account),

@@ -1,0 +1,65 @@
+//! `hull deploy`: sends an app, or a new version of a component, to a daemon, which answers when it serves.
+
+mod bundle;
+mod sending;
+
+use anyhow::Context as _;
+use http::Method;
+use hull_control::Record;
+use hull_manifest::Name;
+
+use self::bundle::Bundle;
+use crate::admin::{Call, Client};
+use crate::options::DeployOptions;
+use crate::progress::Progress;
+use crate::terminal;
+
+/// Deploy, and tell the revision.
+pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
+    if options.build {
+        crate::build::build_all(&options.file)?;
+    }
+    let client = Client::find(&options.host)?;
+    let (path, what, mut bundle) = match (&options.component, &options.wasm) {
+        (Some(component), Some(wasm)) => {
+            (client.app_path().await?, component.to_string(), Bundle::of_component(component, wasm)?)
+        }
+        _ => {
+            let (app, bundle) = Bundle::of_app(&options.file)?;
+            same_app(options.host.app.as_ref(), &app)?;
+            (format!("/v1/apps/{app}"), app.to_string(), bundle)
+        }
+    };
+    bundle.head.message.clone_from(&options.message);
+    bundle.head.if_revision = options.if_revision;
+    for secret in &bundle.secrets_left_out {
+        eprintln!(
+            "note: variable `{secret}` is secret and was not sent: the host has its value from its own environment"
+        );
+    }
+    let progress = Progress::new(1, true);
+    let step = progress.begin(&format!("deploying {what} ({} KiB)", bundle.bytes() / 1024));
+    let call = Call::new(Method::POST, format!("{path}/revisions")).deploying(Some(bundle.into_body()?));
+    let deployed = client.json::<Record>(call).await;
+    match &deployed {
+        Ok(record) => step.end(&format!("{} serves revision {}", record.app, record.revision)),
+        Err(_) => step.end(&format!("{what} was not deployed")),
+    }
+    progress.finish();
+    let record = deployed?;
+    if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}\n", told(&record))) }
+}
+
+fn same_app(asked: Option<&Name>, app: &Name) -> anyhow::Result<()> {
+    match asked.filter(|asked| *asked != app) {
+        None => Ok(()),
+        Some(asked) => Err(anyhow::anyhow!("--app {asked}: the manifest is of app {app}"))
+            .context("which of them is to be deployed?"),
+    }
+}
+
+/// What a revision that serves is told as.
+pub(crate) fn told(record: &Record) -> String {
+    let restores = record.restores.map(|old| format!(", the content of revision {old}")).unwrap_or_default();
+    format!("{} revision {}{restores}", record.app, record.revision)
+}

@@ -1,0 +1,372 @@
+//! What a daemon deploys: each deployment is a revision that is committed before it serves, and each start brings back
+//! the last one of each app.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hull_manifest::{App, Host, Name, Reading, Values};
+use parking_lot::Mutex;
+
+use crate::deploy::Turn;
+use crate::error::ComponentProblem;
+use crate::node::{Node, NodeError};
+use crate::prepare::Base;
+use crate::revisions::{Draft, Record, Store, StoreError, UploadError, UploadPlaces, receive};
+use crate::unenforced::unenforced;
+
+/// Uploads that are received at once.
+const UPLOADS_MAX: usize = 4;
+
+/// Why a deployment did not happen. Nothing that serves was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// It cannot be deployed as it is.
+    #[error("{0}")]
+    Refused(String),
+    /// Something else was deployed meanwhile.
+    #[error("{0}")]
+    Conflict(String),
+    /// There is no such app or revision.
+    #[error("{0}")]
+    Missing(String),
+    /// It is too much.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Not now.
+    #[error("{0}")]
+    Busy(String),
+    /// The state directory cannot be read or written.
+    #[error("{0}; nothing that serves was changed")]
+    Storage(String),
+}
+
+impl From<StoreError> for DeploymentError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoRevision { .. } => Self::Missing(error.to_string()),
+            StoreError::Damaged { .. } | StoreError::Io { .. } => Self::Storage(error.to_string()),
+        }
+    }
+}
+
+impl From<UploadError> for DeploymentError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::TooLarge(_) => Self::TooLarge(error.to_string()),
+            UploadError::Invalid(_) | UploadError::BrokeOff(_) => Self::Refused(error.to_string()),
+            UploadError::Io(_) => Self::Storage(error.to_string()),
+        }
+    }
+}
+
+/// How an app came back.
+pub struct Restored {
+    /// The app.
+    pub app: Name,
+    /// Its revision, or why it does not serve.
+    pub outcome: Result<u64, String>,
+}
+
+/// The apps of a daemon.
+pub struct Deployments {
+    node: Arc<Node>,
+    host: Host,
+    store: Arc<Store>,
+    places: UploadPlaces,
+    /// The values of variables that the host has: of secret ones, no others count.
+    values: BTreeMap<String, String>,
+    uploads: tokio::sync::Semaphore,
+    /// Apps that were committed and could not be brought back.
+    unrestored: Mutex<BTreeMap<Name, String>>,
+}
+
+/// What a deployment is to be made of.
+struct Plan {
+    record: Record,
+    draft: Draft,
+}
+
+impl Deployments {
+    /// Open what was deployed. Nothing serves before [`Deployments::restore`].
+    pub fn open(node: &Arc<Node>, host: Host, values: BTreeMap<String, String>) -> Result<Arc<Self>, NodeError> {
+        let (_, folder) = node.state_dir.folder("revisions")?;
+        let store = Store::open(folder, Arc::clone(&node.crash_points));
+        let store = Arc::new(store.map_err(|error| NodeError::Revisions(error.to_string()))?);
+        Ok(Arc::new(Self {
+            node: Arc::clone(node),
+            host,
+            places: UploadPlaces(store.incoming()),
+            store,
+            values,
+            uploads: tokio::sync::Semaphore::new(UPLOADS_MAX),
+            unrestored: Mutex::default(),
+        }))
+    }
+
+    /// Let every app serve what it served last. One that cannot keeps no other from it.
+    pub async fn restore(self: &Arc<Self>) -> Result<Vec<Restored>, DeploymentError> {
+        let apps = self.with_store(Store::apps).await?;
+        let mut restored = Vec::with_capacity(apps.len());
+        for app in apps {
+            let outcome = self.restore_one(&app).await.map_err(|error| error.to_string());
+            if let Err(why) = &outcome {
+                tracing::error!(app = %app, why, "an app could not be brought back");
+                self.unrestored.lock().insert(app.clone(), why.clone());
+            }
+            restored.push(Restored { app, outcome });
+        }
+        self.node.crash_points.arm();
+        Ok(restored)
+    }
+
+    /// Apps that were committed and do not serve, and why.
+    pub(crate) fn unrestored(&self) -> BTreeMap<Name, String> {
+        self.unrestored.lock().clone()
+    }
+
+    async fn restore_one(self: &Arc<Self>, app: &Name) -> Result<u64, DeploymentError> {
+        let turn = self.node.turn().await;
+        let name = app.clone();
+        let record = self.with_store(move |store| store.current(&name)).await?;
+        let record = record.ok_or_else(|| DeploymentError::Missing(format!("app {app} has no revision")))?;
+        let revision = record.revision;
+        self.bring(turn, self.plan(record)?, false).await?;
+        Ok(revision)
+    }
+
+    /// Receive an upload. Dropping the future leaves nothing of it.
+    pub(crate) async fn receive<B>(&self, body: B) -> Result<Draft, DeploymentError>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let Ok(_place) = self.uploads.try_acquire() else {
+            let what = format!("{UPLOADS_MAX} uploads are under way already; try again when one has ended");
+            return Err(DeploymentError::Busy(what));
+        };
+        let draft = receive(body, &self.places).await?;
+        self.node.crash_points.passed("received");
+        Ok(draft)
+    }
+
+    /// Deploy what was received. If another deployment is under way, this one waits for it. It goes to its end whoever
+    /// waits for it.
+    pub(crate) async fn deploy(
+        self: &Arc<Self>,
+        app: Name,
+        draft: Draft,
+        by: String,
+    ) -> Result<Record, DeploymentError> {
+        let own = Arc::clone(self);
+        to_its_end(&self.node, async move {
+            let turn = own.node.turn().await;
+            let name = app.clone();
+            let before = own.with_store(move |store| store.current(&name)).await?;
+            let record = next_record(&app, &draft, before.as_ref(), by)?;
+            own.bring(turn, Plan { record, draft }, true).await
+        })
+        .await
+    }
+
+    /// Commit an old revision's content anew: that of `to`, or of the one before the last.
+    pub(crate) async fn roll_back(
+        self: &Arc<Self>,
+        app: Name,
+        to: Option<u64>,
+        message: String,
+        by: String,
+    ) -> Result<Record, DeploymentError> {
+        let own = Arc::clone(self);
+        to_its_end(&self.node, async move {
+            let turn = own.node.turn().await;
+            let (last, old) = own.with_store(move |store| wanted(store, &app, to)).await?;
+            let record = Record {
+                revision: last + 1,
+                time: hull_clock::rfc3339_now(),
+                by,
+                message,
+                restores: Some(old.restores.unwrap_or(old.revision)),
+                ..old
+            };
+            let plan = own.plan(record)?;
+            own.bring(turn, plan, true).await
+        })
+        .await
+    }
+
+    /// A page of an app's revisions, the newest first.
+    pub(crate) async fn history(
+        &self,
+        app: Name,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Record>, DeploymentError> {
+        self.with_store(move |store| store.history(&app, before, most)).await
+    }
+
+    /// A revision with the text of its manifest; the last one where none is named.
+    pub(crate) async fn revision(&self, app: Name, revision: Option<u64>) -> Result<(Record, String), DeploymentError> {
+        self.with_store(move |store| {
+            let record = match revision {
+                Some(revision) => store.record(&app, revision)?,
+                None => store.current(&app)?.ok_or(StoreError::NoRevision { app: app.to_string(), revision: 0 })?,
+            };
+            let manifest = store.manifest(&record, None)?;
+            Ok((record, manifest))
+        })
+        .await
+    }
+
+    fn plan(&self, record: Record) -> Result<Plan, DeploymentError> {
+        let draft = Draft::empty(&self.places).map_err(|error| DeploymentError::Storage(error.to_string()))?;
+        Ok(Plan { record, draft })
+    }
+
+    /// Let a revision serve; before that it is committed, unless it is what was committed last.
+    async fn bring(&self, turn: Turn, plan: Plan, is_new: bool) -> Result<Record, DeploymentError> {
+        let Plan { record, draft } = plan;
+        let (record, draft, text) = self
+            .with_store(move |store| {
+                let text = store.manifest(&record, Some(&draft))?;
+                store.lay_out(&record, &draft)?;
+                Ok((record, draft, text))
+            })
+            .await?;
+        self.node.crash_points.passed("laid out");
+        let app = self.read(&record, &draft, &text)?;
+        let record = Record { version: app.version.clone(), ..record };
+        let (store, committed, draft) = (Arc::clone(&self.store), record.clone(), Arc::new(draft));
+        let kept = Arc::clone(&draft);
+        let commit = Box::new(move || {
+            let failed =
+                |error: StoreError| ComponentProblem { component: "revisions".to_owned(), message: error.to_string() };
+            if is_new { store.commit(&committed, &kept).map_err(failed) } else { Ok(()) }
+        });
+        let tree = draft.tree();
+        let name = app.name.clone();
+        let deployed = self.node.deploy_in_turn(turn, app, Base { path: &tree, is_ours: true }, commit).await;
+        tokio::task::spawn_blocking(move || drop(draft));
+        deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
+        self.unrestored.lock().remove(&name);
+        Ok(record)
+    }
+
+    /// What the manifest of a revision describes, with its files where they are laid out.
+    fn read(&self, record: &Record, draft: &Draft, text: &str) -> Result<App, DeploymentError> {
+        let refused = |what: String| DeploymentError::Refused(what);
+        let mut values = self.values.clone();
+        values.extend(record.variables.clone());
+        let reading = |values| {
+            let Record { manifest, .. } = record;
+            let reading =
+                Reading { file: &manifest.path, values: Values::Given(values), files: None, host: Some(&self.host) };
+            App::parse(text, &reading).map_err(|problems| refused(problems.to_string()))
+        };
+        let mut app = reading(&values)?;
+        if app.name.as_str() != record.app {
+            return Err(refused(format!("the manifest is of app {}, and not of {}", app.name, record.app)));
+        }
+        let told = app
+            .variables
+            .iter()
+            .find(|(name, variable)| variable.secret && record.variables.contains_key(name.as_str()));
+        if let Some((name, _)) = told {
+            let upper = name.as_str().to_uppercase();
+            return Err(refused(format!(
+                "variable `{name}` is secret: its value stays on the host, and is not part of a revision; set \
+                 SPIN_VARIABLE_{upper} where `hull host` is started"
+            )));
+        }
+        for component in &mut app.components {
+            if !record.components.contains_key(component.name.as_str()) {
+                return Err(refused(format!("component {} of the manifest was not sent", component.name)));
+            }
+            component.source = draft.component(component.name.as_str()).display().to_string();
+            // How it was made is not this host's business, nor its advice.
+            component.build = None;
+        }
+        if let Some(name) = record.components.keys().find(|name| app.component(name).is_none()) {
+            return Err(refused(format!("component {name:?} was sent, and the manifest has none of that name")));
+        }
+        let missing = unenforced(Some(&app), &self.host);
+        if missing.refused.is_empty() {
+            return Ok(app);
+        }
+        Err(refused(format!("this version cannot do what is asked for:\n  {}", missing.refused.join("\n  "))))
+    }
+
+    /// Work on files, off the serving threads.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, DeploymentError> {
+        let store = Arc::clone(&self.store);
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        Ok(done.map_err(|error| DeploymentError::Storage(error.to_string()))??)
+    }
+}
+
+/// A client that goes away must not leave a deployment half-way: it is done, whoever hears of it. Only a host that stops
+/// gives up what is still being prepared.
+async fn to_its_end<T: Send + 'static>(
+    node: &Node,
+    work: impl Future<Output = Result<T, DeploymentError>> + Send + 'static,
+) -> Result<T, DeploymentError> {
+    let mut stopping = node.stopping();
+    let done = tokio::spawn(async move {
+        tokio::select! {
+            done = work => done,
+            // An error is the end of the host.
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => {
+                Err(DeploymentError::Busy("the host is stopping; nothing was changed".to_owned()))
+            }
+        }
+    });
+    let done = done.await;
+    done.unwrap_or_else(|error| Err(DeploymentError::Storage(format!("the deployment ended badly: {error}"))))
+}
+
+/// The number of the last revision, and the one to go back to.
+fn wanted(store: &Store, app: &Name, to: Option<u64>) -> Result<(u64, Record), StoreError> {
+    let none = |revision| StoreError::NoRevision { app: app.to_string(), revision };
+    let last = store.current(app)?.ok_or_else(|| none(to.unwrap_or(1)))?;
+    let to = to.unwrap_or_else(|| last.restores.unwrap_or(last.revision).saturating_sub(1));
+    Ok((last.revision, store.record(app, to)?))
+}
+
+/// What is committed if the deployment succeeds.
+fn next_record(app: &Name, draft: &Draft, before: Option<&Record>, by: String) -> Result<Record, DeploymentError> {
+    let last = before.map_or(0, |before| before.revision);
+    let head = draft.head.clone();
+    if let Some(expected) = head.if_revision.filter(|expected| *expected != last) {
+        let what = format!("app {app} is at revision {last}, and not at {expected}; nothing was changed");
+        return Err(DeploymentError::Conflict(what));
+    }
+    let (manifest, components, files, variables) = match head.manifest {
+        Some(manifest) => (manifest, head.components, head.files, head.variables),
+        None => {
+            let missing =
+                || DeploymentError::Missing(format!("app {app} was never deployed; deploy its manifest first"));
+            let before = before.cloned().ok_or_else(missing)?;
+            if let Some(unknown) = head.components.keys().find(|name| !before.components.contains_key(*name)) {
+                return Err(DeploymentError::Missing(format!("app {app} has no component {unknown:?}")));
+            }
+            let mut components = before.components;
+            components.extend(head.components);
+            (before.manifest, components, before.files, before.variables)
+        }
+    };
+    Ok(Record {
+        app: app.to_string(),
+        revision: last + 1,
+        time: hull_clock::rfc3339_now(),
+        by,
+        message: head.message,
+        restores: None,
+        version: String::new(),
+        manifest,
+        components,
+        files,
+        variables,
+    })
+}

@@ -1,0 +1,13 @@
+//! Revisions: every state of an app that was committed, on disk, so that the host comes back with exactly the last one
+//! and any other can be had again. Knows files and bytes; what a manifest means is known to others.
+
+mod content;
+mod record;
+mod store;
+mod upload;
+
+pub use content::Content;
+pub use record::{ContentRecord, FileRecord, Record};
+pub(crate) use store::{Store, StoreError};
+pub(crate) use upload::{Draft, UploadError, UploadPlaces, receive};
+pub use upload::{UPLOAD_FORMAT, UploadHead};

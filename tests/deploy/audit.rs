@@ -1,0 +1,98 @@
+//! The audit log: what was changed and who was denied, and that nobody can change what it says.
+
+use std::fs;
+
+use hull_tests::app::App;
+
+use crate::parts::{app, manifest, serves};
+
+/// Whether the log is in order, as the running host says and as its files say; they must agree.
+fn verified(app: &App, running: bool) -> anyhow::Result<Result<u64, String>> {
+    let folder = app.state_dir().join("audit").display().to_string();
+    let by_files = app.command(&["audit", "verify", "--json", "--folder", &folder])?;
+    let outcome = |ended: &hull_tests::app::Ended| -> anyhow::Result<Result<u64, String>> {
+        let report: serde_json::Value = serde_json::from_str(&ended.stdout)?;
+        anyhow::ensure!(report["flaw"].is_null() == (ended.status == Some(0)), "{}", ended.said());
+        let entries = report["entries"].as_u64().unwrap_or_default();
+        Ok(if report["flaw"].is_null() { Ok(entries) } else { Err(ended.stderr.clone()) })
+    };
+    let found = outcome(&by_files)?;
+    if running {
+        assert_eq!(outcome(&app.command(&["audit", "verify", "--json"])?)?.is_ok(), found.is_ok());
+    }
+    Ok(found)
+}
+
+#[test]
+fn changes_are_written_down_and_edits_are_found() -> anyhow::Result<()> {
+    let app = app("one")?;
+    let host = app.host()?;
+    app.deploy(&["--message", "the first"])?.good()?;
+    app.write("no.wasm", "this is no component")?;
+    app.set_text(&manifest("pair", "two", "").replacen("{probe}", "no.wasm", 1))?;
+    assert_eq!(app.deploy(&[])?.status, Some(1));
+    assert_eq!(app.command(&["rollback", "1", "--message", "again"])?.good()?.status, Some(0));
+    let told = app.command(&["audit"])?.good()?.stdout;
+    for part in [
+        "deploy pair: begun  the first",
+        "deploy pair: done  revision 1",
+        "deploy pair: failed",
+        "rollback pair: done  revision 2",
+    ] {
+        assert!(told.contains(part), "nothing of {part:?} in\n{told}");
+    }
+    assert!(told.contains("admin-token (127.0.0.1:"), "{told}");
+    assert_eq!(verified(&app, true)?, Ok(6));
+    let log = app.state_dir().join("audit/log");
+    let whole = fs::read_to_string(&log)?;
+    let lines: Vec<&str> = whole.lines().collect();
+    let edits = [
+        whole.replacen("the first", "the worst", 1),
+        lines[..lines.len() - 1].join("\n") + "\n",
+        [&lines[..2], &lines[3..]].concat().join("\n") + "\n",
+        String::new(),
+    ];
+    for edited in &edits {
+        fs::write(&log, edited)?;
+        assert!(verified(&app, true)?.is_err(), "{edited}");
+    }
+    fs::write(&log, &whole)?;
+    assert_eq!(verified(&app, true)?, Ok(6));
+    host.kill()?;
+    // A restart heals nothing.
+    fs::write(&log, &edits[1])?;
+    let host = app.host()?;
+    assert!(verified(&app, true)?.is_err());
+    serves(&host.client(), "one")
+}
+
+#[test]
+fn denied_attempts_are_written_down_and_cannot_fill_the_disk() -> anyhow::Result<()> {
+    let app = app("one")?;
+    let host = app.host()?;
+    for _ in 0..200 {
+        let attempt = host.admin().request("POST", "/v1/apps/pair/revisions").header("authorization", "Bearer wrong");
+        assert_eq!(attempt.body("x").send()?.status(), 401);
+    }
+    let told = app.command(&["audit", "-n", "100"])?.good()?.stdout;
+    let denied = told.lines().filter(|line| line.contains("denied  POST /v1/apps/pair/revisions")).count();
+    assert!((20..=22).contains(&denied), "{denied} entries:\n{told}");
+    assert!(!told.contains("wrong"), "a token is in the log");
+    assert!(verified(&app, true)?.is_ok());
+    Ok(())
+}
+
+#[test]
+fn what_a_crash_cuts_off_is_mended() -> anyhow::Result<()> {
+    let app = app("one")?;
+    let host = app.host()?;
+    app.deploy(&[])?.good()?;
+    host.kill()?;
+    let log = app.state_dir().join("audit/log");
+    let text = fs::read_to_string(&log)?;
+    fs::write(&log, text.clone() + &text[..40])?;
+    let host = app.host()?;
+    assert!(app.command(&["audit"])?.good()?.stdout.contains("audit-mended"));
+    assert_eq!(verified(&app, true)?, Ok(3));
+    serves(&host.client(), "one")
+}
