@@ -10,6 +10,7 @@ mod crash;
 mod history;
 mod home;
 mod placing;
+mod server_killed;
 mod two_hosts;
 
 use std::sync::Arc;

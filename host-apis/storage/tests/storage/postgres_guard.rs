@@ -1,5 +1,7 @@
 //! What keeps a guest inside its own schema of a PostgreSQL database: rights, not words, and what it may not leave behind.
 
+use std::time::Duration;
+
 use hull_invocation::ComponentId;
 use hull_storage::{Database, DatabaseOptions, PostgresServer, StorageError, Value};
 
@@ -157,6 +159,8 @@ async fn results_are_bounded_and_what_is_not_read_is_not_sent() {
     let fixture = Fixture::with_limits(On::Postgres, |limits| {
         limits.result_bytes_max = 100_000;
         limits.connections_max = 1;
+        // The server takes its time to make hundreds of MB.
+        limits.statement_time = Duration::from_secs(25);
     });
     let session = fixture.session();
     let sql = "SELECT repeat('x', $1)";
@@ -233,12 +237,33 @@ async fn whoever_gives_up_leaves_no_statement_behind() {
     let fixture = Fixture::new(On::Postgres);
     fixture.session().set("k".into(), Vec::new()).await.expect("set");
     let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(6%' AND state = 'active'";
-    let session = session(&fixture.database, None, std::time::Duration::from_mins(2));
+    let session = session(&fixture.database, None, Duration::from_mins(2));
     let mut limits = fixture.database.limits();
-    limits.statement_time = std::time::Duration::from_mins(2);
+    limits.statement_time = Duration::from_mins(2);
     fixture.database.set_limits(limits);
     let sleeping = tokio::spawn(async move { session.query("SELECT pg_sleep(60)".into(), Vec::new()).await });
     crate::fixture::until(async || as_superuser(fixture.url(), running) == "1").await;
     sleeping.abort();
     crate::fixture::until(async || as_superuser(fixture.url(), running) == "0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_had_of_a_server_is_named() {
+    let fixture = Fixture::new(On::Postgres);
+    let tried = async |url: &str| {
+        let server = PostgresServer::new(url, 8).expect("a URL");
+        let database = Database::on_postgres(&server, DatabaseOptions::new(ComponentId::new("shop", "users")));
+        let session = session(&database, None, Duration::from_secs(20));
+        session.get("k".into()).await.expect_err("it cannot be had").to_string()
+    };
+    let plain = tried(&format!("{}?sslmode=require", fixture.url())).await;
+    assert!(plain.contains("TLS"), "{plain}");
+    let wrong = tried(&fixture.url().replace("hull:hull@", "hull:wrong@")).await;
+    assert!(wrong.contains("pg_hba.conf") && !wrong.contains("wrong"), "{wrong}");
+    let nobody = tried("postgres://hull:secret@127.0.0.1:1/hull").await;
+    assert!(nobody.contains("cannot be reached") && !nobody.contains("secret"), "{nobody}");
+    for url in ["postgres://", "postgres://hull@db/hull?nonsense=1", "not a url"] {
+        let refused = PostgresServer::new(url, 8);
+        assert!(matches!(refused, Err(StorageError::Invalid(_))), "{url}: {refused:?}");
+    }
 }
