@@ -1,6 +1,6 @@
 //! The parts of a running host, and how they are joined.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub struct Node {
     /// One deployment at a time.
     pub(crate) deploying: Arc<tokio::sync::Mutex<()>>,
     /// One handle per component for as long as the host runs.
-    pub(crate) databases: Mutex<BTreeMap<ComponentId, (Database, Arc<DatabaseWatch>)>>,
+    pub(crate) databases: Mutex<BTreeMap<(ComponentId, Name), (Database, Arc<DatabaseWatch>)>>,
     pub(crate) stores: Stores,
     /// What reservations must fit into.
     pub(crate) totals: Totals,
@@ -218,7 +218,8 @@ impl Node {
     /// Invocations that are running, of all components.
     pub fn invocations_running(&self) -> i64 {
         let databases = self.databases.lock();
-        databases.keys().map(|id| self.metrics.component(id).invocations_in_flight()).sum()
+        let ids: BTreeSet<_> = databases.keys().map(|(id, _)| id).collect();
+        ids.into_iter().map(|id| self.metrics.component(id).invocations_in_flight()).sum()
     }
 
     /// Bring the counts of CPU time up to now: guests only add to their accounts.
