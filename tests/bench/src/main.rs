@@ -22,6 +22,7 @@ mod rounds;
 mod schedule;
 mod silent;
 mod stage;
+mod swap;
 mod table;
 mod tally;
 mod ticker;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Bench::Http(options) => http::run(&options),
         Bench::Neighbour(options) => neighbour::run(&options),
         Bench::Overload(options) => overload::run(&options),
+        Bench::Swap(options) => swap::run(&options),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,
