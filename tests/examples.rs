@@ -1,5 +1,7 @@
 //! The examples do what their READMEs say.
 
+mod orchestrated_checkout;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;

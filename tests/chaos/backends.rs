@@ -2,13 +2,20 @@
 //! alone: the load, the invariants and most faults are the same for all of them.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+use hull_tests::nats::NatsServer;
+
+use crate::network::Network;
 
 /// A bus and a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pair {
     /// The bus in a file, a SQLite file for each component: everything in the state directory of one host.
     EmbeddedSqlite,
+    /// The bus on a nats-server, reached over a network; a SQLite file for each component.
+    NatsSqlite,
 }
 
 impl Pair {
@@ -16,21 +23,14 @@ impl Pair {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::EmbeddedSqlite => "embedded-sqlite",
-        }
-    }
-
-    /// What the host's configuration says of it. Events are kept no longer than somebody needs them, so that a run sees
-    /// them dropped.
-    fn config(self) -> &'static str {
-        match self {
-            Self::EmbeddedSqlite => "[bus]\nretain = \"2s\"\n",
+            Self::NatsSqlite => "nats-sqlite",
         }
     }
 
     /// Whether an app has one host at a time.
     pub(crate) fn has_one_host(self) -> bool {
         match self {
-            Self::EmbeddedSqlite => true,
+            Self::EmbeddedSqlite | Self::NatsSqlite => true,
         }
     }
 
@@ -38,22 +38,48 @@ impl Pair {
     pub(crate) fn has_bus_files(self) -> bool {
         match self {
             Self::EmbeddedSqlite => true,
+            Self::NatsSqlite => false,
         }
     }
+
+    /// Whether the events are on a server of their own.
+    pub(crate) fn has_bus_server(self) -> bool {
+        match self {
+            Self::EmbeddedSqlite => false,
+            Self::NatsSqlite => true,
+        }
+    }
+}
+
+/// A server that holds the events, and the network that leads to it.
+#[derive(Debug)]
+pub(crate) struct BusServer {
+    pub(crate) server: NatsServer,
+    pub(crate) network: Network,
 }
 
 /// The processes that a pair needs beside the host, for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Servers {
+    pub(crate) bus: Option<BusServer>,
     config: PathBuf,
 }
 
 impl Servers {
-    /// Start them, with everything they keep in that folder.
+    /// Start them. Events are kept no longer than somebody needs them, so that a run sees them dropped.
     pub(crate) fn start(pair: Pair, folder: &Path) -> anyhow::Result<Self> {
+        let mut text = "[bus]\nretain = \"2s\"\n".to_owned();
+        let bus = if pair.has_bus_server() {
+            let server = NatsServer::start();
+            let network = Network::to(server.port())?;
+            writeln!(text, "backend = \"nats\"\nurl = \"nats://{}\"", network.address())?;
+            Some(BusServer { server, network })
+        } else {
+            None
+        };
         let config = folder.join("hull.toml");
-        std::fs::write(&config, pair.config())?;
-        Ok(Self { config })
+        std::fs::write(&config, text)?;
+        Ok(Self { bus, config })
     }
 
     /// The flags that lead `hull up` to them.

@@ -21,11 +21,25 @@ pub(crate) enum Fault {
     PauseProvider,
     /// Another host is started on the same state directory, which it has to refuse.
     SecondHost,
+    /// Another host is started elsewhere, with data of its own, which the bus has to refuse.
+    OtherHost,
     /// The line to the provider is cut for a while.
     CutLine,
     /// The provider is asked, and its answers are lost for a while.
     MuteLine,
-    /// No room on the disk of the state directory for a while.
+    /// `kill -9` of the server that holds the events; it stays away for a while.
+    KillBus,
+    /// SIGSTOP of that server, then SIGCONT.
+    PauseBus,
+    /// The network to it is cut for a while.
+    CutBus,
+    /// What is sent over that network arrives much later.
+    SilenceBus,
+    /// It is slow for a while.
+    SlowBus,
+    /// Its connections end in the middle of what they carry, for a while.
+    BreakBus,
+    /// No room for the state directory for a while.
     FillDisk,
     /// The wall clock jumps, forth or back.
     StepClock,
@@ -34,13 +48,11 @@ pub(crate) enum Fault {
 /// What a run can do besides what is always possible.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Means {
-    /// The state directory lies on a disk of its own that may be filled.
-    pub(crate) disk: bool,
     /// The host's wall clock can be set.
     pub(crate) clock: bool,
 }
 
-const ALL: [Fault; 12] = [
+const ALL: [Fault; 19] = [
     Fault::KillHost,
     Fault::KillStartingHost,
     Fault::KillHostAndTear,
@@ -49,8 +61,15 @@ const ALL: [Fault; 12] = [
     Fault::KillProvider,
     Fault::PauseProvider,
     Fault::SecondHost,
+    Fault::OtherHost,
     Fault::CutLine,
     Fault::MuteLine,
+    Fault::KillBus,
+    Fault::PauseBus,
+    Fault::CutBus,
+    Fault::SilenceBus,
+    Fault::SlowBus,
+    Fault::BreakBus,
     Fault::FillDisk,
     Fault::StepClock,
 ];
@@ -63,18 +82,22 @@ impl Fault {
 
     fn exists_on(self, pair: Pair, means: Means) -> bool {
         match self {
-            Self::KillHostAndTear => pair.has_bus_files(),
+            Self::KillBus | Self::PauseBus | Self::CutBus | Self::SilenceBus | Self::SlowBus | Self::BreakBus => {
+                pair.has_bus_server()
+            }
+            Self::OtherHost => pair.has_bus_server() && pair.has_one_host(),
             Self::SecondHost => pair.has_one_host(),
-            Self::FillDisk => means.disk,
             Self::StepClock => means.clock,
             Self::KillHost
             | Self::KillStartingHost
+            | Self::KillHostAndTear
             | Self::PauseHost
             | Self::StopHost
             | Self::KillProvider
             | Self::PauseProvider
             | Self::CutLine
-            | Self::MuteLine => true,
+            | Self::MuteLine
+            | Self::FillDisk => true,
         }
     }
 
@@ -82,11 +105,13 @@ impl Fault {
         match self {
             Self::KillHost => 36,
             Self::KillStartingHost | Self::KillHostAndTear => 14,
+            Self::KillBus => 20,
             Self::KillProvider => 10,
             Self::StopHost | Self::StepClock => 8,
-            Self::CutLine | Self::MuteLine => 6,
-            Self::PauseHost => 4,
-            Self::PauseProvider | Self::SecondHost | Self::FillDisk => 2,
+            Self::CutLine | Self::MuteLine | Self::CutBus => 6,
+            Self::PauseHost | Self::PauseBus | Self::SilenceBus | Self::SlowBus | Self::BreakBus => 4,
+            Self::FillDisk => 3,
+            Self::PauseProvider | Self::SecondHost | Self::OtherHost => 2,
         }
     }
 
@@ -101,8 +126,15 @@ impl Fault {
             Self::KillProvider => "kill -9 of the provider",
             Self::PauseProvider => "SIGSTOP and SIGCONT of the provider",
             Self::SecondHost => "a second host on the same state directory",
+            Self::OtherHost => "a second host elsewhere, on the same nats-server",
             Self::CutLine => "line to the provider cut",
             Self::MuteLine => "answers of the provider lost",
+            Self::KillBus => "kill -9 of nats-server",
+            Self::PauseBus => "SIGSTOP and SIGCONT of nats-server",
+            Self::CutBus => "network to nats-server cut",
+            Self::SilenceBus => "network to nats-server silent",
+            Self::SlowBus => "network to nats-server slow",
+            Self::BreakBus => "network to nats-server breaking",
             Self::FillDisk => "full disk",
             Self::StepClock => "wall clock stepped",
         }

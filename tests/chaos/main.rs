@@ -8,11 +8,11 @@ mod birth;
 mod books;
 mod buyer;
 mod clerk;
-mod clock;
 mod disk;
 mod fault;
 mod journal;
 mod market;
+mod network;
 mod plan;
 mod quiet;
 mod random;
@@ -26,11 +26,12 @@ use plan::{Plan, Promise};
 
 #[test]
 fn embedded_sqlite() -> anyhow::Result<()> {
-    let plan = Plan::asked_for(Pair::EmbeddedSqlite)?;
-    let outcome = run::run(&plan)?;
-    outcome.print();
-    anyhow::ensure!(outcome.flaws.is_empty(), "{outcome}");
-    Ok(())
+    holds(Pair::EmbeddedSqlite)
+}
+
+#[test]
+fn nats_sqlite() -> anyhow::Result<()> {
+    holds(Pair::NatsSqlite)
 }
 
 #[test]
@@ -47,6 +48,13 @@ fn without_handled_marks_something_happens_twice() -> anyhow::Result<()> {
 #[test]
 fn without_the_outbox_something_is_lost() -> anyhow::Result<()> {
     notices(Promise::Outbox, "never")
+}
+
+fn holds(pair: Pair) -> anyhow::Result<()> {
+    let outcome = run::run(&Plan::asked_for(pair)?)?;
+    outcome.print();
+    anyhow::ensure!(outcome.flaws.is_empty(), "{outcome}");
+    Ok(())
 }
 
 /// The harness is worth something only if it finds what a host does wrong that breaks one promise.

@@ -1,6 +1,8 @@
 //! The processes, and what is done to them. Every fault ends with everything running again: a host that does not come
 //! back is the first thing to find.
 
+mod bus;
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -10,13 +12,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hull_tests::app::App;
 use hull_tests::cache;
+use hull_tests::clock::Clock;
 use hull_tests::host::Host;
 use hull_tests::http::Client;
 use hull_tests::shop::provider_line::{Line, ProviderLine};
 use rustix::process::Signal;
 
 use crate::backends::Servers;
-use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::fault::{Fault, Means};
 use crate::market::{self, SHOP};
@@ -29,18 +31,21 @@ use crate::torn;
 const DRAIN: &str = "400ms";
 /// How long a host may take to end that was told to.
 const END_TIME: Duration = Duration::from_secs(20);
+/// How far the clock is from the right time at most.
+const OFF_SECONDS_MAX: u64 = 40;
 
 /// See the module. Processes end before their files go.
 pub(crate) struct Stage<'a> {
     host: Option<Host>,
     provider: Option<Host>,
-    _servers: Servers,
-    disk: Option<Disk>,
+    servers: Servers,
+    disk: Disk,
     clock: Option<Clock>,
     line: ProviderLine,
     street: &'a Street,
     random: Random,
     long: bool,
+    has_bus_files: bool,
     pub(crate) struck: BTreeMap<Fault, u64>,
     /// Processes killed.
     pub(crate) kills: u64,
@@ -54,10 +59,11 @@ impl<'a> Stage<'a> {
         let line = ProviderLine::new()?;
         let mut shop = market::shop(plan, &line)?;
         let servers = Servers::start(plan.pair, shop.folder())?;
-        let disk = if plan.small_disk { told("the disk is never full", Disk::mount(&shop.state_dir())) } else { None };
-        if disk.is_some() {
+        let small = if plan.small_disk { told("a disk of its own", Disk::mount(&shop.state_dir())) } else { None };
+        if small.is_some() {
             cache::lend(&shop.state_dir())?;
         }
+        shop = shop.deaf_to("XFSZ");
         let clock = if plan.long { told("the clock never steps", Clock::in_folder(shop.folder())) } else { None };
         for (name, value) in clock.iter().flat_map(Clock::environment) {
             shop = shop.variable(name, &value);
@@ -69,13 +75,14 @@ impl<'a> Stage<'a> {
         Ok(Self {
             host: None,
             provider: None,
-            _servers: servers,
-            disk,
+            servers,
+            disk: small.unwrap_or(Disk::Bound),
             clock,
             line,
             street,
             random: Random::new(plan.seed, 1),
             long: plan.long,
+            has_bus_files: plan.pair.has_bus_files(),
             struck: BTreeMap::new(),
             kills: 0,
             shop,
@@ -85,7 +92,7 @@ impl<'a> Stage<'a> {
 
     /// What it can do besides what is always possible.
     pub(crate) fn means(&self) -> Means {
-        Means { disk: self.disk.is_some(), clock: self.clock.is_some() }
+        Means { clock: self.clock.is_some() }
     }
 
     /// Start what does not run, with every line open.
@@ -102,9 +109,7 @@ impl<'a> Stage<'a> {
 
     /// No fault any more: what is running stays, and the clock is right.
     pub(crate) fn calm(&mut self) -> anyhow::Result<()> {
-        if let Some(disk) = &self.disk {
-            disk.free()?;
-        }
+        self.disk.free(self.host.as_ref())?;
         if let Some(clock) = &self.clock {
             clock.right()?;
         }
@@ -149,7 +154,7 @@ impl<'a> Stage<'a> {
             }
             Fault::KillHostAndTear => {
                 self.kill_host()?;
-                let torn = torn::tear(&self.shop.state_dir(), SHOP, &mut self.random)?;
+                let torn = torn::tear(&self.shop.state_dir(), SHOP, self.has_bus_files, &mut self.random)?;
                 self.note(&format!("torn: {torn}"))?;
             }
             Fault::PauseHost => {
@@ -178,15 +183,29 @@ impl<'a> Stage<'a> {
                 let second = self.shop.up_ends()?;
                 anyhow::ensure!(second.status == Some(1), "a second host: {:?} {}", second.status, second.said());
             }
+            Fault::OtherHost => {
+                let other = self.shop.up_elsewhere_ends()?;
+                let is_refused = other.status == Some(1) && other.said().contains("runs on another host");
+                anyhow::ensure!(is_refused, "a host elsewhere: {:?} {}", other.status, other.said());
+            }
             Fault::CutLine | Fault::MuteLine => {
                 self.line.set(if fault == Fault::CutLine { Line::Out } else { Line::Mute });
                 self.meanwhile()?;
                 self.line.set(Line::Open);
             }
+            Fault::KillBus | Fault::PauseBus | Fault::CutBus | Fault::SilenceBus | Fault::SlowBus | Fault::BreakBus => {
+                self.strike_bus(fault)?
+            }
             Fault::FillDisk => self.fill_disk()?,
-            Fault::StepClock => self.clock.as_ref().context("no clock to step")?.step(&mut self.random)?,
+            Fault::StepClock => self.step_clock()?,
         }
         self.start()
+    }
+
+    fn step_clock(&mut self) -> anyhow::Result<()> {
+        let sign = if self.random.percent(50) { 1 } else { -1 };
+        let seconds = sign * self.random.below(OFF_SECONDS_MAX).cast_signed();
+        self.clock.as_ref().context("no clock to step")?.step(seconds)
     }
 
     /// While something else is broken: wait, or have the host die as well.
@@ -201,16 +220,16 @@ impl<'a> Stage<'a> {
     }
 
     fn fill_disk(&mut self) -> anyhow::Result<()> {
-        let disk = self.disk.as_ref().context("no disk to fill")?;
-        disk.fill()?;
-        self.pause(500, 3_000);
+        let host = self.host.as_ref().context("no host runs")?;
+        self.disk.fill(host, &mut self.random)?;
+        self.pause(300, if self.long { 3_000 } else { 800 });
         if self.random.percent(50) {
             // It may start on a full disk or refuse to; what it must not do is to forget.
             self.kill_host()?;
             self.shop.up_cut_short(Duration::from_millis(self.random.between(100, 800)))?;
             self.kills += 1;
         }
-        self.disk.as_ref().context("no disk to fill")?.free()
+        self.disk.free(self.host.as_ref())
     }
 
     fn start_host(&mut self) -> anyhow::Result<()> {

@@ -11,15 +11,19 @@ use crate::random::Random;
 
 /// How much of what stands at the end of a file may be repeated.
 const TAIL_BYTES: u64 = 4096;
+/// What a disk writes at once.
+const PAGE_BYTES: u64 = 4096;
 /// What every record of a bus file begins with.
 const RECORD_MAGIC: &[u8] = &[0xb5, b'H', b'R'];
 
 /// What is appended to: the bus's log, which is one file for everybody, consumers' places, and databases' logs.
-const KINDS: [(&str, u64); 3] = [("log", 2), ("place", 1), ("db-wal", 1)];
+const KINDS: [(&str, u64); 3] = [("log", 2), ("place", 1), DATABASE_LOG];
+const DATABASE_LOG: (&str, u64) = ("db-wal", 1);
 
 /// Leave something half-written in one of the files that are appended to; the result names it.
-pub(crate) fn tear(state_dir: &Path, app: &str, random: &mut Random) -> anyhow::Result<String> {
-    let kind = random.weighted(&KINDS).unwrap_or("log");
+pub(crate) fn tear(state_dir: &Path, app: &str, has_bus: bool, random: &mut Random) -> anyhow::Result<String> {
+    let kinds = if has_bus { &KINDS[..] } else { &[DATABASE_LOG] };
+    let kind = random.weighted(kinds).unwrap_or("log");
     let mut files = Vec::new();
     for folder in [state_dir.join("bus"), state_dir.join("apps").join(app)] {
         find(&folder, kind, &mut files)?;
@@ -39,6 +43,11 @@ pub(crate) fn tear(state_dir: &Path, app: &str, random: &mut Random) -> anyhow::
 }
 
 fn tail(path: &Path, random: &mut Random) -> anyhow::Result<Vec<u8>> {
+    if random.percent(20) {
+        // Room that was taken for the rest of a page and never written.
+        let written = fs::metadata(path)?.len() % PAGE_BYTES;
+        return Ok(vec![0; (PAGE_BYTES - written) as usize]);
+    }
     if random.percent(40) {
         let count = random.between(1, 600);
         return Ok(random.bytes(count));

@@ -69,7 +69,7 @@ fn a_replay_goes_to_that_component_alone() -> anyhow::Result<()> {
     assert!(seen(&client, "worker", "work.replayed")?.is_empty());
     host.asked("GET", &path)?.send()?.expect(200)?;
 
-    probe::must(&client, "/worker/run", &json!([{"do": "execute", "sql": "DELETE FROM gate"}]))?;
+    probe::must(&client, "/worker/run", &json!([{"do": "execute", "sql": "DELETE FROM gate WHERE name = 'replay'"}]))?;
     assert_eq!(replay()?["outcome"], "handled");
     assert_eq!(seen(&client, "worker", "work.replayed")?.len(), 1);
     assert_eq!(seen(&client, "witness", "work.replayed")?.len(), 1, "the witness had handled it before");
@@ -106,5 +106,48 @@ fn the_command_line_shows_replays_and_purges() -> anyhow::Result<()> {
     assert!(replay.said().contains("reject"), "{}", replay.said());
     assert_eq!(run("purge")?.status, Some(0));
     assert_eq!(run("show")?.status, Some(1));
+    Ok(())
+}
+
+#[test]
+fn many_are_replayed_by_their_reason_once_each() -> anyhow::Result<()> {
+    let mail = mail()?;
+    let (host, client, app) = (mail.host(), mail.client(), mail.app());
+    let shut = json!({"do": "execute", "sql": "INSERT INTO gate (name) VALUES ('mass')"});
+    let pass = json!({"do": "execute", "sql": "INSERT INTO gate (name) SELECT 'mass' WHERE EXISTS \
+        (SELECT 1 FROM gate WHERE name = 'mass')"});
+    probe::must(&client, "/worker/run", &json!([shut]))?;
+    let waits = json!({"script": [see(), pass], "then": "fault", "retry_ms": 1, "only": "worker"});
+    for _ in 0..3 {
+        publish(host, APP, "work.mass", &waits)?;
+    }
+    for _ in 0..2 {
+        publish(host, APP, "work.mass", &json!({"then": "reject", "only": "worker"}))?;
+    }
+    let left = || {
+        let letters = dead_letters(host, APP, "worker")?;
+        anyhow::Ok(letters.into_iter().filter(|letter| letter["subject"] == "work.mass").collect::<Vec<_>>())
+    };
+    let all = wait::until("five dead letters", || Ok(Some(left()?).filter(|letters| letters.len() == 5)))?;
+    let reason = all.iter().filter_map(|letter| letter["reason"].as_str()).find(|reason| !reason.contains("by intent"));
+    // Each replay that fails may say something else around what the handler said.
+    let reason = reason.and_then(|reason| reason.split("the last: ").nth(1)).unwrap_or("no such reason");
+    let run = |verb: &str, reason: &str| {
+        app.command(&["dead-letters", verb, "--all", "--subject", "work.mass", "--reason", reason])
+    };
+
+    let again = run("replay", reason)?;
+    assert_eq!((again.status, again.stdout.lines().count()), (Some(1), 3), "still shut: {}", again.said());
+    assert_eq!(left()?.len(), 5);
+    let open = json!({"do": "execute", "sql": "DELETE FROM gate WHERE name = 'mass'"});
+    probe::must(&client, "/worker/run", &json!([open]))?;
+    let replayed = run("replay", reason)?;
+    assert_eq!((replayed.status, replayed.stdout.matches("handled").count()), (Some(0), 3), "{}", replayed.said());
+    let twice = run("replay", reason)?;
+    assert_eq!((twice.status, twice.stdout.trim()), (Some(0), "there are none"), "{}", twice.said());
+    assert_eq!(seen(&client, "worker", "work.mass")?.len(), 3, "once each");
+    assert_eq!(left()?.len(), 2, "those with another reason stay");
+    assert_eq!(run("purge", "by intent")?.status, Some(0));
+    assert!(left()?.is_empty());
     Ok(())
 }

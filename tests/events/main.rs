@@ -4,10 +4,13 @@
 mod chains;
 mod dead_letters;
 mod delivery;
+mod figures;
+mod later;
 mod post;
 mod publishing;
 mod requests;
 mod restart;
+mod tailing;
 
 use hull_tests::app::App;
 

@@ -3,11 +3,14 @@
 mod chains;
 mod dead_letters;
 mod delivery;
+mod figures;
+mod later;
 mod plain;
 mod post;
 mod publishing;
 mod requests;
 mod restart;
+mod tailing;
 
 use hull_tests::app::App;
 

@@ -30,13 +30,16 @@ fn nothing_happens_after_the_client_has_gone() -> anyhow::Result<()> {
 fn work_after_the_answer_is_done() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    let script = json!([{"do": "sleep", "ms": 300}, {"do": "set", "key": "afterwards", "value": "done"}]);
-    let answer = client.post("/plain/run-then", &script)?.expect(202)?;
-    assert_eq!(answer.text(), "later\n");
-    wait::until("the work to be done", || {
-        let value = probe::one(&client, "/plain/run", &json!({"do": "get", "key": "afterwards"}))?;
-        Ok((value == json!("done")).then_some(()))
-    })
+    for (path, body) in [("run-then", "later\n"), ("run-then-empty", "")] {
+        let script = json!([{"do": "sleep", "ms": 300}, {"do": "set", "key": path, "value": "done"}]);
+        let answer = client.post(&format!("/plain/{path}"), &script)?.expect(202)?;
+        assert_eq!(answer.text(), body);
+        wait::until("the work to be done", || {
+            let value = probe::one(&client, "/plain/run", &json!({"do": "get", "key": path}))?;
+            Ok((value == json!("done")).then_some(()))
+        })?;
+    }
+    Ok(())
 }
 
 #[test]

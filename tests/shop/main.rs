@@ -9,6 +9,7 @@ mod checkout;
 mod crash;
 mod history;
 mod home;
+mod on_nats;
 mod overdue;
 mod placing;
 mod secrets;

@@ -24,6 +24,7 @@ pub struct App {
     flags: Vec<OsString>,
     variables: Vec<(String, String)>,
     nats: Option<NatsServer>,
+    deaf_to: Option<&'static str>,
 }
 
 /// How a command ended.
@@ -60,7 +61,14 @@ impl App {
     /// The app of a manifest somewhere.
     pub fn of_file(manifest: &Path) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("hull-test-").context("no room for temporary files")?;
-        let app = Self { folder, manifest: manifest.to_owned(), flags: Vec::new(), variables: Vec::new(), nats: None };
+        let app = Self {
+            folder,
+            manifest: manifest.to_owned(),
+            flags: Vec::new(),
+            variables: Vec::new(),
+            nats: None,
+            deaf_to: None,
+        };
         cache::lend(&app.state_dir())?;
         Ok(app)
     }
@@ -133,6 +141,13 @@ impl App {
         self
     }
 
+    /// With a signal ignored that would end it, by its name in the shell.
+    #[must_use]
+    pub fn deaf_to(mut self, signal: &'static str) -> Self {
+        self.deaf_to = Some(signal);
+        self
+    }
+
     /// With its events on a nats-server of its own.
     pub fn on_nats(mut self) -> anyhow::Result<Self> {
         let server = NatsServer::start();
@@ -169,7 +184,7 @@ impl App {
 
     /// The same with more flags.
     pub fn host_with(&self, flags: &[&str]) -> anyhow::Result<Host> {
-        let mut command = self.running_command("host")?;
+        let mut command = self.running_command("host", &self.state_dir())?;
         command.args(flags);
         Host::start(command, &self.state_dir())
     }
@@ -190,6 +205,13 @@ impl App {
         run(self.up_command()?)
     }
 
+    /// The same on another state directory, as on another machine.
+    pub fn up_elsewhere_ends(&self) -> anyhow::Result<Ended> {
+        let elsewhere = self.folder().join("elsewhere");
+        cache::lend(&elsewhere)?;
+        run(self.up_command_in(&elsewhere)?)
+    }
+
     /// Any other command on this app's state directory.
     pub fn command(&self, words: &[&str]) -> anyhow::Result<Ended> {
         let mut command = self.program()?;
@@ -205,12 +227,16 @@ impl App {
     }
 
     fn up_command(&self) -> anyhow::Result<Command> {
-        let mut command = self.running_command("up")?;
+        self.up_command_in(&self.state_dir())
+    }
+
+    fn up_command_in(&self, state_dir: &Path) -> anyhow::Result<Command> {
+        let mut command = self.running_command("up", state_dir)?;
         command.arg("-f").arg(&self.manifest);
         Ok(command)
     }
 
-    fn running_command(&self, name: &str) -> anyhow::Result<Command> {
+    fn running_command(&self, name: &str, state_dir: &Path) -> anyhow::Result<Command> {
         let mut command = self.program()?;
         command.arg(name).arg("--json");
         for (flag, value) in [("--listen", "127.0.0.1:0"), ("--admin", "127.0.0.1:0")] {
@@ -218,12 +244,20 @@ impl App {
                 command.args([flag, value]);
             }
         }
-        command.arg("--state-dir").arg(self.state_dir()).args(&self.flags);
+        command.arg("--state-dir").arg(state_dir).args(&self.flags);
         Ok(command)
     }
 
     fn program(&self) -> anyhow::Result<Command> {
-        let mut command = Command::new(files::hull()?);
+        let mut command = match self.deaf_to {
+            None => Command::new(files::hull()?),
+            Some(signal) => {
+                // What is ignored stays so in the program that takes the shell's place.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("trap '' {signal}; exec \"$@\""), "sh"]).arg(files::hull()?);
+                shell
+            }
+        };
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         // What else is in the environment of whoever runs the tests must not matter.
         command.env_remove("HULL_ADMIN").env_remove("HULL_TOKEN").current_dir(self.folder.path());

@@ -128,10 +128,14 @@ impl Host {
         self.signal(Signal::TERM)
     }
 
+    /// Its process.
+    pub fn id(&self) -> anyhow::Result<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")
+    }
+
     /// Send it a signal.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
-        Ok(rustix::process::kill_process(id, signal)?)
+        Ok(rustix::process::kill_process(self.id()?, signal)?)
     }
 
     /// Wait until it has ended by itself.

@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod cache;
+pub mod clock;
 pub mod events;
 pub mod exchange;
 pub mod files;

@@ -7,6 +7,9 @@ mod server;
 
 use std::fmt;
 
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal};
+
 /// A running server; it ends with this.
 pub struct NatsServer(server::Server);
 
@@ -33,6 +36,12 @@ impl NatsServer {
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.0.kill();
+    }
+
+    /// Send it a signal.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).context("it does not run")?;
+        Ok(rustix::process::kill_process(id, signal)?)
     }
 
     /// Start it again, on the same port and with the same data.

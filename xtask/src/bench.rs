@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::workspace::{Workspace, run_to_success};
-use crate::{guests, toolchain, up};
+use crate::{guests, nats, toolchain, up};
 
 /// Run one bench; `options` go to it.
 pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str]) -> anyhow::Result<ExitCode> {
@@ -19,6 +19,9 @@ pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str]) -> anyhow
     run_to_success(cargo)?;
     let mut bench = workspace.program(workspace.release_dir().join("hull-bench"));
     bench.arg(name).args(options);
+    if name == "events" {
+        bench.env(nats::VARIABLE, nats::ensure(workspace)?);
+    }
     let status = bench.status().context("cannot start hull-bench")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use crate::workspace::Workspace;
-use crate::{guests, toolchain, up};
+use crate::{guests, nats, toolchain, up};
 
 /// Each pair of bus and storage, with the test that runs on it.
-const PAIRS: [(&str, &str); 1] = [("embedded-sqlite", "embedded_sqlite")];
+const PAIRS: [(&str, &str); 2] = [("embedded-sqlite", "embedded_sqlite"), ("nats-sqlite", "nats_sqlite")];
 /// What the host can be told to break, to see it noticed.
 const PROMISES: [&str; 2] = ["handled-marks", "outbox"];
 /// A day.
@@ -31,10 +31,14 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> anyhow::Result<Exi
     guests::build(workspace, guests::SHOP)?;
     guests::build(workspace, guests::TEST_GUESTS)?;
     up::build_host(workspace)?;
+    let server = if asked.test.starts_with("nats") { Some(nats::ensure(workspace)?) } else { None };
     let mut test = workspace.cargo("");
     test.args(["test", "--release", "--locked", "--package", "hull-tests", "--test", "chaos", asked.test]);
     test.args(["--", "--exact", "--nocapture"]);
     test.env("HULL_CHAOS_SECONDS", (asked.minutes * 60).to_string());
+    if let Some(server) = server {
+        test.env(nats::VARIABLE, server);
+    }
     if let Some(seed) = asked.seed {
         test.env("HULL_CHAOS_SEED", seed.to_string());
     }
@@ -46,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> anyhow::Result<Exi
 }
 
 fn parse(options: &[&str]) -> anyhow::Result<Asked> {
-    let [(_, first)] = PAIRS;
+    let [(_, first), ..] = PAIRS;
     let mut asked = Asked { minutes: 5, seed: None, test: first, broken: None };
     for option in options.chunks(2) {
         let [name, value] = option else { bail!("{} needs a value", option.concat()) };
@@ -79,7 +83,8 @@ mod tests {
         let asked = parse(&["--minutes", "3", "--seed", "7", "--pair", "embedded-sqlite", "--break", "outbox"]);
         let expected = Asked { minutes: 3, seed: Some(7), test: "embedded_sqlite", broken: Some("outbox") };
         assert_eq!(asked.expect("options"), expected);
-        assert_eq!(parse(&[]).expect("none").seed, None);
+        assert_eq!(parse(&[]).expect("none"), Asked { minutes: 5, seed: None, test: "embedded_sqlite", broken: None });
+        assert_eq!(parse(&["--pair", "nats-sqlite"]).expect("a pair").test, "nats_sqlite");
         for (wrong, told) in [
             (&["--minutes"][..], "needs a value"),
             (&["--minutes", "0"], "1 to"),

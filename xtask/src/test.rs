@@ -27,10 +27,12 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     host.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"]).args(filter);
     host.env(nats::VARIABLE, nats);
     all_ended_well &= stream(host, &mut std::io::stdout(), &mut summary)?;
-    if guests::exists(workspace, guests::SHOP) {
-        let mut shop = workspace.cargo(guests::SHOP);
-        shop.args(["test", "--locked", "--no-fail-fast", "--target-dir", "target"]).args(filter);
-        all_ended_well &= stream(shop, &mut std::io::stdout(), &mut summary)?;
+    for folder in [guests::SHOP, guests::EXAMPLES] {
+        if guests::exists(workspace, folder) {
+            let mut pure = workspace.cargo(folder);
+            pure.args(["test", "--locked", "--no-fail-fast", "--target-dir", "target"]).args(filter);
+            all_ended_well &= stream(pure, &mut std::io::stdout(), &mut summary)?;
+        }
     }
 
     println!();

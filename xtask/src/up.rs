@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, bus: Bus, extra: &[&str]) -> anyhow::Re
     let mut up = workspace.program(&hull);
     up.args(["up", "-f", "spin.toml"]);
     if bus == Bus::Nats {
-        let folder = workspace.root().join(".hull/nats");
+        let folder = workspace.root().join(state_dir(extra)).join("nats");
         let url = nats::start_beside(workspace, &folder)?;
         eprintln!("events are on {url}; try `nats --server {url} sub 'hull.shop.>'`");
         let config = folder.join("hull.toml");
@@ -40,10 +40,30 @@ pub(crate) fn run(workspace: &Workspace, bus: Bus, extra: &[&str]) -> anyhow::Re
     Err(anyhow::Error::new(error).context(format!("cannot start {}", hull.display())))
 }
 
+/// Where the host keeps its data: events and what is known of them belong together.
+fn state_dir<'a>(extra: &[&'a str]) -> &'a str {
+    let flag = extra.iter().position(|argument| *argument == "--state-dir");
+    let apart = flag.and_then(|at| extra.get(at + 1).copied());
+    let joined = || extra.iter().find_map(|argument| argument.strip_prefix("--state-dir="));
+    apart.or_else(joined).unwrap_or(".hull")
+}
+
 /// The `hull` binary, as every task builds it.
 pub(crate) fn build_host(workspace: &Workspace) -> anyhow::Result<()> {
     eprintln!("building the host (the first time this takes minutes: wasmtime is large)");
     let mut cargo = workspace.cargo("");
     cargo.args(["build", "--release", "--package", "hull-cli"]);
     run_to_success(cargo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::state_dir;
+
+    #[test]
+    fn a_server_keeps_its_data_with_the_host() {
+        assert_eq!(state_dir(&["--json"]), ".hull");
+        assert_eq!(state_dir(&["--state-dir", "/tmp/a", "--json"]), "/tmp/a");
+        assert_eq!(state_dir(&["--json", "--state-dir=b"]), "b");
+    }
 }

@@ -26,7 +26,7 @@ use bindings::hull::messaging::{producer, request_reply, types};
 use outgoing::{checked_headers, event_of, identified, publish_failure};
 
 /// The longest that a request over the bus may wait.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+const REQUEST_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Messaging of one instance, for the invocation it serves.
 pub struct MessagingCtx {
@@ -101,6 +101,10 @@ impl request_reply::Host for MessagingCtx {
         message: types::Message,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::Reply, types::Error>> {
+        if message.deliver_at.is_some() {
+            let text = "a request goes out at once: it has no deliver-at";
+            return Ok(Err(types::Error::Invalid(text.to_owned())));
+        }
         let left = self.caller.deadline.saturating_duration_since(hull_clock::now());
         let timeout = Duration::from_millis(timeout_ms.into()).min(REQUEST_TIME_MAX).min(left);
         let event = match event_of(&self.policy, &self.caller, message) {
@@ -110,7 +114,7 @@ impl request_reply::Host for MessagingCtx {
         let reply = self.bus.request(self.policy.component.app(), &event, timeout).await;
         Ok(reply
             .map(|reply| types::Reply { headers: reply.headers, payload: reply.payload.into() })
-            .map_err(request_failure))
+            .map_err(|error| request_failure(&error)))
     }
 
     async fn respond(&mut self, reply: types::Reply) -> wasmtime::Result<Result<(), types::Error>> {
@@ -132,12 +136,12 @@ impl request_reply::Host for MessagingCtx {
     }
 }
 
-fn request_failure(error: BusError) -> types::Error {
+fn request_failure(error: &BusError) -> types::Error {
     match error {
         BusError::NoResponder { .. } => types::Error::NoResponder,
         BusError::Timeout { .. } => types::Error::Timeout,
         BusError::Full { .. } | BusError::TooManyRequests { .. } => types::Error::Full(error.to_string()),
-        BusError::TooLarge { limit_bytes, .. } => types::Error::TooLarge(limit_bytes as u64),
+        BusError::TooLarge { limit_bytes, .. } => types::Error::TooLarge(*limit_bytes as u64),
         BusError::Invalid { .. } | BusError::Refused { .. } | BusError::IdReused { .. } => {
             types::Error::Invalid(error.to_string())
         }

@@ -10,6 +10,10 @@ use crate::policy::{MessagingPolicy, header_bytes};
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// The longest id, in bytes.
 const ID_BYTES_MAX: usize = 256;
+/// How far ahead an event may be published: what waits longer belongs into the component's own tables, where it can be
+/// seen and changed.
+const DELIVER_AHEAD_DAYS_MAX: u64 = 30;
+const DELIVER_AHEAD_MS_MAX: u64 = DELIVER_AHEAD_DAYS_MAX * 24 * 60 * 60 * 1000;
 
 /// Check a message and complete it.
 pub(crate) fn event_of(
@@ -28,6 +32,7 @@ pub(crate) fn event_of(
         Some(id) => checked_id(id)?,
         None => hull_clock::time_ordered_id().to_string(),
     };
+    let deliver_at_ms = checked_time(message.deliver_at, hull_clock::unix_ms())?;
     policy.check_rate()?;
     Ok(OutgoingEvent {
         id,
@@ -35,7 +40,7 @@ pub(crate) fn event_of(
         time: hull_clock::rfc3339_now(),
         headers,
         payload: message.payload.into(),
-        deliver_at_ms: message.deliver_at,
+        deliver_at_ms,
     })
 }
 
@@ -47,6 +52,17 @@ pub(crate) fn identified(policy: &MessagingPolicy, event: OutgoingEvent) -> Even
         time: event.time,
         headers: event.headers,
         payload: event.payload,
+    }
+}
+
+/// A time that has passed is none: the event keeps its place among those that are published with it.
+fn checked_time(deliver_at_ms: Option<u64>, now_ms: u64) -> Result<Option<u64>, Error> {
+    match deliver_at_ms {
+        Some(at_ms) if at_ms.saturating_sub(now_ms) > DELIVER_AHEAD_MS_MAX => Err(Error::Invalid(format!(
+            "deliver-at counts milliseconds since 1970 and lies {DELIVER_AHEAD_DAYS_MAX} days ahead at most; {at_ms} is \
+             later: keep it in a table and publish it when its time is near"
+        ))),
+        later => Ok(later.filter(|at_ms| *at_ms > now_ms)),
     }
 }
 

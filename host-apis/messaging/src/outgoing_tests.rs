@@ -9,7 +9,7 @@ use hull_invocation::{
 
 use parking_lot::Mutex;
 
-use super::event_of;
+use super::{checked_time, event_of};
 use crate::bindings::hull::messaging::types::{Error, Message};
 use crate::policy::{MessageRate, MessagingPolicy};
 
@@ -147,4 +147,33 @@ fn payloads_ids_and_headers_are_bounded() {
         let spoofed = Message { headers, ..message("orders.created") };
         assert!(matches!(event_of(&roomy, &caller(0), spoofed), Err(Error::Invalid(_))), "{name:?}");
     }
+}
+
+#[test]
+fn later_is_within_bounds_and_the_past_is_now() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let now_ms = 1_800_000_000_000;
+    let checked = |at_ms| checked_time(Some(at_ms), now_ms);
+    for past in [0, now_ms - 1, now_ms] {
+        assert!(matches!(checked(past), Ok(None)), "{past}");
+    }
+    for later in [now_ms + 1, now_ms + 30 * DAY_MS] {
+        assert!(matches!(checked(later), Ok(Some(at_ms)) if at_ms == later), "{later}");
+    }
+    for never in [now_ms + 30 * DAY_MS + 1, u64::MAX] {
+        assert!(matches!(checked(never), Err(Error::Invalid(text)) if text.contains("30 days")), "{never}");
+    }
+    assert!(matches!(checked_time(None, now_ms), Ok(None)));
+}
+
+#[test]
+fn what_lies_too_far_ahead_costs_nothing_of_the_rate() {
+    let policy = policy();
+    for _ in 0..10 {
+        let never = Message { deliver_at: Some(u64::MAX), ..message("orders.created") };
+        assert!(matches!(event_of(&policy, &caller(0), never), Err(Error::Invalid(_))));
+    }
+    let soon = hull_clock::unix_ms() + 60_000;
+    let later = Message { deliver_at: Some(soon), ..message("orders.created") };
+    assert_eq!(event_of(&policy, &caller(0), later).expect("within the rate").deliver_at_ms, Some(soon));
 }

@@ -9,6 +9,7 @@ use hull_manifest::{Start, SubjectPattern};
 
 use crate::delivery::Delivery;
 use crate::error::BusError;
+use crate::page::{Page, ReadFrom};
 use crate::request::Request;
 use crate::status::BusStatus;
 
@@ -44,6 +45,11 @@ pub trait Bus: Send + Sync + 'static {
     /// not anybody has it open.
     async fn remove_consumer(&self, app: &str, component: &str, pattern: &SubjectPattern) -> Result<(), BusError>;
 
+    /// Read what the stream holds of these subjects, up to `max` events and [`crate::PAGE_EVENTS_MAX`], without a
+    /// consumer: for people who look. It does not wait for events to come, and may stop before `max` or at none at all;
+    /// go on at the page's `next`. Of an app without events there is nothing to read.
+    async fn read(&self, app: &str, pattern: &SubjectPattern, from: ReadFrom, max: usize) -> Result<Page, BusError>;
+
     /// Ask whoever answers the event's subject. Nothing is stored: the request is answered now or not at all.
     async fn request(&self, app: &str, event: &Event, timeout: Duration) -> Result<Reply, BusError>;
 
@@ -57,10 +63,16 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Have this app's events for this host alone: its data is on no other. `owner` is a name that this host keeps over
     /// restarts and that no other has. Fails with `Owned` if another host has them; while the bus cannot say, whatever
-    /// else is asked of it for this app waits for that. Lasts until `shutdown`. A bus of one host has nothing to do.
+    /// else is asked of it for this app waits for that. Lasts until `release` or
+    /// `shutdown`. A bus of one host has nothing to do.
     async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
         let _ = (app, owner);
         Ok(())
+    }
+
+    /// Give back what was claimed, so that another host need not wait: nothing of this app is served here.
+    async fn release(&self, app: &str) {
+        let _ = app;
     }
 
     /// What every stream and consumer is doing.

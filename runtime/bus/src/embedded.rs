@@ -17,6 +17,7 @@ mod index;
 mod journal;
 mod options;
 mod ranges;
+mod reading;
 mod record;
 mod recovery;
 mod requests;
@@ -47,6 +48,7 @@ use self::stream::Stream;
 use crate::bus::{Bus, Consumer, ConsumerSpec, Published, Responder};
 use crate::error::BusError;
 use crate::names::{consumer_name, escape};
+use crate::page::{Page, ReadFrom};
 use crate::status::{BusStatus, StreamStatus};
 
 /// The file in a stream's directory that says whose it is.
@@ -198,6 +200,10 @@ impl Bus for EmbeddedBus {
             Ok(Err(error)) => Err(stream.shared.unavailable(&format!("removing a consumer's place: {error}"))),
             Err(_) => Err(stream.shared.unavailable("removing a consumer was interrupted")),
         }
+    }
+
+    async fn read(&self, app: &str, pattern: &SubjectPattern, from: ReadFrom, max: usize) -> Result<Page, BusError> {
+        self.stream(app).await?.shared.read(pattern, from, max).await
     }
 
     async fn request(&self, app: &str, event: &Event, timeout: Duration) -> Result<Reply, BusError> {

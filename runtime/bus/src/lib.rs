@@ -8,6 +8,7 @@ mod embedded;
 mod error;
 mod names;
 mod nats;
+mod page;
 mod request;
 mod status;
 
@@ -18,5 +19,6 @@ pub use embedded::{EmbeddedBus, EmbeddedOptions};
 pub use error::BusError;
 pub use names::{consumer_name, stream_subject};
 pub use nats::{NatsBus, NatsOptions};
+pub use page::{PAGE_EVENTS_MAX, Page, ReadFrom, StoredEvent};
 pub use request::{Answer, Request};
 pub use status::{BusStatus, ConsumerStatus, StreamStatus};

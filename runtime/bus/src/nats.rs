@@ -14,6 +14,7 @@ mod link;
 mod options;
 mod publish;
 mod pulls;
+mod reading;
 mod requests;
 mod responder;
 mod retention;
@@ -49,6 +50,7 @@ use self::tap::{Filling, OpenConsumer, Tap, Terms};
 use crate::bus::{Bus, Consumer, ConsumerSpec, Published, Responder};
 use crate::error::BusError;
 use crate::names::consumer_name;
+use crate::page::{Page, ReadFrom};
 use crate::status::BusStatus;
 
 /// How long the JetStream API may take to answer.
@@ -256,7 +258,7 @@ impl Shared {
             for durable in durables {
                 durable.give_back(&self.client, hull_clock::now()).await;
             }
-            self.leases.release(&self.context).await;
+            self.leases.release_all(&self.context).await;
             // An answer of the server says that it has read all that was sent before.
             if self.link.borrow().is_up {
                 let _ = self.context.query_account().await;
@@ -285,6 +287,10 @@ impl Bus for NatsBus {
         self.shared.remove(app, component, pattern).await
     }
 
+    async fn read(&self, app: &str, pattern: &SubjectPattern, from: ReadFrom, max: usize) -> Result<Page, BusError> {
+        self.shared.read(app, pattern, from, max).await
+    }
+
     async fn request(&self, app: &str, event: &Event, timeout: Duration) -> Result<Reply, BusError> {
         self.shared.ask(app, event, timeout).await
     }
@@ -300,6 +306,10 @@ impl Bus for NatsBus {
 
     async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
         self.shared.claim(app, owner).await
+    }
+
+    async fn release(&self, app: &str) {
+        self.shared.leases.release(&self.shared.context, app).await;
     }
 
     async fn status(&self) -> BusStatus {

@@ -19,12 +19,20 @@ pub struct Request {
 pub trait Answer: Send + Sync {
     /// Send the answer, or why there is none.
     async fn send(self: Box<Self>, answer: Result<Reply, String>) -> Result<(), BusError>;
+
+    /// Whether somebody may still wait for it.
+    fn is_wanted(&self) -> bool;
 }
 
 impl Request {
     /// Made by backends.
     pub fn new(event: Event, answer: Box<dyn Answer>) -> Self {
         Self { event, answer }
+    }
+
+    /// Whether whoever asked may still wait. A request that nobody waits for is not handed out.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.answer.is_wanted()
     }
 
     /// Answer. Whoever asked may be gone by now; that is no error.

@@ -9,6 +9,8 @@ mod backend;
 mod consuming;
 #[path = "conformance/publishing.rs"]
 mod publishing;
+#[path = "conformance/reading.rs"]
+mod reading;
 #[path = "conformance/requesting.rs"]
 mod requesting;
 // The tests of what only NATS does kill it as well.
@@ -68,10 +70,16 @@ conformance! { [embedded, embedded_unsynced, nats]: [
     consuming::a_removed_consumer_ends,
     consuming::shutdown_ends_waiting,
     consuming::status_counts,
+    reading::pages_follow_each_other_to_the_end,
+    reading::reading_goes_on_with_what_comes,
+    reading::readers_take_nothing_from_consumers,
+    reading::pages_are_bounded,
+    reading::nothing_is_read_of_an_app_without_events,
     requesting::a_request_is_answered,
     requesting::one_responder_of_each_component_is_asked,
     requesting::nobody_there_is_said_at_once,
     requesting::silence_ends_with_the_timeout,
+    requesting::an_answer_that_comes_too_late_is_no_error,
     requesting::a_refusal_is_passed_on,
     requesting::pending_requests_are_bounded,
 ] }

@@ -13,6 +13,8 @@ mod plain;
 mod server;
 #[path = "nats/sharing.rs"]
 mod sharing;
+#[path = "nats/wire.rs"]
+mod wire;
 
 use std::time::Duration;
 

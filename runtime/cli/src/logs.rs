@@ -1,13 +1,11 @@
 //! `hull logs`: lines that the host keeps, and with `-f` those that come.
 
-use anyhow::{Context as _, bail};
 use clap::builder::styling::{AnsiColor, Style};
 use http::Method;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use serde::Deserialize;
 
 use crate::admin::{Call, Client};
+use crate::ndjson;
 use crate::options::LogsOptions;
 use crate::terminal::{self, Paint, harmless};
 
@@ -38,52 +36,17 @@ pub(crate) async fn run(options: &LogsOptions) -> anyhow::Result<()> {
     let paint = Paint::for_stdout();
     let show = |line: &[u8]| {
         if options.host.json {
-            return terminal::print_bytes(&[line, b"\n"].concat());
+            terminal::print_bytes(&[line, b"\n"].concat())?;
+        } else {
+            terminal::print(&render(line, paint))?;
         }
-        terminal::print(&render(line, paint))
+        Ok(true)
     };
-    print_lines(response.into_body(), &show).await?;
+    ndjson::each_line(response.into_body(), RECORD_BYTES_MAX, show).await?;
     if options.follow {
         eprintln!("the host has ended the log");
     }
     Ok(())
-}
-
-async fn print_lines(mut body: Incoming, print: &impl Fn(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut lines = Lines::default();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.context("the log broke off")?.into_data() {
-            lines.push(&data, print)?;
-        }
-    }
-    lines.end(print)
-}
-
-/// Puts lines together that come in pieces.
-#[derive(Default)]
-struct Lines {
-    begun: Vec<u8>,
-}
-
-impl Lines {
-    fn push(&mut self, data: &[u8], print: &impl Fn(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        for piece in data.split_inclusive(|byte| *byte == b'\n') {
-            if self.begun.len() + piece.len() > RECORD_BYTES_MAX {
-                bail!("the host has sent a line of more than {RECORD_BYTES_MAX} bytes");
-            }
-            self.begun.extend_from_slice(piece);
-            if self.begun.pop_if(|last| *last == b'\n').is_some() {
-                self.end(print)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, print: &impl Fn(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let line = std::mem::take(&mut self.begun);
-        // Empty lines keep a quiet connection alive.
-        if line.is_empty() { Ok(()) } else { print(&line) }
-    }
 }
 
 fn render(line: &[u8], paint: Paint) -> String {
@@ -116,26 +79,8 @@ fn style_of(level: &str) -> Style {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
-    use super::{Lines, RECORD_BYTES_MAX, render};
+    use super::render;
     use crate::terminal::Paint;
-
-    #[test]
-    fn lines_are_put_together() {
-        let seen = RefCell::new(Vec::new());
-        let print = |line: &[u8]| {
-            seen.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
-            Ok(())
-        };
-        let mut lines = Lines::default();
-        for piece in ["a", "b\n\nc", "d\ne"] {
-            lines.push(piece.as_bytes(), &print).expect("short lines");
-        }
-        lines.end(&print).expect("the rest");
-        assert_eq!(*seen.borrow(), ["ab", "cd", "e"]);
-        assert!(lines.push(&vec![b'x'; RECORD_BYTES_MAX + 1], &print).is_err());
-    }
 
     #[test]
     fn records_are_shown_on_one_line() {

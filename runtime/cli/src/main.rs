@@ -7,12 +7,14 @@ mod check;
 mod compile;
 mod dead_letters;
 mod deploy;
+mod events;
 mod failure;
 mod history;
 mod inspection;
 mod invoke;
 mod logs;
 mod manifest_files;
+mod ndjson;
 mod new;
 mod options;
 mod payload;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Logs(options) => admin::block_on(logs::run(&options)),
         Command::Invoke(options) => admin::block_on(invoke::run(&options)),
         Command::Publish(options) => admin::block_on(publish::run(&options)),
+        Command::Events(command) => admin::block_on(events::run(&command)),
         Command::DeadLetters(command) => admin::block_on(dead_letters::run(&command)),
         Command::Deploy(options) => admin::block_on(deploy::run(&options)),
         Command::Rollout(options) => admin::block_on(rollout::run(&options)),

@@ -5,8 +5,8 @@ mod client;
 mod deploying;
 
 pub(crate) use client::{
-    DeadLettersCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions, PublishOptions,
-    SelectOptions, ShowOptions, StatusOptions,
+    DeadLettersCommand, EventsCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions,
+    PublishOptions, SelectOptions, ShowOptions, StatusOptions, TailOptions,
 };
 
 pub(crate) use deploying::{
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Invoke(InvokeOptions),
     /// Publish an event
     Publish(PublishOptions),
+    /// Watch the events of the app
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// List, show, replay and purge events that were laid aside
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),

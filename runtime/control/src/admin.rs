@@ -13,6 +13,7 @@ mod openapi;
 mod revisions;
 mod rollout;
 mod route;
+mod tail;
 mod token;
 mod token_list;
 mod tokens;

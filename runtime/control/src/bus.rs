@@ -17,9 +17,9 @@ use crate::node::NodeError;
 pub(crate) async fn open(bus: &hull_manifest::Bus, state_dir: &StateDir) -> Result<Arc<dyn Bus>, NodeError> {
     let retain = bus.retain;
     match &bus.backend {
-        BusBackend::Embedded => {
+        BusBackend::Embedded { sync } => {
             let (_, directory) = state_dir.folder("bus")?;
-            let options = EmbeddedOptions { retain, ..EmbeddedOptions::new(directory) };
+            let options = EmbeddedOptions { retain, sync: *sync, ..EmbeddedOptions::new(directory) };
             Ok(Arc::new(EmbeddedBus::open(options).await?))
         }
         BusBackend::Nats { url, credentials, ca, identity, replicas } => {

@@ -18,7 +18,7 @@ use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, sto
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
-use crate::prepare::{Base, migrate, sweep_files};
+use crate::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::reserve;
 use crate::resources::{DatabaseWatch, set_limits};
 
@@ -114,7 +114,6 @@ impl Node {
     /// Everything that can be done before an app serves: read, check, compile, migrate.
     pub(crate) async fn make_ready(self: &Arc<Self>, app: App, base: Base<'_>) -> Result<Ready, DeployFailed> {
         self.check_stream(&app).await?;
-        self.claim(&app).await?;
         self.check_reservations(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
         self.crash_points.passed("prepared");
@@ -123,7 +122,7 @@ impl Node {
         let components = prepared.iter().map(|component| component.served.clone()).collect();
         let deployed = Deployed { app, components, revision, compartments };
         self.table_with(&deployed, None).await?;
-        let migrated = migrate(&deployed.app, &prepared).await?;
+        let migrated = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
         Ok(Ready { deployed, migrated })
     }
@@ -161,6 +160,9 @@ impl Node {
             Ok(node.switch(switch).await)
         });
         let switched = switching.await.unwrap_or_else(|error| Err(ended_badly(&error)));
+        if switched.is_err() {
+            self.release_unless_served(&app).await;
+        }
         switched.map_err(|problem| failed(&app, vec![problem], migrated))
     }
 
@@ -192,6 +194,22 @@ impl Node {
             let problem = ComponentProblem { component: "bus".to_owned(), message: error.to_string() };
             failed(app, vec![problem], Vec::new())
         })
+    }
+
+    /// From here on the app is this host's; last, because another host may want it that does not fail.
+    async fn claim_and_migrate(&self, app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
+        self.claim(app).await?;
+        let migrated = migrate(app, prepared).await;
+        if migrated.is_err() {
+            self.release_unless_served(app).await;
+        }
+        migrated
+    }
+
+    async fn release_unless_served(&self, app: &App) {
+        if !self.apps.read().await.contains_key(app.name.as_str()) {
+            self.bus().release(app.name.as_str()).await;
+        }
     }
 
     /// What is set aside for all apps together must be there.

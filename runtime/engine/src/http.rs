@@ -86,8 +86,11 @@ async fn call_v02(
     request: http::Request<WasiBody>,
     head: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {
-    let Sandbox { store, instance, .. } = sandbox;
-    let proxy: Proxy = indices.load(&mut *store, instance)?;
+    let Sandbox { store, instance, proxy, .. } = sandbox;
+    let proxy: &Proxy = match proxy {
+        Some(known) => known,
+        unknown => unknown.insert(indices.load(&mut *store, instance)?),
+    };
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request)?;
     let out = http.new_response_outparam_from_callback(move |response| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hull_invocation::{Failure, Invocation, Resource};
 use wasmtime::component::Instance;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime_wasi_http::p2::bindings::Proxy;
 
 use crate::deploy::{Reuse, Version};
 use crate::limits::{CpuExhausted, MemoryShort, RefusedBy, bound};
@@ -16,6 +17,7 @@ use crate::state::{Handling, HostState};
 pub(crate) struct Idle {
     store: Store<HostState>,
     instance: Instance,
+    proxy: Option<Proxy>,
     served: u32,
     /// Dropped after the store.
     handing_back: HandingBack,
@@ -25,6 +27,8 @@ pub(crate) struct Idle {
 pub(crate) struct Sandbox {
     pub(crate) store: Store<HostState>,
     pub(crate) instance: Instance,
+    /// What a handler of WASI 0.2 was found to export, once it has been asked.
+    pub(crate) proxy: Option<Proxy>,
     version: Arc<Version>,
     served: u32,
     /// Dropped after the store.
@@ -42,11 +46,11 @@ impl Sandbox {
         if matches!(version.reuse, Reuse::Serial { .. })
             && let Some(idle) = version.idle.lock().pop()
         {
-            let Idle { mut store, instance, served, handing_back } = idle;
+            let Idle { mut store, instance, proxy, served, handing_back } = idle;
             store.data_mut().serve_next(version, invocation, handling);
             // Its last slice is long over: without this the guest would be interrupted as soon as it begins.
             store.set_epoch_deadline(1);
-            return Ok(Self { store, instance, version: Arc::clone(version), served, handing_back });
+            return Ok(Self { store, instance, proxy, version: Arc::clone(version), served, handing_back });
         }
         match Self::fresh(version, invocation, handling).await {
             // Instances that wait for their next invocation may hold what this one needs.
@@ -66,7 +70,9 @@ impl Sandbox {
         let mut store = Store::try_new(version.pre.engine(), state).map_err(|error| failed(&error))?;
         bound(&mut store);
         match version.pre.instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Self { store, instance, version: Arc::clone(version), served: 0, handing_back }),
+            Ok(instance) => {
+                Ok(Self { store, instance, proxy: None, version: Arc::clone(version), served: 0, handing_back })
+            }
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(failed(&error)),
             Err(error) => Err(guest_failure(&store, version, &error)),
         }
@@ -86,6 +92,7 @@ impl Sandbox {
             let idle = Idle {
                 store: self.store,
                 instance: self.instance,
+                proxy: self.proxy,
                 served: self.served,
                 handing_back: self.handing_back,
             };

@@ -59,7 +59,14 @@ pub(crate) async fn answer(
     let left_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let body = match ended {
         Some(_) => body_of(component, body),
-        None => GuestBody { component, body, cut, driver: Some(driver), ahead: None, left_bytes }.boxed_unsync(),
+        None => {
+            let mut body = GuestBody { component, body, cut, driver: Some(driver), ahead: None, left_bytes };
+            // Nobody asks for the body of an answer without one, and so nobody would drive the guest.
+            if left_bytes == Some(0) {
+                body.finish_in_background();
+            }
+            body.boxed_unsync()
+        }
     };
     Ok(http::Response::from_parts(parts, body))
 }
@@ -145,6 +152,12 @@ impl GuestBody {
         let message = format!("the body ended early: {error}");
         BodyError::Guest(Failure::NoResponse { component: self.component.clone(), message })
     }
+
+    /// What goes beyond the length that was told could pass for the next answer.
+    fn too_long(&self) -> BodyError {
+        let message = "the body is longer than its Content-Length".to_owned();
+        BodyError::Guest(Failure::NoResponse { component: self.component.clone(), message })
+    }
 }
 
 impl HttpBody for GuestBody {
@@ -166,6 +179,9 @@ impl HttpBody for GuestBody {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let sent = frame.data_ref().map_or(0, Bytes::len) as u64;
+                if self.left_bytes.is_some_and(|left| sent > left) {
+                    return Poll::Ready(Some(Err(self.too_long())));
+                }
                 self.left_bytes = self.left_bytes.map(|left| left.saturating_sub(sent));
                 if self.left_bytes == Some(0) {
                     self.finish_in_background();

@@ -26,7 +26,7 @@ use crate::problem::{self, About};
 use crate::refusal::Refusal;
 use crate::survey::{Ids, Survey, strip_hop_by_hop};
 use crate::target::{ComponentTarget, StaticAnswer, Target};
-use crate::watch::{Until, answer_until};
+use crate::watch::{Until, answer_until, wait_until};
 
 /// Answer one request. Dropping the future, which happens when the client goes away, cancels the guest.
 pub(crate) async fn handle(
@@ -128,6 +128,9 @@ async fn ask(
     let time = survey.timeout_ms.map_or(target.time, |ms| target.time.min(Duration::from_millis(ms)));
     let deadline = exchange.started + time;
     answer_until(Some(deadline));
+    if let Some(turn) = target.account.turn(exchange.started) {
+        wait_until(turn.min(deadline)).await;
+    }
     let path = parts.uri.clone();
     let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
     // The component's time counts from the start of the request, the wait for a body included.

@@ -4,7 +4,7 @@
 //! does not read, the task as a whole also has a time after which it is given up.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -113,6 +113,18 @@ impl<F: Future> Future for Watched<F> {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Nothing until then.
+pub(crate) async fn wait_until(at: Instant) {
+    poll_fn(|_| {
+        if hull_clock::now() >= at {
+            return Poll::Ready(());
+        }
+        wake_by(at);
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A future that ends at a deadline, with `None`. It costs nothing if it is ready at once.

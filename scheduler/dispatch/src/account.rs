@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::attendance::guest_ran;
 use crate::own_time::own_part_of;
+use crate::pace::Pace;
 use crate::recent::{Place, Seen, Slice};
 use crate::run_queue::{Job, RunOrder, Running, Shared, Work};
 use crate::turn::Stint;
@@ -45,6 +46,7 @@ pub struct Account {
     slow_until: AtomicU64,
     long_slice_at: AtomicU64,
     doublings: AtomicU32,
+    pace: Pace,
 }
 
 impl fmt::Debug for Account {
@@ -66,6 +68,7 @@ impl Account {
             slow_until: AtomicU64::new(0),
             long_slice_at: AtomicU64::new(0),
             doublings: AtomicU32::new(0),
+            pace: Pace::new(queue.recent.threads()),
         })
     }
 
@@ -77,9 +80,23 @@ impl Account {
             return true;
         }
         let is_slow = self.slow_until.load(Ordering::Relaxed) > self.queue.nanos(now);
-        let waits = || self.queue.keeps_waiting(&self.share);
-        let is_over = || waits() || self.queue.recent.is_over(&self.share);
-        !is_slow && (self.reserve.is_left(now) || !is_over()) && self.held_until(now).is_none()
+        let waits = || self.queue.keeps_waiting(&self.share) && !self.reserve.is_left(now);
+        !is_slow && !waits() && !self.is_over(now) && self.held_until(now).is_none()
+    }
+
+    /// When a request for the component is to be looked at further, if not now: while it is over its share and others
+    /// are active, the host does little for it. Costs no system call.
+    pub fn turn(&self, now: Instant) -> Option<Instant> {
+        if self.queue.order == RunOrder::Unfair || !self.is_over(now) {
+            return None;
+        }
+        let nanos = self.queue.nanos(now);
+        let turn = self.pace.next(nanos);
+        (turn > nanos).then(|| now + Duration::from_nanos(turn - nanos))
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.queue.recent.is_over(&self.share) && !self.reserve.is_left(now)
     }
 
     /// Whether a guest that ran past its tick must go on in the queue.
@@ -95,7 +112,9 @@ impl Account {
 
     /// The host did so much for it, until now. Only its share pays: its cap and its count are about what it does itself.
     pub(crate) fn charge_attendance(&self, now: Instant, took: Duration) {
-        self.charge_share(now, own_part_of(took), Place::Here);
+        let cpu = own_part_of(took);
+        self.pace.on_attended(cpu);
+        self.charge_share(now, cpu, Place::Here);
     }
 
     fn charge(&self, now: Instant, cpu: Duration, place: Place) {

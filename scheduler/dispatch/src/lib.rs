@@ -6,6 +6,7 @@ mod compartment;
 mod door;
 mod invoke;
 mod own_time;
+mod pace;
 mod recent;
 mod run_queue;
 mod turn;

@@ -95,6 +95,11 @@ impl Recent {
         }
     }
 
+    /// How many threads serve.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads as usize
+    }
+
     /// Another account of a share.
     pub(crate) fn join(&self, share: &Arc<Share>) -> Seen {
         let shares = &mut self.state.lock().shares;
@@ -131,7 +136,8 @@ impl Recent {
     }
 
     fn look(&self, now: u64, passed: u64) {
-        let mut state = self.state.lock();
+        // Held by a thread that gives way to others, it could keep this one for long; and then somebody is looking.
+        let Some(mut state) = self.state.try_lock() else { return };
         let busy = (self.busy)() + Duration::from_nanos(self.queued.load(Ordering::Relaxed));
         let percent = nanos(busy.saturating_sub(state.busy)) as f64 * 100.0 / (passed as f64 * self.threads);
         state.busy = busy;

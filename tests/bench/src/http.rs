@@ -74,14 +74,21 @@ fn native<'a>(program: PathBuf) -> Subject<'a> {
 }
 
 fn hull_subjects<'a>(hull: &'a Path, work: &Path) -> anyhow::Result<Vec<Subject<'a>>> {
-    let modes = [("serial", "0.2", "hello"), ("never", "0.2", "hello"), ("concurrent", "0.3", "hello_p3")];
-    let subject = |(reuse, wasi, guest): (&str, &str, &str)| {
-        let folder = work.join(reuse);
+    // The last one tells what it costs a guest to be within its share.
+    let modes: [(&str, &str, &str, &'static [&'static str]); 4] = [
+        ("serial", "0.2", "hello", &[]),
+        ("never", "0.2", "hello", &[]),
+        ("concurrent", "0.3", "hello_p3", &[]),
+        ("serial", "0.2", "hello", &["--unfair-cpu"]),
+    ];
+    let subject = |(reuse, wasi, guest, flags): (&str, &str, &str, &'static [&'static str])| {
+        let name = [&[hull_name(reuse, wasi).as_str()], flags].concat().join(" ");
+        let folder = work.join(&name);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let component = Component { name: "hello".to_owned(), source: components::built(guest)? };
         let manifest = app::manifest(&[component], reuse);
-        let start = move || app::up(hull, &folder, &manifest);
-        Ok(Subject { name: hull_name(reuse, wasi), start: Box::new(start) })
+        let start = move || app::up_with(hull, &folder, &manifest, flags);
+        Ok(Subject { name, start: Box::new(start) })
     };
     modes.into_iter().map(subject).collect()
 }

@@ -7,16 +7,20 @@ mod attacks;
 mod clients;
 mod components;
 mod connection;
+mod events;
 mod exchange;
+mod handlers;
 mod histogram;
 mod http;
 mod load;
 mod machine;
+mod nats;
 mod neighbour;
 mod neighbour_table;
 mod options;
 mod overload;
 mod process;
+mod publisher;
 mod response;
 mod rounds;
 mod schedule;
@@ -28,6 +32,7 @@ mod tally;
 mod ticker;
 mod verdict;
 mod watch;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Bench::Neighbour(options) => neighbour::run(&options),
         Bench::Overload(options) => overload::run(&options),
         Bench::Swap(options) => swap::run(&options),
+        Bench::Events(options) => events::run(&options),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

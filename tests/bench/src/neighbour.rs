@@ -103,7 +103,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let attacks = || options.attacks.iter().copied();
     let hull = bench.rows(&HULL, attacks());
     let about_cpu = || attacks().filter(|attack| attack.is_about_cpu());
-    let default = bench.rows(&DEFAULT, attacks());
+    let default = bench.rows(&DEFAULT, about_cpu());
     let unfair = bench.rows(&UNFAIR, about_cpu());
     let native = bench.rows(&NATIVE, attacks());
 

@@ -1,7 +1,7 @@
 //! The command line: which bench, and how thorough.
 
 use crate::attacks::Attack;
-use crate::{http, neighbour, overload, swap};
+use crate::{events, http, neighbour, overload, swap};
 
 /// For those who mistyped.
 pub(crate) const USAGE: &str = "\
@@ -9,6 +9,7 @@ usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
        hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
        hull-bench overload [--seconds N]
        hull-bench swap [--swaps N]
+       hull-bench events [--rounds N] [--events N] [--only TEXT]
 
 attacks: spin, memory, flood, downstream, storm, logs, storage, panics, deploys";
 
@@ -22,6 +23,8 @@ pub(crate) enum Bench {
     Overload(overload::Options),
     /// What requests notice of versions that are replaced.
     Swap(swap::Options),
+    /// Events handled, over each bus and beside native code.
+    Events(events::Options),
 }
 
 /// Nothing for anything that is not understood.
@@ -37,6 +40,7 @@ pub(crate) fn parse(arguments: &[String]) -> Option<Bench> {
         "neighbour" => neighbour(pairs).map(Bench::Neighbour),
         "overload" => overload(pairs).map(Bench::Overload),
         "swap" => swap(pairs).map(Bench::Swap),
+        "events" => events(pairs).map(Bench::Events),
         _ => None,
     }
 }
@@ -46,7 +50,7 @@ fn http<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<http::Opt
     for (name, value) in pairs {
         match name {
             "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
-            "--seconds" => options.seconds = seconds(value)?,
+            "--seconds" => options.seconds = count(value)?,
             "--only" => value.clone_into(&mut options.only),
             _ => return None,
         }
@@ -58,7 +62,7 @@ fn neighbour<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<neig
     let mut options = neighbour::Options::default();
     for (name, value) in pairs {
         match name {
-            "--seconds" => options.seconds = seconds(value)?,
+            "--seconds" => options.seconds = count(value)?,
             "--only" => value.clone_into(&mut options.only),
             "--attacks" => options.attacks = value.split(',').map(Attack::named).collect::<Option<_>>()?,
             _ => return None,
@@ -71,7 +75,7 @@ fn overload<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<overl
     let mut options = overload::Options::default();
     for (name, value) in pairs {
         match name {
-            "--seconds" => options.seconds = seconds(value)?,
+            "--seconds" => options.seconds = count(value)?,
             _ => return None,
         }
     }
@@ -89,8 +93,21 @@ fn swap<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<swap::Opt
     Some(options)
 }
 
-fn seconds(value: &str) -> Option<u64> {
-    value.parse().ok().filter(|seconds| *seconds > 0)
+fn events<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<events::Options> {
+    let mut options = events::Options::default();
+    for (name, value) in pairs {
+        match name {
+            "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
+            "--events" => options.events = count(value)?,
+            "--only" => value.clone_into(&mut options.only),
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn count(value: &str) -> Option<u64> {
+    value.parse().ok().filter(|count| *count > 0)
 }
 
 #[cfg(test)]
@@ -111,13 +128,16 @@ mod tests {
         assert_eq!((neighbour.seconds, neighbour.attacks), (20, vec![Attack::Spin, Attack::Deploys]));
         let Some(Bench::Overload(overload)) = parsed("overload --seconds 4") else { panic!("overload") };
         assert_eq!(overload.seconds, 4);
+        let Some(Bench::Events(events)) = parsed("events --rounds 2 --events 10") else { panic!("events") };
+        assert_eq!((events.rounds, events.events), (2, 10));
     }
 
     #[test]
     fn mistakes_are_refused() {
         for bad in [
             "",
-            "events",
+            "event",
+            "events --events 0",
             "http --rounds",
             "http --rounds 0",
             "http --rounds many",

@@ -165,7 +165,7 @@ bulkhead = "work"
 }
 
 /// Copy every file of a folder into another one; those that are there stay.
-fn copy_all(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub(crate) fn copy_all(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let file = entry?.path();

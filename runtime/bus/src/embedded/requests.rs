@@ -129,7 +129,12 @@ struct OpenResponder {
 #[async_trait]
 impl Responder for OpenResponder {
     async fn next(&mut self) -> Result<Request, BusError> {
-        self.requests.recv().await.ok_or(BusError::Closed)
+        loop {
+            let request = self.requests.recv().await.ok_or(BusError::Closed)?;
+            if request.is_wanted() {
+                return Ok(request);
+            }
+        }
     }
 }
 
@@ -145,6 +150,10 @@ impl Answer for Waiting {
             let _ = answered.send(answer);
         }
         Ok(())
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.answered.as_ref().is_some_and(|answered| !answered.is_closed())
     }
 }
 

@@ -120,19 +120,19 @@ impl Leases {
         lost
     }
 
-    /// Give all back, so that another host need not wait.
-    pub(super) async fn release(&self, context: &Context) {
+    /// Give it back, so that another host need not wait.
+    pub(super) async fn release(&self, context: &Context, app: &str) {
+        let claim = self.claims.lock().remove(app);
+        if let Some(claim) = claim {
+            claim.release(context).await;
+        }
+    }
+
+    /// Give all back.
+    pub(super) async fn release_all(&self, context: &Context) {
         let claims: Vec<_> = self.claims.lock().drain().map(|(_, claim)| claim).collect();
-        let releasing = claims.iter().map(async |claim| {
-            let _changing = claim.changing.lock().await;
-            let held = claim.held.lock().take();
-            if let Some(held) = held {
-                // If it fails, the lease ends by itself.
-                let _ = put(context, &claim.app, held.sequence, "").await;
-            }
-        });
         // One that is just being taken must not keep the others.
-        join_all(releasing).await;
+        join_all(claims.iter().map(|claim| claim.release(context))).await;
     }
 }
 
@@ -157,6 +157,15 @@ impl Claim {
                 return Ok(Held { sequence, since: now });
             }
             tokio::time::sleep_until((now + LOOK_EVERY).into()).await;
+        }
+    }
+
+    async fn release(&self, context: &Context) {
+        let _changing = self.changing.lock().await;
+        let held = self.held.lock().take();
+        if let Some(held) = held {
+            // If it fails, the lease ends by itself.
+            let _ = put(context, &self.app, held.sequence, "").await;
         }
     }
 

@@ -24,6 +24,8 @@ use crate::error::BusError;
 
 /// Asks those who answer to say that they got it; its value is of no meaning.
 pub(super) const RECEIPTS: &str = "hull-receipts";
+/// For how many milliseconds the answer is waited for: whoever gets to the request later leaves it.
+pub(super) const WAITS_MS: &str = "hull-waits-ms";
 /// What a message to the inbox is; an answer has none.
 pub(super) const KIND: &str = "hull-reply";
 /// Who it is of.
@@ -140,6 +142,7 @@ impl Shared {
         let Some(since) = link::up(&mut link, until).await else {
             return Err(unconnected(app, &self.address));
         };
+        headers.insert(WAITS_MS, until.saturating_duration_since(hull_clock::now()).as_millis().to_string());
         self.check_size(&headers, event.payload.len())?;
         let (place, answers) = requests.enter();
         let inbox = format!("{}.{}", requests.inbox, place.token);

@@ -2,7 +2,7 @@
 //! can ask as well; they get the answer, or the error header of NATS services.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, HeaderMap, Message, RequestErrorKind, Subject, Subscriber};
 use async_trait::async_trait;
@@ -17,7 +17,9 @@ use super::Shared;
 use super::failure::unavailable;
 use super::leases::Leases;
 use super::link;
-use super::requests::{GONE, KIND, RECEIPTS, REFUSAL, REFUSAL_CODE, REFUSED, RESPONDER, TAKEN, request_subject};
+use super::requests::{
+    GONE, KIND, RECEIPTS, REFUSAL, REFUSAL_CODE, REFUSED, RESPONDER, TAKEN, WAITS_MS, request_subject,
+};
 use super::settle::pairs;
 use crate::bus::Responder;
 use crate::cloudevents::{Place, event_of_message};
@@ -53,6 +55,8 @@ struct Open {
     desk: Desk,
     /// Where the answer goes; none once it is sent.
     reply: Option<Subject>,
+    /// How long it is waited for, if whoever asked has said so.
+    until: Option<Instant>,
 }
 
 impl Shared {
@@ -100,10 +104,15 @@ impl Shared {
 #[async_trait]
 impl Responder for OpenResponder {
     async fn next(&mut self) -> Result<Request, BusError> {
-        tokio::select! {
-            biased;
-            () = link::until_closed(&mut self.closed) => Err(BusError::Closed),
-            request = self.requests.recv() => request.ok_or_else(|| self.ended()),
+        loop {
+            let request = tokio::select! {
+                biased;
+                () = link::until_closed(&mut self.closed) => return Err(BusError::Closed),
+                request = self.requests.recv() => request.ok_or_else(|| self.ended())?,
+            };
+            if request.is_wanted() {
+                return Ok(request);
+            }
         }
     }
 }
@@ -163,9 +172,10 @@ impl Desk {
         let prefix = request_subject(&self.app, "");
         let Some(subject) = message.subject.strip_prefix(prefix.as_str()) else { return };
         let mut headers = pairs(message.headers.as_ref());
-        let (before, place) = (headers.len(), Place { sequence: 0, time_ms: hull_clock::unix_ms() });
-        headers.retain(|(name, _)| name != RECEIPTS);
-        let wants_receipt = headers.len() < before;
+        let place = Place { sequence: 0, time_ms: hull_clock::unix_ms() };
+        let wants_receipt = taken(&mut headers, RECEIPTS).is_some();
+        let waits_ms = taken(&mut headers, WAITS_MS).and_then(|waits| waits.parse().ok());
+        let until = waits_ms.and_then(|waits| hull_clock::now().checked_add(Duration::from_millis(waits)));
         let mut event = event_of_message(&self.app, subject, headers, message.payload, place);
         if event.key.id == format!("{}.{}", place.sequence, place.time_ms) {
             // It has no place in a stream that could name it.
@@ -181,7 +191,7 @@ impl Desk {
         if wants_receipt {
             self.say(reply.clone(), TAKEN, None).await;
         }
-        permit.send(Request::new(event, Box::new(Open { desk: self.clone(), reply: Some(reply) })));
+        permit.send(Request::new(event, Box::new(Open { desk: self.clone(), reply: Some(reply), until })));
     }
 
     async fn say(&self, reply: Subject, kind: &str, refusal: Option<&str>) {
@@ -219,6 +229,10 @@ impl Answer for Open {
         self.desk.say(reply, REFUSED, Some(&refusal)).await;
         Ok(())
     }
+
+    fn is_wanted(&self) -> bool {
+        self.until.is_none_or(|until| hull_clock::now() < until)
+    }
 }
 
 impl Drop for Open {
@@ -249,6 +263,12 @@ impl Desk {
         }
         Ok(headers)
     }
+}
+
+/// Take a header of ours out of those that the handler sees.
+fn taken(headers: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let at = headers.iter().position(|(known, _)| known == name)?;
+    Some(headers.remove(at).1)
 }
 
 /// A header's value has one line.

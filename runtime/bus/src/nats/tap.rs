@@ -116,7 +116,9 @@ impl OpenConsumer {
         while state.kept.front().is_some_and(|kept| fresh.is_some_and(|fresh| kept.at < fresh)) {
             state.kept.pop_front();
         }
-        let count = state.kept.len().min(max);
+        // What came while the app was this host's goes back once another may have it.
+        let may_begin = self.terms.leases.may_begin(&self.terms.durable.app);
+        let count = if may_begin { state.kept.len().min(max) } else { 0 };
         let taken: Vec<_> = state.kept.drain(..count).collect();
         if taken.is_empty()
             && let Some(failure) = state.failure.take()
@@ -191,7 +193,8 @@ impl Filling {
         let mut closed = self.terms.closed.clone();
         loop {
             let now = hull_clock::now();
-            self.give_back_old(now).await;
+            let may_begin = self.terms.leases.may_begin(&self.terms.durable.app);
+            self.give_back_old(now, may_begin).await;
             let (wanted, kept, is_closed) = {
                 let state = self.tap.state.lock();
                 (state.wanted, state.kept.len(), state.is_closed)
@@ -205,7 +208,6 @@ impl Filling {
                 pulls.lost();
             }
             let wants = link.is_up && wanted > kept;
-            let may_begin = self.terms.leases.may_begin(&self.terms.durable.app);
             if wants && may_begin {
                 let missing = pulls.missing(now, wanted - kept);
                 if missing > 0 {
@@ -266,11 +268,13 @@ impl Filling {
         self.tap.state.lock().kept.front().map(|kept| kept.at + keep(self.terms.ack_wait))
     }
 
-    async fn give_back_old(&self, now: Instant) {
+    /// What was kept for too long; and everything while the app may be another host's: what an old pull request
+    /// brings then, sent before the connection was lost or waiting in it, is that host's to handle.
+    async fn give_back_old(&self, now: Instant, may_begin: bool) {
         loop {
             let old = {
                 let mut state = self.tap.state.lock();
-                let is_old = |kept: &Kept| kept.at + keep(self.terms.ack_wait) <= now;
+                let is_old = |kept: &Kept| !may_begin || kept.at + keep(self.terms.ack_wait) <= now;
                 if state.kept.front().is_some_and(is_old) { state.kept.pop_front() } else { None }
             };
             let Some(old) = old else { return };

@@ -43,16 +43,22 @@ pub(crate) async fn one_responder_of_each_component_is_asked(backend: &Backend) 
     for component in ["prices", "prices", "audit"] {
         hands.push(bus.responder("shop", component, &pattern("prices.*")).await.expect("opens"));
     }
-    // Nobody answers, so that everybody who is asked is seen.
     let asked = event("1", "prices.get");
-    assert!(matches!(bus.request("shop", &asked, A_WHILE).await, Err(BusError::Timeout { .. })));
-    let (mut prices, mut audit) = (0, 0);
-    for (place, hand) in hands.iter_mut().enumerate() {
-        if tokio::time::timeout(A_WHILE, hand.next()).await.is_ok() {
-            *(if place < 2 { &mut prices } else { &mut audit }) += 1;
+    let (answer, asked) = tokio::join!(bus.request("shop", &asked, LONG), async {
+        let mut asked = Vec::new();
+        for (place, hand) in hands.iter_mut().enumerate() {
+            if let Ok(request) = tokio::time::timeout(A_WHILE, hand.next()).await {
+                asked.push((if place < 2 { "prices" } else { "audit" }, request.expect("a request")));
+            }
         }
-    }
-    assert_eq!((prices, audit), (1, 1));
+        // Nobody answers before everybody who is asked is seen.
+        let components: Vec<_> = asked.iter().map(|(component, _)| *component).collect();
+        for (_, request) in asked {
+            request.respond(reply("7 EUR")).await.expect("responds");
+        }
+        components
+    });
+    assert_eq!((answer, asked), (Ok(reply("7 EUR")), vec!["prices", "audit"]));
 }
 
 pub(crate) async fn nobody_there_is_said_at_once(backend: &Backend) {
@@ -70,8 +76,22 @@ pub(crate) async fn silence_ends_with_the_timeout(backend: &Backend) {
     let after = Duration::from_millis(80);
     let answer = bus.request("shop", &event("1", "prices.get"), after).await;
     assert_eq!(answer, Err(BusError::Timeout { subject: "prices.get".into(), after }));
-    let late = soon(responder.next()).await.expect("a request");
-    late.respond(reply("too late")).await.expect("no error");
+    let asked = event("2", "prices.get");
+    let (answer, ()) = tokio::join!(bus.request("shop", &asked, LONG), async {
+        let request = soon(responder.next()).await.expect("a request");
+        assert_eq!(request.event.key.id, "2", "the first is asked by nobody any more");
+        request.respond(reply("in time")).await.expect("responds");
+    });
+    assert_eq!(answer, Ok(reply("in time")));
+}
+
+pub(crate) async fn an_answer_that_comes_too_late_is_no_error(backend: &Backend) {
+    let bus = backend.open().await;
+    let mut responder = bus.responder("shop", "prices", &pattern("prices.*")).await.expect("opens");
+    let asked = event("1", "prices.get");
+    let (answer, late) = tokio::join!(bus.request("shop", &asked, A_WHILE), soon(responder.next()));
+    assert!(matches!(answer, Err(BusError::Timeout { .. })), "{answer:?}");
+    late.expect("a request").respond(reply("too late")).await.expect("no error");
 }
 
 pub(crate) async fn a_refusal_is_passed_on(backend: &Backend) {

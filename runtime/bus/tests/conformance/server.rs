@@ -44,6 +44,12 @@ impl Server {
         self.port
     }
 
+    /// Its process, while it runs.
+    #[allow(dead_code, reason = "for those who send it signals")]
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -9,6 +9,7 @@ use hull_invocation::Reply;
 use parking_lot::Mutex;
 
 use crate::server::Server;
+use crate::wire::Wire;
 use crate::{event, fetch, open, soon, spec};
 
 const EVENTS: usize = 300;
@@ -170,6 +171,20 @@ async fn an_app_whose_data_is_on_one_host_is_refused_to_another() {
 }
 
 #[tokio::test]
+async fn an_app_that_is_given_back_is_free_at_once() {
+    let server = Server::start();
+    let (first, second) = (open(&server).await, open(&server).await);
+    for app in ["shop", "blog"] {
+        first.claim(app, "host-1").await.expect("free");
+    }
+    first.release("shop").await;
+    // Less than a lost lease takes.
+    let taken = tokio::time::timeout(Duration::from_secs(6), second.claim("shop", "host-2")).await;
+    assert_eq!(taken, Ok(Ok(())));
+    assert!(matches!(second.claim("blog", "host-2").await, Err(BusError::Owned { .. })), "the other one is kept");
+}
+
+#[tokio::test]
 async fn the_lease_of_a_lost_host_ends() {
     let server = Server::start();
     let (lost, other) = (open(&server).await, open(&server).await);
@@ -234,6 +249,39 @@ async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
     assert_eq!(came, [(1, 2), (2, 2)]);
     let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
     assert!(more.is_err(), "and the ack-wait is as long as before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_cut_off_for_long_takes_nothing_when_the_connection_is_back() {
+    let server = Server::start();
+    let wire = Wire::to(server.port()).await;
+    let cut = NatsBus::open(NatsOptions::new(wire.url())).await.expect("opens");
+    let other = open(&server).await;
+    let long = ConsumerSpec { ack_wait: Duration::from_hours(1), ..spec("orders", "a.*") };
+    cut.claim("shop", "host-1").await.expect("free");
+    let mut consumer = cut.consumer(long.clone()).await.expect("opens");
+    // It asks for events, and is heard only when the app is another's.
+    wire.hold();
+    let waiting = tokio::spawn(async move { consumer.fetch(32).await.map(|deliveries| deliveries.len()) });
+    other.claim("shop", "host-2").await.expect("free, after a while");
+    for id in 0..32 {
+        other.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
+    }
+    wire.mend();
+    let ended = soon(waiting).await.expect("no panic");
+    assert!(matches!(ended, Err(BusError::Unavailable { .. })), "{ended:?}");
+    let mut its = other.consumer(long).await.expect("opens");
+    let mut came = Vec::new();
+    while came.len() < 32 {
+        for delivery in fetch(&mut its, 32).await {
+            came.push((delivery.event.key.id.clone(), delivery.deliveries));
+            delivery.ack().await.expect("acknowledges");
+        }
+    }
+    came.sort_unstable();
+    came.dedup_by(|one, next| one.0 == next.0);
+    assert_eq!(came.len(), 32, "each once, and none had to wait out its ack-wait");
+    assert!(came.iter().any(|(_, deliveries)| *deliveries > 1), "the old request was served: {came:?}");
 }
 
 #[tokio::test]

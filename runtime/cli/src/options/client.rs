@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, value_parser};
 use http::Method;
-use hull_manifest::{AdminAddress, Name, check_subject};
+use hull_manifest::{AdminAddress, Name, SubjectPattern, check_subject};
 
 /// Which host, and which of its apps.
 #[derive(Debug, Clone, Args)]
@@ -84,6 +84,29 @@ pub(crate) struct PublishOptions {
     /// What kind of payload it is [default: what it looks like]
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Show events as they come, and earlier ones that the bus still holds
+    Tail(TailOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TailOptions {
+    /// The subject, or several with * and >
+    pub(crate) subject: SubjectPattern,
+    /// Where to begin: new, all, or the number of an event
+    #[arg(long, value_name = "WHERE", default_value = "new", value_parser = parse_from)]
+    pub(crate) from: String,
+    /// End after so many
+    #[arg(short = 'n', long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// End when everything that is there has been shown
+    #[arg(long)]
+    pub(crate) no_follow: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -193,6 +216,11 @@ fn parse_path(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("write a path such as /api/orders?userId=7, percent-encoded".to_owned())
+}
+
+fn parse_from(text: &str) -> Result<String, String> {
+    let fits = matches!(text, "new" | "all") || text.parse::<u64>().is_ok();
+    fits.then(|| text.to_owned()).ok_or_else(|| "write new, all, or the number of an event".to_owned())
 }
 
 fn parse_subject(text: &str) -> Result<String, hull_manifest::Invalid> {

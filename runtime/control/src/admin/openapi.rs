@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Method, path, what it does.
-const OPERATIONS: [(&str, &str, &str); 21] = [
+const OPERATIONS: [(&str, &str, &str); 22] = [
     ("get", "/v1/openapi.json", "This document"),
     ("get", "/v1/apps", "The apps that are deployed, with their components and routes"),
     ("get", "/v1/components", "Every component, with its use of what it may use"),
@@ -19,6 +19,7 @@ const OPERATIONS: [(&str, &str, &str); 21] = [
     ("get", "/v1/apps/{app}/rollout", "The rollout that is under way, with its figures, and how the last one ended"),
     ("post", "/v1/apps/{app}/rollout/{word}", "promote, abort, pause or resume"),
     ("get", "/v1/apps/{app}/logs", "Log lines as NDJSON; query: component, lines, follow=true"),
+    ("get", "/v1/apps/{app}/events", "Events of the stream; query: subject, from, limit, follow=true (NDJSON)"),
     ("post", "/v1/apps/{app}/events/{subject}", "Publish the body as an event; headers: ce-id, content-type"),
     ("get", "/v1/apps/{app}/dead-letters", "Dead letters; query: component, subject, reason, after, limit"),
     ("post", "/v1/apps/{app}/components/{component}/invoke", "Call a component; query: method, path"),

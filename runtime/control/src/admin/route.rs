@@ -16,7 +16,8 @@ use hyper::body::Incoming;
 use super::answer::{Answer, Problem, json_ok, with_body};
 use super::tokens::{Role, Tokens};
 use super::{
-    AdminHost, audit, components, dead_letters, events, health, invoke, logs, openapi, revisions, rollout, token_list,
+    AdminHost, audit, components, dead_letters, events, health, invoke, logs, openapi, revisions, rollout, tail,
+    token_list,
 };
 use crate::node::Node;
 use crate::resources;
@@ -128,6 +129,7 @@ async fn v1(host: &AdminHost, segments: &[&str], asked: Asked, actor: Actor) -> 
         (&Method::DELETE, ["tokens", name]) => token_list::remove(host, name, actor).await,
         (&Method::GET, ["components"]) => components::components(node).await,
         (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked).await,
+        (&Method::GET, ["apps", app, "events"]) => tail::tail(node, app, &asked).await,
         (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
         (&Method::GET, ["apps", app, "revisions"]) => revisions::history(host, app, &asked).await,
         (&Method::GET, ["apps", app, "revisions", revision]) => revisions::show(host, app, revision).await,

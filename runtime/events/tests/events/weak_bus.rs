@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hull_bus::{Bus, BusError, BusStatus, Consumer, ConsumerSpec, Published, Responder};
+use hull_bus::{Bus, BusError, BusStatus, Consumer, ConsumerSpec, Page, Published, ReadFrom, Responder};
 use hull_invocation::{Event, Reply};
 use hull_manifest::SubjectPattern;
 
@@ -56,6 +56,10 @@ impl Bus for WeakBus {
 
     async fn remove_consumer(&self, app: &str, component: &str, pattern: &SubjectPattern) -> Result<(), BusError> {
         self.inner.remove_consumer(app, component, pattern).await
+    }
+
+    async fn read(&self, app: &str, pattern: &SubjectPattern, from: ReadFrom, max: usize) -> Result<Page, BusError> {
+        self.inner.read(app, pattern, from, max).await
     }
 
     async fn request(&self, app: &str, event: &Event, timeout: Duration) -> Result<Reply, BusError> {

@@ -27,7 +27,10 @@ pub struct Bus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BusBackend {
     /// A file below the state directory.
-    Embedded,
+    Embedded {
+        /// Whether an event is on the disk before whoever publishes it hears that it is there.
+        sync: bool,
+    },
     /// NATS JetStream.
     Nats {
         /// The server; several are separated by commas in NATS, here one that knows the others is enough.
@@ -64,7 +67,7 @@ words! {
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { backend: BusBackend::Embedded, retain: RETAIN_DEFAULT }
+        Self { backend: BusBackend::Embedded { sync: true }, retain: RETAIN_DEFAULT }
     }
 }
 
@@ -94,9 +97,11 @@ impl Setting for Bus {
             for key in ["url", "credentials", "ca", "cert", "key", "replicas"] {
                 table.refuse(key, "the embedded bus has none", "remove it, or set backend = \"nats\"");
             }
+            let sync = table.or("sync", true);
             table.finish();
-            return Some(Self { backend: BusBackend::Embedded, retain });
+            return Some(Self { backend: BusBackend::Embedded { sync }, retain });
         }
+        table.refuse("sync", "NATS decides by itself when it syncs", "remove it; see sync_interval of nats-server");
         let wanted = "\"nats://127.0.0.1:4222\"";
         let url = table.required_item("url", wanted);
         let credentials = table.optional("credentials");
@@ -116,9 +121,11 @@ impl Setting for Bus {
     fn show(&self) -> Shown {
         let retain = Entry::defaulted("retain", &self.retain, &RETAIN_DEFAULT);
         match &self.backend {
-            BusBackend::Embedded => {
-                Shown::Section(vec![Entry::defaulted("backend", &BusKind::Embedded, &BusKind::Embedded), retain])
-            }
+            BusBackend::Embedded { sync } => Shown::Section(vec![
+                Entry::defaulted("backend", &BusKind::Embedded, &BusKind::Embedded),
+                Entry::defaulted("sync", sync, &true),
+                retain,
+            ]),
             BusBackend::Nats { url, credentials, ca, identity, replicas } => Shown::Section(vec![
                 Entry::new("backend", BusKind::Nats.show()),
                 Entry::new("url", Shown::Text(url.to_string())),

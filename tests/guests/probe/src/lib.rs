@@ -30,7 +30,8 @@ impl wasip2::exports::http::incoming_handler::Guest for Probe {
             "hello" => answer::text(out, 200, "Hello from the probe.\n"),
             "echo" => echo(&request, out),
             "run" => run(&request, out),
-            "run-then" => run_then(&request, out),
+            "run-then" => run_then(&request, out, b"later\n"),
+            "run-then-empty" => run_then(&request, out, b""),
             "upload" => stream::count(&request, out),
             "download" => stream::generate(number(query, "bytes"), out),
             "copy" => stream::copy(&request, out),
@@ -93,11 +94,12 @@ fn run(request: &IncomingRequest, out: ResponseOutparam) {
 }
 
 /// Answer first, with a complete response, then run the script.
-fn run_then(request: &IncomingRequest, out: ResponseOutparam) {
+fn run_then(request: &IncomingRequest, out: ResponseOutparam, body: &[u8]) {
     match read_script(request) {
         Ok(script) => {
-            if let Some(answer) = Answer::begin(out, 202, &[]) {
-                answer.end(b"later\n");
+            let length: &[(&str, &str)] = if body.is_empty() { &[("content-length", "0")] } else { &[] };
+            if let Some(answer) = Answer::begin(out, 202, length) {
+                answer.end(body);
             }
             script::run(script);
         }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::random::Random;
-
 const LIBRARIES: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -14,12 +12,10 @@ const LIBRARIES: [&str; 3] = [
 ];
 const SHARED_MEMORY: &str = "/dev/shm";
 const LEFTOVERS: [&str; 2] = ["faketime_shm_", "sem.faketime_sem_"];
-/// How far it is from the right time at most.
-const OFF_SECONDS_MAX: u64 = 40;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     library: &'static str,
     /// Holds how far it is off.
     file: PathBuf,
@@ -27,7 +23,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock that is right, kept in that folder.
-    pub(crate) fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+    pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
         let library = LIBRARIES.into_iter().find(|library| Path::new(library).is_file());
         let library = library.context("libfaketime is not installed")?;
         let clock = Self { library, file: folder.join("clock") };
@@ -36,7 +32,7 @@ impl Clock {
     }
 
     /// What makes a process use it.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("LD_PRELOAD", self.library.to_owned()),
             ("FAKETIME_TIMESTAMP_FILE", self.file.display().to_string()),
@@ -46,14 +42,13 @@ impl Clock {
         ]
     }
 
-    /// To another time, sooner or later than the right one.
-    pub(crate) fn step(&self, random: &mut Random) -> anyhow::Result<()> {
-        let sign = if random.percent(50) { '+' } else { '-' };
-        self.set(&format!("{sign}{}", random.below(OFF_SECONDS_MAX)))
+    /// So many seconds before or behind the right time, from a second or so later on.
+    pub fn step(&self, seconds: i64) -> anyhow::Result<()> {
+        self.set(&format!("{seconds:+}"))
     }
 
     /// To the right time.
-    pub(crate) fn right(&self) -> anyhow::Result<()> {
+    pub fn right(&self) -> anyhow::Result<()> {
         self.set("+0")
     }
 
