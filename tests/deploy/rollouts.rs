@@ -101,7 +101,7 @@ fn a_canary_that_fails_is_given_up_by_itself_with_the_figures() -> anyhow::Resul
 
 #[test]
 fn a_canary_that_is_only_slower_is_given_up() -> anyhow::Result<()> {
-    let slow = manifest("pair", "new", "[component.front.tool.hull.limits]\ncpu-rate = \"10%\"");
+    let slow = manifest("pair", "new", "[component.front.tool.hull.limits]\ncpu-rate = \"5%\"");
     let work = json!([{ "do": "config", "key": "mark" }, { "do": "spin", "ms": 2 }]);
     let (app, host) = begun(&slow, &["--canary", "50%", "--interval", "2s"])?;
     let last = until_ended(&app, &host, &work)?;

@@ -17,6 +17,8 @@ const STEPS_MAX: usize = 20;
 const REQUESTS_MIN: u64 = 100;
 /// A difference that is certain and too small to matter is passed over: by this factor a quantile must be longer.
 const SLOWER_MIN: f64 = 1.2;
+/// And by so many seconds: below that it is the machine's noise, which comes in bursts and so hits one side at times.
+const LONGER_SECONDS_MIN: f64 = 0.001;
 /// And by so much the rate of failures must be higher, as a share of all requests.
 const FAILING_MIN: f64 = 0.001;
 /// What is compared at each look: three measures.
@@ -271,7 +273,7 @@ fn latency(measure: Measure, stable: &Tally, canary: &Tally) -> Option<Compariso
     let place = both.bucket_at(quantile).saturating_sub(1);
     let chance = chance(canary.above(place), canary_requests, both.above(place), both.requests());
     let comparison = Comparison { measure, stable: old, canary: new, stable_requests, canary_requests, chance };
-    (new > old * SLOWER_MIN).then_some(comparison)
+    (new > old * SLOWER_MIN && new > old + LONGER_SECONDS_MIN).then_some(comparison)
 }
 
 #[cfg(test)]
