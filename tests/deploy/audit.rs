@@ -96,3 +96,40 @@ fn what_a_crash_cuts_off_is_mended() -> anyhow::Result<()> {
     assert_eq!(verified(&app, true)?, Ok(3));
     serves(&host.client(), "one")
 }
+
+#[test]
+fn a_token_without_the_right_is_refused_and_written_down() -> anyhow::Result<()> {
+    let app = app("one")?;
+    let host = app.host()?;
+    app.deploy(&[])?.good()?;
+    let made = |name: &str, role: &str| -> anyhow::Result<String> {
+        let made = app.command(&["tokens", "add", name, "--role", role, "--json"])?.json()?;
+        Ok(made["token"].as_str().unwrap_or_default().to_owned())
+    };
+    let (reader, deployer) = (made("reader", "read")?, made("ci", "deploy")?);
+    let asked = |token: &str, method: &str, target: &str| -> anyhow::Result<u16> {
+        let request = host.admin().request(method, target).header("authorization", &format!("Bearer {token}"));
+        Ok(request.send()?.status())
+    };
+    for (token, method, target, status) in [
+        (&reader, "GET", "/v1/apps", 200),
+        (&reader, "POST", "/v1/apps/pair/revisions", 403),
+        (&reader, "POST", "/v1/apps/pair/rollback?revision=1", 403),
+        (&reader, "GET", "/v1/tokens", 403),
+        (&deployer, "POST", "/v1/apps/pair/rollback?revision=1", 201),
+        (&deployer, "POST", "/v1/tokens/more?role=admin", 403),
+    ] {
+        assert_eq!(asked(token, method, target)?, status, "{method} {target}");
+    }
+    assert_eq!(app.command(&["history", "--json"])?.json()?["revisions"][0]["by"], "ci");
+    let told = app.command(&["audit"])?.good()?.stdout;
+    assert!(told.contains("reader (127.0.0.1:") && told.contains("denied  POST /v1/apps/pair/revisions"), "{told}");
+    assert!(!told.contains(&reader) && !told.contains(&deployer), "a token is in the log");
+    drop(host);
+    let host = app.host()?;
+    let again = host.admin().request("GET", "/v1/apps").header("authorization", &format!("Bearer {reader}"));
+    assert_eq!(again.send()?.status(), 200, "tokens are there after a restart");
+    app.command(&["tokens", "remove", "reader"])?.good()?;
+    assert_eq!(again.send()?.status(), 401);
+    Ok(())
+}

@@ -8,5 +8,7 @@ mod audit;
 mod crash;
 mod parts;
 mod revisions;
+mod rollouts;
 mod swap;
 mod uploads;
+mod watching;

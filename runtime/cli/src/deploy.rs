@@ -5,7 +5,7 @@ mod sending;
 
 use anyhow::Context as _;
 use http::Method;
-use hull_control::Record;
+use hull_control::{Record, RolloutPlan};
 use hull_manifest::Name;
 
 use self::bundle::Bundle;
@@ -32,6 +32,7 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     };
     bundle.head.message.clone_from(&options.message);
     bundle.head.if_revision = options.if_revision;
+    bundle.head.rollout = plan(options);
     for secret in &bundle.secrets_left_out {
         eprintln!(
             "note: variable `{secret}` is secret and was not sent: the host has its value from its own environment"
@@ -42,12 +43,25 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     let call = Call::new(Method::POST, format!("{path}/revisions")).deploying(Some(bundle.into_body()?));
     let deployed = client.json::<Record>(call).await;
     match &deployed {
+        Ok(record) if options.canary.is_some() || options.blue_green => {
+            step.end(&format!("{} tries revision {}", record.app, record.revision));
+        }
         Ok(record) => step.end(&format!("{} serves revision {}", record.app, record.revision)),
         Err(_) => step.end(&format!("{what} was not deployed")),
     }
     progress.finish();
     let record = deployed?;
     if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}\n", told(&record))) }
+}
+
+/// How it is to be tried, if it is.
+fn plan(options: &DeployOptions) -> Option<RolloutPlan> {
+    let steps = match &options.canary {
+        Some(shares) => shares.0.clone(),
+        None if options.blue_green => Vec::new(),
+        None => return None,
+    };
+    Some(RolloutPlan { steps, interval_ms: options.interval.as_millis() as u64, by: options.sticky.clone() })
 }
 
 fn same_app(asked: Option<&Name>, app: &Name) -> anyhow::Result<()> {

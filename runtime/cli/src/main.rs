@@ -21,10 +21,12 @@ mod payload;
 mod progress;
 mod publish;
 mod rollback;
+mod rollout;
 mod serving;
 mod status;
 mod table;
 mod terminal;
+mod tokens;
 mod up;
 
 use std::process::ExitCode;
@@ -53,10 +55,12 @@ fn main() -> ExitCode {
         Command::Events(command) => admin::block_on(events::run(&command)),
         Command::DeadLetters(command) => admin::block_on(dead_letters::run(&command)),
         Command::Deploy(options) => admin::block_on(deploy::run(&options)),
+        Command::Rollout(options) => admin::block_on(rollout::run(&options)),
         Command::Rollback(options) => admin::block_on(rollback::run(&options)),
         Command::History(options) => admin::block_on(history::run(&options)),
         Command::Diff(options) => admin::block_on(history::diff(&options)),
         Command::Audit(options) => audit::run(&options),
+        Command::Tokens(command) => admin::block_on(tokens::run(&command)),
         Command::CompileComponent(options) => return compile::run(&options),
     };
     match done {

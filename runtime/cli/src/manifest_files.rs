@@ -149,7 +149,7 @@ fn read_text(path: &Path) -> io::Result<String> {
 }
 
 /// A folder stands for the manifest in it.
-fn manifest_path(file: &Path) -> PathBuf {
+pub(crate) fn manifest_path(file: &Path) -> PathBuf {
     if file.is_dir() { file.join(MANIFEST_FILE) } else { file.to_owned() }
 }
 

@@ -9,7 +9,10 @@ pub(crate) use client::{
     PublishOptions, SelectOptions, ShowOptions, StatusOptions, TailOptions,
 };
 
-pub(crate) use deploying::{AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RollbackOptions};
+pub(crate) use deploying::{
+    AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RollbackOptions, RolloutOptions,
+    RolloutWord, TokensCommand,
+};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Host(ServeOptions),
     /// Deploy an app, or a new version of one of its components, to a daemon
     Deploy(DeployOptions),
+    /// Show or decide what becomes of a revision that is being tried
+    Rollout(RolloutOptions),
     /// Deploy an old revision's content again
     Rollback(RollbackOptions),
     /// Show what was deployed, when, by whom and why
@@ -42,6 +47,9 @@ pub(crate) enum Command {
     Diff(DiffOptions),
     /// Show who changed what, and who was denied
     Audit(AuditOptions),
+    /// Give tokens to others and take them back
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Run the build commands of an app's components
     Build(BuildOptions),
     /// Validate an app and show its effective configuration; nothing runs
@@ -74,6 +82,9 @@ pub(crate) struct UpOptions {
     /// Run the build commands first
     #[arg(long)]
     pub(crate) build: bool,
+    /// Build again when files change that `watch` of a build names, and swap when what runs has changed
+    #[arg(long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) serve: ServeOptions,
 }

@@ -6,6 +6,9 @@ mod log;
 mod preparing;
 mod ready;
 mod stop;
+mod watching;
+
+pub(crate) use self::watching::Watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use hull_control::{AdminConfig, AdminServer, Deployments, Node, NodeConfig, Token, public_routes, unenforced};
+use hull_control::{AdminConfig, AdminServer, Deployments, Node, NodeConfig, Tokens, public_routes, unenforced};
 use hull_dispatch::RunOrder;
 use hull_gateway::{Gateway, GatewayConfig};
 use hull_manifest::App;
@@ -39,22 +42,25 @@ pub(crate) struct Serving {
 }
 
 enum Work {
-    /// One app from a file, whose folder this is.
-    App(Box<App>, PathBuf),
+    /// One app from a file.
+    App(Box<AppToServe>),
     /// Whatever was and will be deployed, with these values for variables.
     Daemon(BTreeMap<String, String>),
 }
 
+/// One app from a file.
+pub(crate) struct AppToServe {
+    pub(crate) app: App,
+    /// The folder of its manifest.
+    pub(crate) base: PathBuf,
+    /// Its files are to be watched.
+    pub(crate) watching: Option<Watching>,
+}
+
 impl Serving {
     /// One app.
-    pub(crate) fn app(
-        options: ServeOptions,
-        host: hull_manifest::Host,
-        app: App,
-        base: PathBuf,
-        began: Instant,
-    ) -> Self {
-        Self { options, host, work: Work::App(Box::new(app), base), began }
+    pub(crate) fn app(options: ServeOptions, host: hull_manifest::Host, app: AppToServe, began: Instant) -> Self {
+        Self { options, host, work: Work::App(Box::new(app)), began }
     }
 
     /// `hull host`.
@@ -73,7 +79,7 @@ pub(crate) fn run(serving: anyhow::Result<Serving>) -> anyhow::Result<()> {
     // Until the end of this function: what was logged last is written before the process ends.
     let log = log::init(&serving.host, screen.log_output())?;
     let app = match &serving.work {
-        Work::App(app, _) => Some(&**app),
+        Work::App(work) => Some(&work.app),
         Work::Daemon(_) => None,
     };
     let unenforced = unenforced(app, &serving.host);
@@ -108,8 +114,12 @@ async fn serve(serving: Serving, log: &LogWriter, screen: &Screen) -> anyhow::Re
     let mut stop = Stop::listen()?;
     let Host { node, gateway, admin, state_dir } = start(&options, host.clone(), log).await?;
     let deployments = match &work {
-        Work::App(..) => None,
+        Work::App(_) => None,
         Work::Daemon(values) => Some(Deployments::open(&node, host, values.clone())?),
+    };
+    let watching = match &work {
+        Work::App(work) => work.watching.clone(),
+        Work::Daemon(_) => None,
     };
     let admin_address = admin.address();
     let address_file = AddressFile::write(&state_dir, &admin_address)?;
@@ -122,7 +132,9 @@ async fn serve(serving: Serving, log: &LogWriter, screen: &Screen) -> anyhow::Re
         Some(Ok(apps)) => {
             let took = hull_clock::now().saturating_duration_since(began);
             Ready { apps: &apps, listen: gateway.local_addr(), admin: &admin_address, took }.print(json)?;
+            let watched = watching.map(|watching| Watched(tokio::spawn(watching::watch(Arc::clone(&node), watching))));
             run_until_stopped(&node, gateway, &mut stop, drain).await;
+            drop(watched);
         }
         ended => {
             close(&node, &mut stop, drain).await;
@@ -136,9 +148,10 @@ async fn serve(serving: Serving, log: &LogWriter, screen: &Screen) -> anyhow::Re
 /// Bring everything to serve that is to serve from the start. An app of a daemon that cannot be brought back is told of
 /// and does not keep the others from serving.
 async fn bring(node: &Arc<Node>, work: Work, deployments: Option<Arc<Deployments>>) -> anyhow::Result<Vec<ServedApp>> {
-    if let Work::App(app, base) = work {
+    if let Work::App(work) = work {
+        let AppToServe { app, base, .. } = *work;
         let (name, routes) = (app.name.to_string(), public_routes(&app));
-        node.deploy(*app, &base).await?;
+        node.deploy(app, &base).await?;
         return Ok(vec![ServedApp { name, revision: None, routes }]);
     }
     let mut apps = Vec::new();
@@ -210,8 +223,8 @@ async fn start(options: &ServeOptions, mut host: hull_manifest::Host, log: &LogW
         host.admin.listen = admin.clone();
     }
     let token_file = host.admin.token_file.as_ref().map_or_else(|| state_dir.path().join("admin-token"), PathBuf::from);
-    let token = Token::in_file(&token_file)?;
-    let admin = AdminServer::bind(AdminConfig { listen: host.admin.listen.clone(), token }).await?;
+    let tokens = Tokens::open(&token_file, state_dir.path())?;
+    let admin = AdminServer::bind(AdminConfig { listen: host.admin.listen.clone(), tokens }).await?;
     let path = state_dir.path().to_owned();
     if let Some(promise) = options.sabotage {
         tracing::warn!(?promise, "this host breaks a promise on purpose: events will be lost or handled twice");

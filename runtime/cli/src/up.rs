@@ -2,15 +2,16 @@
 
 use crate::manifest_files::{self, Loaded};
 use crate::options::UpOptions;
-use crate::serving::{self, Serving};
+use crate::serving::{self, AppToServe, Serving, Watching};
 
 /// Run the app until it is told to stop.
 pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
-    let UpOptions { file, build, serve } = options;
+    let UpOptions { file, build, watch, serve } = options;
     if build {
         crate::build::build_all(&file)?;
     }
     let began = hull_clock::now();
     let Loaded { app, host, base } = manifest_files::load(&file, serve.config.as_deref())?;
-    serving::run(Ok(Serving::app(serve, host, app, base, began)))
+    let watching = watch.then(|| Watching { file: manifest_files::manifest_path(&file), config: serve.config.clone() });
+    serving::run(Ok(Serving::app(serve, host, AppToServe { app, base, watching }, began)))
 }

@@ -11,11 +11,14 @@ mod invoke;
 mod logs;
 mod openapi;
 mod revisions;
+mod rollout;
 mod route;
 mod tail;
 mod token;
+mod token_list;
+mod tokens;
 
-pub use token::Token;
+pub use tokens::{Role, Tokens};
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,7 +50,7 @@ pub struct AdminConfig {
     /// Where.
     pub listen: AdminAddress,
     /// What `/v1` asks for; a socket's own permissions guard it instead.
-    pub token: Token,
+    pub tokens: Tokens,
 }
 
 /// Why the admin interface cannot be started.
@@ -74,14 +77,14 @@ pub enum AdminError {
 /// The admin interface, listening.
 pub struct AdminServer {
     listener: Listener,
-    token: Option<Token>,
+    tokens: Option<Tokens>,
 }
 
 /// What is looked at and changed here.
 struct AdminHost {
     node: Arc<Node>,
     deployments: Option<Arc<Deployments>>,
-    token: Option<Token>,
+    tokens: Option<Tokens>,
 }
 
 enum Listener {
@@ -105,12 +108,12 @@ impl AdminServer {
         match config.listen {
             AdminAddress::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
-                Ok(Self { listener: Listener::Tcp(listener), token: Some(config.token) })
+                Ok(Self { listener: Listener::Tcp(listener), tokens: Some(config.tokens) })
             }
             AdminAddress::Socket(path) => {
                 let path = PathBuf::from(path);
                 let listener = bind_socket(&path).map_err(failed)?;
-                Ok(Self { listener: Listener::Socket(listener, RemoveOnDrop(path)), token: None })
+                Ok(Self { listener: Listener::Socket(listener, RemoveOnDrop(path)), tokens: None })
             }
         }
     }
@@ -128,7 +131,7 @@ impl AdminServer {
 
     /// Serve until the future is dropped. Only a daemon takes deployments.
     pub async fn run(self, node: Arc<Node>, deployments: Option<Arc<Deployments>>) {
-        let host = Arc::new(AdminHost { node, deployments, token: self.token });
+        let host = Arc::new(AdminHost { node, deployments, tokens: self.tokens });
         let mut connections = Connections::new(CONNECTIONS_MAX);
         loop {
             let accepted = match &self.listener {

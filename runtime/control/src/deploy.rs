@@ -8,7 +8,7 @@ use std::time::Duration;
 use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
-use hull_gateway::{RouteTable, Target};
+use hull_gateway::{RouteTable, Target, Watch};
 use hull_invocation::{ComponentId, Pinned, Resource};
 use hull_manifest::{App, Name};
 use hull_storage::Database;
@@ -72,6 +72,12 @@ struct Switch {
     gone: Vec<ComponentId>,
 }
 
+/// An app that could serve at once.
+pub(crate) struct Ready {
+    pub(crate) deployed: Deployed,
+    migrated: Vec<String>,
+}
+
 /// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
 /// threads.
 pub(crate) type Commit = Box<dyn FnOnce() -> Result<(), ComponentProblem> + Send>;
@@ -101,28 +107,50 @@ impl Node {
         base: Base<'_>,
         commit: Commit,
     ) -> Result<Deployed, DeployFailed> {
+        let ready = self.make_ready(app, base).await?;
+        self.switch_on(turn, ready, commit).await
+    }
+
+    /// Everything that can be done before an app serves: read, check, compile, migrate.
+    pub(crate) async fn make_ready(self: &Arc<Self>, app: App, base: Base<'_>) -> Result<Ready, DeployFailed> {
         self.check_stream(&app).await?;
         self.check_reservations(&app).await?;
         let prepared = self.prepare_all(&app, base).await?;
         self.crash_points.passed("prepared");
         let revision = self.engine.revision(prepared.iter().map(|component| Arc::clone(&component.served.version)));
-        let (table, gone) = {
-            let apps = self.apps.read().await;
-            let table = self.route_table(&app, &apps, &prepared, &revision);
-            let before = apps.get(app.name.as_str()).map(|before| before.components.clone()).unwrap_or_default();
-            let is_gone = |id: &ComponentId| app.component(id.component()).is_none();
-            let gone: Vec<_> = before.into_iter().map(|served| served.id).filter(is_gone).collect();
-            (table.map_err(|problem| failed(&app, vec![problem], Vec::new()))?, gone)
-        };
-        let migrated = self.claim_and_migrate(&app, &prepared).await?;
+        let (app, compartments) = (Arc::new(app), Compartments::default());
+        let components = prepared.iter().map(|component| component.served.clone()).collect();
+        let deployed = Deployed { app, components, revision, compartments };
+        self.table_with(&deployed, None).await?;
+        let migrated = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
-        let deployed = Deployed {
-            app: Arc::new(app),
-            components: prepared.into_iter().map(|component| component.served).collect(),
-            revision,
-            compartments: Compartments::default(),
-        };
+        Ok(Ready { deployed, migrated })
+    }
+
+    /// The routes of every app, with this one's in place of what they were.
+    pub(crate) async fn table_with(
+        &self,
+        deployed: &Deployed,
+        watch: Option<&Watch>,
+    ) -> Result<RouteTable<Target>, DeployFailed> {
+        let apps = self.apps.read().await;
+        let table = self.route_table(deployed, &apps, watch);
+        table.map_err(|problem| failed(&deployed.app, vec![problem], Vec::new()))
+    }
+
+    /// Commit, and let what is ready serve.
+    pub(crate) async fn switch_on(
+        self: &Arc<Self>,
+        turn: Turn,
+        ready: Ready,
+        commit: Commit,
+    ) -> Result<Deployed, DeployFailed> {
+        let Ready { deployed, migrated } = ready;
         let app = Arc::clone(&deployed.app);
+        let table = self.table_with(&deployed, None).await?;
+        let before = self.apps.read().await.get(app.name.as_str()).map(|before| before.components.clone());
+        let is_gone = |id: &ComponentId| app.component(id.component()).is_none();
+        let gone = before.unwrap_or_default().into_iter().map(|served| served.id).filter(is_gone).collect();
         let switch = Switch { deployed, table, gone };
         let node = Arc::clone(self);
         let switching = tokio::spawn(async move {
@@ -136,6 +164,15 @@ impl Node {
             self.release_unless_served(&app).await;
         }
         switched.map_err(|problem| failed(&app, vec![problem], migrated))
+    }
+
+    /// Let a revision that is ready be called beside the one that serves: what is only in it is admitted as well.
+    pub(crate) async fn admit_beside(&self, deployed: &Deployed) {
+        let before = self.apps.read().await.get(deployed.app.name.as_str()).cloned();
+        let known = before.as_ref().map(|before| Arc::clone(&before.app));
+        let (admissions, _) = self.admissions(&deployed.app, None);
+        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| app.component(id.component()).is_none());
+        self.dispatch.admit_also(admissions.into_iter().filter(|(id, _)| is_new(id)));
     }
 
     /// An app whose stream is damaged is not served: what it published would be lost, or come twice.

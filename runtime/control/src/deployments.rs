@@ -7,11 +7,13 @@ use std::sync::Arc;
 use hull_manifest::{App, Host, Name, Reading, Values};
 use parking_lot::Mutex;
 
-use crate::deploy::Turn;
+use crate::deploy::{Commit, Turn};
 use crate::error::ComponentProblem;
+use crate::next_record::{next_record, wanted};
 use crate::node::{Node, NodeError};
 use crate::prepare::Base;
 use crate::revisions::{Draft, Record, Store, StoreError, UploadError, UploadPlaces, receive};
+use crate::rollouts::{Ended, Running};
 use crate::unenforced::unenforced;
 
 /// Uploads that are received at once.
@@ -59,17 +61,9 @@ impl From<UploadError> for DeploymentError {
     }
 }
 
-/// How an app came back.
-pub struct Restored {
-    /// The app.
-    pub app: Name,
-    /// Its revision, or why it does not serve.
-    pub outcome: Result<u64, String>,
-}
-
 /// The apps of a daemon.
 pub struct Deployments {
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
     host: Host,
     store: Arc<Store>,
     places: UploadPlaces,
@@ -77,13 +71,16 @@ pub struct Deployments {
     values: BTreeMap<String, String>,
     uploads: tokio::sync::Semaphore,
     /// Apps that were committed and could not be brought back.
-    unrestored: Mutex<BTreeMap<Name, String>>,
+    pub(crate) unrestored: Mutex<BTreeMap<Name, String>>,
+    /// One at a time on a host.
+    pub(crate) rollout: Mutex<Option<Arc<Running>>>,
+    pub(crate) last_rollouts: Mutex<BTreeMap<Name, Ended>>,
 }
 
 /// What a deployment is to be made of.
-struct Plan {
-    record: Record,
-    draft: Draft,
+pub(crate) struct Plan {
+    pub(crate) record: Record,
+    pub(crate) draft: Draft,
 }
 
 impl Deployments {
@@ -100,38 +97,14 @@ impl Deployments {
             values,
             uploads: tokio::sync::Semaphore::new(UPLOADS_MAX),
             unrestored: Mutex::default(),
+            rollout: Mutex::default(),
+            last_rollouts: Mutex::default(),
         }))
-    }
-
-    /// Let every app serve what it served last. One that cannot keeps no other from it.
-    pub async fn restore(self: &Arc<Self>) -> Result<Vec<Restored>, DeploymentError> {
-        let apps = self.with_store(Store::apps).await?;
-        let mut restored = Vec::with_capacity(apps.len());
-        for app in apps {
-            let outcome = self.restore_one(&app).await.map_err(|error| error.to_string());
-            if let Err(why) = &outcome {
-                tracing::error!(app = %app, why, "an app could not be brought back");
-                self.unrestored.lock().insert(app.clone(), why.clone());
-            }
-            restored.push(Restored { app, outcome });
-        }
-        self.node.crash_points.arm();
-        Ok(restored)
     }
 
     /// Apps that were committed and do not serve, and why.
     pub(crate) fn unrestored(&self) -> BTreeMap<Name, String> {
         self.unrestored.lock().clone()
-    }
-
-    async fn restore_one(self: &Arc<Self>, app: &Name) -> Result<u64, DeploymentError> {
-        let turn = self.node.turn().await;
-        let name = app.clone();
-        let record = self.with_store(move |store| store.current(&name)).await?;
-        let record = record.ok_or_else(|| DeploymentError::Missing(format!("app {app} has no revision")))?;
-        let revision = record.revision;
-        self.bring(turn, self.plan(record)?, false).await?;
-        Ok(revision)
     }
 
     /// Receive an upload. Dropping the future leaves nothing of it.
@@ -160,10 +133,18 @@ impl Deployments {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
             let turn = own.node.turn().await;
+            own.no_rollout()?;
             let name = app.clone();
             let before = own.with_store(move |store| store.current(&name)).await?;
             let record = next_record(&app, &draft, before.as_ref(), by)?;
-            own.bring(turn, Plan { record, draft }, true).await
+            match draft.head.rollout.clone() {
+                None => own.bring(turn, Plan { record, draft }, true).await,
+                Some(plan) => {
+                    let begun = own.begin_rollout(app, Plan { record, draft }, plan).await;
+                    drop(turn);
+                    begun
+                }
+            }
         })
         .await
     }
@@ -179,6 +160,7 @@ impl Deployments {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
             let turn = own.node.turn().await;
+            own.no_rollout()?;
             let (last, old) = own.with_store(move |store| wanted(store, &app, to)).await?;
             let record = Record {
                 revision: last + 1,
@@ -217,14 +199,31 @@ impl Deployments {
         .await
     }
 
-    fn plan(&self, record: Record) -> Result<Plan, DeploymentError> {
+    pub(crate) fn plan(&self, record: Record) -> Result<Plan, DeploymentError> {
         let draft = Draft::empty(&self.places).map_err(|error| DeploymentError::Storage(error.to_string()))?;
         Ok(Plan { record, draft })
     }
 
     /// Let a revision serve; before that it is committed, unless it is what was committed last.
-    async fn bring(&self, turn: Turn, plan: Plan, is_new: bool) -> Result<Record, DeploymentError> {
+    pub(crate) async fn bring(&self, turn: Turn, plan: Plan, is_new: bool) -> Result<Record, DeploymentError> {
         let Plan { record, draft } = plan;
+        let (record, draft, app) = self.laid_out(record, draft).await?;
+        let (store, committed, draft) = (Arc::clone(&self.store), record.clone(), Arc::new(draft));
+        let kept = Arc::clone(&draft);
+        let commit = Box::new(move || {
+            if is_new { store.commit(&committed, &kept).map_err(|error| not_committed(&error)) } else { Ok(()) }
+        });
+        let tree = draft.tree();
+        let name = app.name.clone();
+        let deployed = self.node.deploy_in_turn(turn, app, Base { path: &tree, is_ours: true }, commit).await;
+        tokio::task::spawn_blocking(move || drop(draft));
+        deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
+        self.unrestored.lock().remove(&name);
+        Ok(record)
+    }
+
+    /// Lay out what a revision consists of, and read its manifest.
+    pub(crate) async fn laid_out(&self, record: Record, draft: Draft) -> Result<(Record, Draft, App), DeploymentError> {
         let (record, draft, text) = self
             .with_store(move |store| {
                 let text = store.manifest(&record, Some(&draft))?;
@@ -234,21 +233,14 @@ impl Deployments {
             .await?;
         self.node.crash_points.passed("laid out");
         let app = self.read(&record, &draft, &text)?;
-        let record = Record { version: app.version.clone(), ..record };
-        let (store, committed, draft) = (Arc::clone(&self.store), record.clone(), Arc::new(draft));
-        let kept = Arc::clone(&draft);
-        let commit = Box::new(move || {
-            let failed =
-                |error: StoreError| ComponentProblem { component: "revisions".to_owned(), message: error.to_string() };
-            if is_new { store.commit(&committed, &kept).map_err(failed) } else { Ok(()) }
-        });
-        let tree = draft.tree();
-        let name = app.name.clone();
-        let deployed = self.node.deploy_in_turn(turn, app, Base { path: &tree, is_ours: true }, commit).await;
-        tokio::task::spawn_blocking(move || drop(draft));
-        deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
-        self.unrestored.lock().remove(&name);
-        Ok(record)
+        Ok((Record { version: app.version.clone(), ..record }, draft, app))
+    }
+
+    /// Commits a revision whose contents are kept already.
+    pub(crate) fn commit_kept(&self, record: Record) -> Result<Commit, DeploymentError> {
+        let Plan { record, draft } = self.plan(record)?;
+        let store = Arc::clone(&self.store);
+        Ok(Box::new(move || store.commit(&record, &draft).map_err(|error| not_committed(&error))))
     }
 
     /// What the manifest of a revision describes, with its files where they are laid out.
@@ -296,7 +288,7 @@ impl Deployments {
     }
 
     /// Work on files, off the serving threads.
-    async fn with_store<T: Send + 'static>(
+    pub(crate) async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, DeploymentError> {
@@ -306,9 +298,13 @@ impl Deployments {
     }
 }
 
+fn not_committed(error: &StoreError) -> ComponentProblem {
+    ComponentProblem { component: "revisions".to_owned(), message: error.to_string() }
+}
+
 /// A client that goes away must not leave a deployment half-way: it is done, whoever hears of it. Only a host that stops
 /// gives up what is still being prepared.
-async fn to_its_end<T: Send + 'static>(
+pub(crate) async fn to_its_end<T: Send + 'static>(
     node: &Node,
     work: impl Future<Output = Result<T, DeploymentError>> + Send + 'static,
 ) -> Result<T, DeploymentError> {
@@ -324,49 +320,4 @@ async fn to_its_end<T: Send + 'static>(
     });
     let done = done.await;
     done.unwrap_or_else(|error| Err(DeploymentError::Storage(format!("the deployment ended badly: {error}"))))
-}
-
-/// The number of the last revision, and the one to go back to.
-fn wanted(store: &Store, app: &Name, to: Option<u64>) -> Result<(u64, Record), StoreError> {
-    let none = |revision| StoreError::NoRevision { app: app.to_string(), revision };
-    let last = store.current(app)?.ok_or_else(|| none(to.unwrap_or(1)))?;
-    let to = to.unwrap_or_else(|| last.restores.unwrap_or(last.revision).saturating_sub(1));
-    Ok((last.revision, store.record(app, to)?))
-}
-
-/// What is committed if the deployment succeeds.
-fn next_record(app: &Name, draft: &Draft, before: Option<&Record>, by: String) -> Result<Record, DeploymentError> {
-    let last = before.map_or(0, |before| before.revision);
-    let head = draft.head.clone();
-    if let Some(expected) = head.if_revision.filter(|expected| *expected != last) {
-        let what = format!("app {app} is at revision {last}, and not at {expected}; nothing was changed");
-        return Err(DeploymentError::Conflict(what));
-    }
-    let (manifest, components, files, variables) = match head.manifest {
-        Some(manifest) => (manifest, head.components, head.files, head.variables),
-        None => {
-            let missing =
-                || DeploymentError::Missing(format!("app {app} was never deployed; deploy its manifest first"));
-            let before = before.cloned().ok_or_else(missing)?;
-            if let Some(unknown) = head.components.keys().find(|name| !before.components.contains_key(*name)) {
-                return Err(DeploymentError::Missing(format!("app {app} has no component {unknown:?}")));
-            }
-            let mut components = before.components;
-            components.extend(head.components);
-            (before.manifest, components, before.files, before.variables)
-        }
-    };
-    Ok(Record {
-        app: app.to_string(),
-        revision: last + 1,
-        time: hull_clock::rfc3339_now(),
-        by,
-        message: head.message,
-        restores: None,
-        version: String::new(),
-        manifest,
-        components,
-        files,
-        variables,
-    })
 }

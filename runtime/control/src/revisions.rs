@@ -3,11 +3,14 @@
 
 mod content;
 mod record;
+mod rollout;
 mod store;
 mod upload;
 
 pub use content::Content;
 pub use record::{ContentRecord, FileRecord, Record};
+pub use rollout::RolloutPlan;
+pub(crate) use rollout::RolloutRecord;
 pub(crate) use store::{Store, StoreError};
 pub(crate) use upload::{Draft, UploadError, UploadPlaces, receive};
 pub use upload::{UPLOAD_FORMAT, UploadHead};

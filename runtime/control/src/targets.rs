@@ -5,42 +5,37 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hull_dispatch::Account;
-use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target};
-use hull_invocation::{ComponentId, Pinned};
-use hull_manifest::{App, HttpTarget, Route, StaticResponse, TriggerRoute};
+use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target, Watch};
+use hull_invocation::ComponentId;
+use hull_manifest::{HttpTarget, Route, StaticResponse, TriggerRoute};
 
-use crate::deploy::{Deployed, Served};
+use crate::deploy::Deployed;
 use crate::error::ComponentProblem;
 use crate::node::Node;
-use crate::prepare::Prepared;
 
 impl Node {
     /// The routes of every app, with this one in place of what it was.
     pub(crate) fn route_table(
         &self,
-        app: &App,
+        deployed: &Deployed,
         apps: &BTreeMap<String, Deployed>,
-        prepared: &[Prepared],
-        revision: &Pinned,
+        watch: Option<&Watch>,
     ) -> Result<RouteTable<Target>, ComponentProblem> {
+        let app = &deployed.app;
         let mut routes = Vec::new();
         for other in apps.values().filter(|other| other.app.name != app.name) {
-            self.add_routes(&mut routes, &other.app, other.components.iter(), &other.revision);
+            self.add_routes(&mut routes, other, None);
         }
-        self.add_routes(&mut routes, app, prepared.iter().map(|component| &component.served), revision);
+        self.add_routes(&mut routes, deployed, watch);
         RouteTable::new(routes).map_err(|duplicate| ComponentProblem {
             component: app.name.to_string(),
             message: format!("{duplicate}; it is served already, by this app or another"),
         })
     }
 
-    fn add_routes<'a>(
-        &self,
-        routes: &mut Vec<(Route, Target)>,
-        app: &App,
-        components: impl Iterator<Item = &'a Served>,
-        revision: &Pinned,
-    ) {
+    fn add_routes(&self, routes: &mut Vec<(Route, Target)>, deployed: &Deployed, watch: Option<&Watch>) {
+        let app = &deployed.app;
+        let components = deployed.components.iter();
         let accounts: BTreeMap<&str, &Arc<Account>> =
             components.map(|served| (served.id.component(), &served.account)).collect();
         for trigger in &app.http_triggers {
@@ -49,7 +44,7 @@ impl Node {
                 HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
                 HttpTarget::Component(name) => accounts
                     .get(name.as_str())
-                    .and_then(|account| self.component_target(app, name.as_str(), route, (account, revision))),
+                    .and_then(|account| self.component_target(deployed, name.as_str(), route, (account, watch))),
             };
             routes.extend(target.map(|target| (route.clone(), target)));
         }
@@ -57,11 +52,12 @@ impl Node {
 
     fn component_target(
         &self,
-        app: &App,
+        deployed: &Deployed,
         name: &str,
         route: &Route,
-        (account, revision): (&Arc<Account>, &Pinned),
+        (account, watch): (&Arc<Account>, Option<&Watch>),
     ) -> Option<Target> {
+        let app = &deployed.app;
         let component = app.component(name)?;
         let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
         let limits = &component.hull.limits;
@@ -73,9 +69,10 @@ impl Node {
             time,
             body_in_bytes_max: body_in_max.get(),
             account: Arc::clone(account),
-            revision: Some(revision.clone()),
+            revision: Some(deployed.revision.clone()),
             metrics: self.metrics().component(&id),
             log: self.logs().component(&id),
+            watch: watch.cloned(),
             id,
         }))
     }

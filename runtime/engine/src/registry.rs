@@ -148,8 +148,15 @@ impl Engine {
             next.insert(Arc::clone(&app), Revision(revision.clone()));
             next
         });
-        if let Some(old) = before.get(&app).and_then(Revision::versions) {
-            old.0.values().for_each(|version| version.retire());
+        if let Some(old) = before.get(&app) {
+            self.retire(&old.0);
+        }
+    }
+
+    /// A revision is called only by what is left of it: it keeps no instances from now on.
+    pub fn retire(&self, revision: &Pinned) {
+        if let Some(versions) = revision.get::<Versions>() {
+            versions.0.values().for_each(|version| version.retire());
         }
     }
 

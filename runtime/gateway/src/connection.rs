@@ -22,7 +22,7 @@ use crate::drain::{Drain, Member};
 use crate::gateway::Serving;
 use crate::guard::{Guarded, H2_PREFACE};
 use crate::handler::handle;
-use crate::target::Sites;
+use crate::trial::Served;
 use crate::watch::Watched;
 
 /// Requests that an HTTP/2 client may have open at once on one connection.
@@ -81,8 +81,8 @@ impl ConnectionState {
         &self.serving.metrics
     }
 
-    pub(crate) fn sites(&self) -> Guard<Arc<Sites>> {
-        self.serving.sites.load()
+    pub(crate) fn served(&self) -> Guard<Arc<Served>> {
+        self.serving.served.load()
     }
 
     pub(crate) fn invoke(&self) -> &dyn Invoke {

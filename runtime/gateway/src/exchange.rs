@@ -168,6 +168,9 @@ impl Drop for Exchange {
             let now = hull_clock::now();
             metrics.http_left();
             metrics.http_ended(self.status, now - self.started);
+            if let Some(watch) = &target.watch {
+                watch.0.answered(now - self.started, self.status);
+            }
             // The invocation counted as answered when the answer began.
             if !self.complete && self.cut_at.is_some_and(|cut_at| now >= cut_at) {
                 metrics.rejected(Resource::Time);

@@ -17,6 +17,7 @@ use crate::drain::Drain;
 use crate::listener::accept_until;
 use crate::routes::RouteTable;
 use crate::target::{Site, Sites, Target};
+use crate::trial::{Chooses, Served, Trial};
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 4096;
@@ -34,9 +35,9 @@ pub struct Gateway {
 }
 
 /// Changes what a gateway serves, while it serves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GatewayRoutes {
-    sites: Arc<ArcSwap<Sites>>,
+    served: Arc<ArcSwap<Served>>,
 }
 
 /// How a gateway came to its end.
@@ -49,7 +50,7 @@ pub struct Drained {
 /// What all connections share.
 pub(crate) struct Serving {
     pub(crate) config: Arc<GatewayConfig>,
-    pub(crate) sites: Arc<ArcSwap<Sites>>,
+    pub(crate) served: Arc<ArcSwap<Served>>,
     pub(crate) invoke: Arc<dyn Invoke>,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) drain: Arc<Drain>,
@@ -73,8 +74,8 @@ impl Gateway {
         socket.bind(address).map_err(refused)?;
         let listener = socket.listen(BACKLOG).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let sites = Arc::new(ArcSwap::from_pointee(RouteTable::empty()));
-        Ok(Self { listener, address, config, routes: GatewayRoutes { sites }, metrics: metrics.gateway() })
+        let served = Arc::new(ArcSwap::from_pointee(Served { sites: RouteTable::empty(), trial: None }));
+        Ok(Self { listener, address, config, routes: GatewayRoutes { served }, metrics: metrics.gateway() })
     }
 
     /// The address, with the port that the system chose if it was asked to.
@@ -94,7 +95,7 @@ impl Gateway {
         let drain_time = self.config.drain;
         let serving = Arc::new(Serving {
             config: Arc::new(self.config),
-            sites: self.routes.sites,
+            served: self.routes.served,
             invoke,
             metrics: self.metrics,
             drain: Arc::default(),
@@ -116,7 +117,22 @@ impl Gateway {
 impl GatewayRoutes {
     /// From now on, these routes and no others. A request keeps the route that it has found.
     pub fn set(&self, routes: RouteTable<Target>) {
-        let sites = routes.map(|route, target| Arc::new(Site::new(route, target)));
-        self.sites.store(Arc::new(sites));
+        self.served.store(Arc::new(Served { sites: sites(routes), trial: None }));
     }
+
+    /// The same, and other routes for those whom `chooses` sends there.
+    pub fn set_trial(&self, routes: RouteTable<Target>, trial: RouteTable<Target>, chooses: Arc<dyn Chooses>) {
+        let trial = Some(Trial { sites: sites(trial), chooses });
+        self.served.store(Arc::new(Served { sites: sites(routes), trial }));
+    }
+}
+
+impl fmt::Debug for GatewayRoutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayRoutes").finish_non_exhaustive()
+    }
+}
+
+fn sites(routes: RouteTable<Target>) -> Sites {
+    routes.map(|route, target| Arc::new(Site::new(route, target)))
 }

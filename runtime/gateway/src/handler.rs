@@ -91,7 +91,8 @@ async fn route(
             Ok(path) => path,
             Err(refusal) => return refused(exchange, &parts, ids, refusal),
         };
-        let sites = connection.sites();
+        let served = connection.served();
+        let sites = served.sites_for(&parts.headers, connection.peer().ip());
         let Some(found) = sites.find(&path) else { return refused(exchange, &parts, ids, Refusal::NoRoute) };
         let site = Arc::clone(found.target());
         if matches!(site.target, Target::Component(_)) {

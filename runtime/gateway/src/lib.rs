@@ -22,6 +22,7 @@ mod refusal;
 mod routes;
 mod survey;
 mod target;
+mod trial;
 mod watch;
 
 pub use config::{AccessLog, GatewayConfig, GatewayError};
@@ -29,4 +30,5 @@ pub use gateway::{Drained, Gateway, GatewayRoutes};
 pub use problem::{retry_after, status};
 pub use routes::{DuplicateRoute, Match, RouteTable};
 pub use survey::strip_hop_by_hop;
-pub use target::{ComponentTarget, StaticAnswer, Target};
+pub use target::{ComponentTarget, StaticAnswer, Target, Watch};
+pub use trial::{Chooses, Watches};

@@ -1,5 +1,6 @@
 //! Where routes lead, and what is worked out once per route so that requests need not.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hull_invocation::{ComponentId, Pinned};
 use hull_telemetry::{ComponentLog, ComponentMetrics};
 
 use crate::routes::RouteTable;
+use crate::trial::Watches;
 use hull_manifest::{Route, Segment};
 
 /// What answers at a route.
@@ -38,6 +40,18 @@ pub struct ComponentTarget {
     pub metrics: Arc<ComponentMetrics>,
     /// Where failures are told in full.
     pub log: Arc<ComponentLog>,
+    /// Who compares revisions, while one is tried.
+    pub watch: Option<Watch>,
+}
+
+/// Somebody who hears of every request that has been answered.
+#[derive(Clone)]
+pub struct Watch(pub Arc<dyn Watches>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// An answer that needs no component: `static_response`.

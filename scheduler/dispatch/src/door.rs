@@ -64,6 +64,16 @@ impl Dispatch {
         });
     }
 
+    /// Let in these as well, whatever else of their app is admitted.
+    pub fn admit_also(&self, admissions: impl IntoIterator<Item = (ComponentId, Admission)>) {
+        let more: Vec<_> = admissions.into_iter().collect();
+        self.components.rcu(|components| {
+            let mut next = HashMap::clone(components);
+            next.extend(more.iter().cloned());
+            next
+        });
+    }
+
     /// What is known of a component.
     pub fn admission_of(&self, component: &ComponentId) -> Option<Admission> {
         self.components.load().get(component).cloned()

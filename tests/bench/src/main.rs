@@ -26,6 +26,7 @@ mod rounds;
 mod schedule;
 mod silent;
 mod stage;
+mod swap;
 mod table;
 mod tally;
 mod ticker;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Bench::Http(options) => http::run(&options),
         Bench::Neighbour(options) => neighbour::run(&options),
         Bench::Overload(options) => overload::run(&options),
+        Bench::Swap(options) => swap::run(&options),
         Bench::Events(options) => events::run(&options),
     };
     match measured {

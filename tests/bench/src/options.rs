@@ -1,13 +1,14 @@
 //! The command line: which bench, and how thorough.
 
 use crate::attacks::Attack;
-use crate::{events, http, neighbour, overload};
+use crate::{events, http, neighbour, overload, swap};
 
 /// For those who mistyped.
 pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
        hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
        hull-bench overload [--seconds N]
+       hull-bench swap [--swaps N]
        hull-bench events [--rounds N] [--events N] [--only TEXT]
 
 attacks: spin, memory, flood, downstream, storm, logs, storage, panics, deploys";
@@ -20,6 +21,8 @@ pub(crate) enum Bench {
     Neighbour(neighbour::Options),
     /// What is left of a component under too many requests.
     Overload(overload::Options),
+    /// What requests notice of versions that are replaced.
+    Swap(swap::Options),
     /// Events handled, over each bus and beside native code.
     Events(events::Options),
 }
@@ -36,6 +39,7 @@ pub(crate) fn parse(arguments: &[String]) -> Option<Bench> {
         "http" => http(pairs).map(Bench::Http),
         "neighbour" => neighbour(pairs).map(Bench::Neighbour),
         "overload" => overload(pairs).map(Bench::Overload),
+        "swap" => swap(pairs).map(Bench::Swap),
         "events" => events(pairs).map(Bench::Events),
         _ => None,
     }
@@ -72,6 +76,17 @@ fn overload<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<overl
     for (name, value) in pairs {
         match name {
             "--seconds" => options.seconds = count(value)?,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn swap<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<swap::Options> {
+    let mut options = swap::Options::default();
+    for (name, value) in pairs {
+        match name {
+            "--swaps" => options.swaps = value.parse().ok().filter(|swaps| *swaps > 0)?,
             _ => return None,
         }
     }

@@ -1,9 +1,11 @@
 //! The commands that change what a daemon serves, and those that tell what was changed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand, value_parser};
-use hull_manifest::Name;
+use clap::{Args, Subcommand, ValueEnum, value_parser};
+use hull_control::Role;
+use hull_manifest::{Name, parse_duration};
 
 use super::HostOptions;
 
@@ -27,8 +29,57 @@ pub(crate) struct DeployOptions {
     /// Deploy only if this revision is the last one; 0 if there must be none yet
     #[arg(long, value_name = "N")]
     pub(crate) if_revision: Option<u64>,
+    /// Send this share of the requests to it first, and more step by step if it is no worse, as in 5%,25%,50%
+    #[arg(long, value_name = "SHARES", value_parser = parse_shares, conflicts_with = "blue_green")]
+    pub(crate) canary: Option<Shares>,
+    /// How long a step of the canary takes at the least
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
+    /// What stays the same for one user, who sees one revision only: ip, header:NAME or cookie:NAME
+    #[arg(long, value_name = "WHAT", default_value = "ip")]
+    pub(crate) sticky: String,
+    /// Only whoever sends the header `x-hull-preview: canary` reaches it, until `hull rollout promote`
+    #[arg(long)]
+    pub(crate) blue_green: bool,
     #[command(flatten)]
     pub(crate) host: HostOptions,
+}
+
+/// Growing shares, in hundredths of a percent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shares(pub(crate) Vec<u32>);
+
+fn parse_shares(text: &str) -> Result<Shares, String> {
+    let one = |share: &str| {
+        let percent: f64 = share.trim().strip_suffix('%')?.parse().ok()?;
+        (percent > 0.0 && percent < 100.0).then_some((percent * 100.0).round() as u32)
+    };
+    let shares: Option<Vec<u32>> = text.split(',').map(one).collect();
+    shares.map(Shares).ok_or_else(|| "write shares such as 5%,25%,50%".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RolloutOptions {
+    /// What to do with it
+    #[arg(value_enum)]
+    pub(crate) word: RolloutWord,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+/// What can be done with a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RolloutWord {
+    /// Show what it is at
+    Status,
+    /// Let the new revision serve everybody
+    Promote,
+    /// Give the new revision up
+    Abort,
+    /// Decide nothing until it is resumed
+    Pause,
+    /// Begin the step anew
+    Resume,
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +138,41 @@ pub(crate) struct VerifyOptions {
     /// The folder with the log, for a host that does not run [default: ask the running host]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokensCommand {
+    /// List them, with what each may do
+    List(TokensOptions),
+    /// Make one; its text is printed now and never again
+    Add(AddTokenOptions),
+    /// Take one back
+    Remove(NamedTokenOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokensOptions {
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddTokenOptions {
+    /// Who it is for; the audit log names them so
+    pub(crate) name: Name,
+    /// What they may do: read, deploy or admin
+    #[arg(long, default_value = "read")]
+    pub(crate) role: Role,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamedTokenOptions {
+    /// Which
+    pub(crate) name: Name,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }

@@ -25,7 +25,7 @@ pub(super) struct Did(Happening);
 
 impl Did {
     pub(super) fn new(actor: &Actor, action: &str, app: &str, detail: String) -> Self {
-        let (by, from) = (actor.name.to_owned(), actor.from.to_string());
+        let (by, from) = (actor.name.to_string(), actor.from.to_string());
         Self(Happening { by, from, action: action.to_owned(), app: app.to_owned(), detail, result: String::new() })
     }
 
@@ -80,11 +80,11 @@ impl Drop for Ending {
     }
 }
 
-/// Somebody showed no token, or a wrong one.
-pub(super) async fn denied<B>(node: &Node, request: &Request<B>, from: &str) {
+/// Somebody showed no token, or a wrong one, or one without the right.
+pub(super) async fn denied<B>(node: &Node, request: &Request<B>, by: &str, from: &str) {
     let detail = format!("{} {}", request.method(), request.uri().path());
     let (action, result) = ("request".to_owned(), "denied".to_owned());
-    let (by, app) = ("nobody".to_owned(), String::new());
+    let (by, app) = (by.to_owned(), String::new());
     node.audit.write_denied(Happening { by, from: from.to_owned(), action, app, detail, result }).await;
 }
 

@@ -3,16 +3,21 @@
 use serde_json::{Map, Value, json};
 
 /// Method, path, what it does.
-const OPERATIONS: [(&str, &str, &str); 17] = [
+const OPERATIONS: [(&str, &str, &str); 22] = [
     ("get", "/v1/openapi.json", "This document"),
     ("get", "/v1/apps", "The apps that are deployed, with their components and routes"),
     ("get", "/v1/components", "Every component, with its use of what it may use"),
+    ("get", "/v1/tokens", "The tokens that were given to others, without their texts"),
+    ("post", "/v1/tokens/{name}", "Make a token; query: role=read|deploy|admin; its text is in this answer only"),
+    ("delete", "/v1/tokens/{name}", "Take a token back"),
     ("get", "/v1/audit", "The last entries of the audit log, the newest first; query: limit"),
     ("get", "/v1/audit/verify", "Read the whole audit log and look for edits and gaps"),
     ("post", "/v1/apps/{app}/revisions", "Deploy a revision; the body is described in docs/reference/admin-api.md"),
     ("get", "/v1/apps/{app}/revisions", "The revisions that were committed, the newest first; query: before, limit"),
     ("get", "/v1/apps/{app}/revisions/{revision}", "One revision, or `current`, with the text of its manifest"),
     ("post", "/v1/apps/{app}/rollback", "Commit an old revision's content anew; query: revision, message"),
+    ("get", "/v1/apps/{app}/rollout", "The rollout that is under way, with its figures, and how the last one ended"),
+    ("post", "/v1/apps/{app}/rollout/{word}", "promote, abort, pause or resume"),
     ("get", "/v1/apps/{app}/logs", "Log lines as NDJSON; query: component, lines, follow=true"),
     ("get", "/v1/apps/{app}/events", "Events of the stream; query: subject, from, limit, follow=true (NDJSON)"),
     ("post", "/v1/apps/{app}/events/{subject}", "Publish the body as an event; headers: ce-id, content-type"),

@@ -53,7 +53,7 @@ pub(super) async fn deploy(host: &AdminHost, app: &str, mut body: Incoming, acto
     };
     let did = Did::new(&actor, "deploy", app.as_str(), draft.head.message.clone());
     audited(&host.node, did, async {
-        let record = deployments.deploy(app, draft, actor.name.to_owned()).await?;
+        let record = deployments.deploy(app, draft, actor.name.to_string()).await?;
         Ok(committed(&record))
     })
     .await
@@ -76,7 +76,7 @@ pub(super) async fn roll_back(host: &AdminHost, app: &str, asked: &Asked, actor:
     let wanted = to.map_or("the revision before".to_owned(), |revision| format!("revision {revision}"));
     let did = Did::new(&actor, "rollback", app.as_str(), format!("to {wanted}: {message}"));
     audited(&host.node, did, async {
-        let record = deployments.roll_back(app, to, message, actor.name.to_owned()).await?;
+        let record = deployments.roll_back(app, to, message, actor.name.to_string()).await?;
         Ok(committed(&record))
     })
     .await
@@ -106,12 +106,12 @@ pub(super) async fn show(host: &AdminHost, app: &str, revision: &str) -> Answer 
 }
 
 /// Only a daemon keeps revisions.
-fn taken(host: &AdminHost) -> Result<&std::sync::Arc<Deployments>, Problem> {
+pub(super) fn taken(host: &AdminHost) -> Result<&std::sync::Arc<Deployments>, Problem> {
     let detail = "this host runs one app from a file (`hull up`) and takes no deployments; start one with `hull host`";
     host.deployments.as_ref().ok_or_else(|| Problem::new(StatusCode::CONFLICT, detail))
 }
 
-fn named(app: &str) -> Result<Name, Problem> {
+pub(super) fn named(app: &str) -> Result<Name, Problem> {
     app.parse().map_err(|_| Problem::not_found(format!("{app:?} cannot be the name of an app")))
 }
 

@@ -14,8 +14,11 @@ use hull_invocation::ComponentId;
 use hyper::body::Incoming;
 
 use super::answer::{Answer, Problem, json_ok, with_body};
-use super::token::Token;
-use super::{AdminHost, audit, components, dead_letters, events, health, invoke, logs, openapi, revisions, tail};
+use super::tokens::{Role, Tokens};
+use super::{
+    AdminHost, audit, components, dead_letters, events, health, invoke, logs, openapi, revisions, rollout, tail,
+    token_list,
+};
 use crate::node::Node;
 use crate::resources;
 
@@ -25,7 +28,7 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 /// Who asks: the name of a token, or how else they were let in.
 #[derive(Debug, Clone)]
 pub(super) struct Actor {
-    pub(super) name: &'static str,
+    pub(super) name: Arc<str>,
     pub(super) from: Arc<str>,
 }
 
@@ -64,10 +67,10 @@ async fn route(host: &AdminHost, request: Request<Incoming>, from: Arc<str>) -> 
     let Some(rest) = path.strip_prefix("/v1/") else {
         return Err(Problem::not_found("see /v1/openapi.json, /healthz/live, /healthz/ready and /metrics"));
     };
-    let actor = match authorise(host.token.as_ref(), &request) {
+    let actor = match authorise(host.tokens.as_ref(), &request, rest) {
         Ok(name) => Actor { name, from },
-        Err(problem) => {
-            audit::denied(node, &request, &from).await;
+        Err((by, problem)) => {
+            audit::denied(node, &request, &by, &from).await;
             return Err(problem);
         }
     };
@@ -87,16 +90,30 @@ async fn route(host: &AdminHost, request: Request<Incoming>, from: Arc<str>) -> 
     v1(host, &segments, Asked { head, query, body }, actor).await
 }
 
-/// Who asks.
-fn authorise(token: Option<&Token>, request: &Request<Incoming>) -> Result<&'static str, Problem> {
-    let Some(token) = token else { return Ok("socket") };
+/// Who asks. Whoever may not is named as well, as far as they are known.
+fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, rest: &str) -> Result<Arc<str>, (Arc<str>, Problem)> {
+    let Some(tokens) = tokens else { return Ok("socket".into()) };
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let presented = header.and_then(|value| value.strip_prefix("Bearer "));
-    if presented.is_some_and(|presented| token.is(presented.trim())) {
-        return Ok("admin-token");
+    let Some((name, role)) = presented.and_then(|presented| tokens.known(presented.trim())) else {
+        let detail = "send `Authorization: Bearer TOKEN`; the token of this machine is in STATE_DIR/admin-token";
+        return Err(("nobody".into(), Problem::new(StatusCode::UNAUTHORIZED, detail)));
+    };
+    let needed = needed(request.method(), rest);
+    if role >= needed {
+        return Ok(name);
     }
-    let detail = "send `Authorization: Bearer TOKEN`; the token of this machine is in STATE_DIR/admin-token";
-    Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
+    let detail = format!("the token {name} has the role {role}, and this needs {needed}");
+    Err((name, Problem::new(StatusCode::FORBIDDEN, detail)))
+}
+
+/// What one must be to ask for that.
+fn needed(method: &Method, rest: &str) -> Role {
+    match rest.split('/').next() {
+        Some("tokens") => Role::Admin,
+        _ if matches!(*method, Method::GET | Method::HEAD) => Role::Read,
+        _ => Role::Deploy,
+    }
 }
 
 async fn v1(host: &AdminHost, segments: &[&str], asked: Asked, actor: Actor) -> Answer {
@@ -107,12 +124,17 @@ async fn v1(host: &AdminHost, segments: &[&str], asked: Asked, actor: Actor) -> 
         (&Method::GET, ["apps"]) => components::apps(node).await,
         (&Method::GET, ["audit"]) => audit::list(node, &asked).await,
         (&Method::GET, ["audit", "verify"]) => audit::verify(node).await,
+        (&Method::GET, ["tokens"]) => token_list::list(host),
+        (&Method::POST, ["tokens", name]) => token_list::add(host, name, &asked, actor).await,
+        (&Method::DELETE, ["tokens", name]) => token_list::remove(host, name, actor).await,
         (&Method::GET, ["components"]) => components::components(node).await,
         (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked).await,
         (&Method::GET, ["apps", app, "events"]) => tail::tail(node, app, &asked).await,
         (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
         (&Method::GET, ["apps", app, "revisions"]) => revisions::history(host, app, &asked).await,
         (&Method::GET, ["apps", app, "revisions", revision]) => revisions::show(host, app, revision).await,
+        (&Method::GET, ["apps", app, "rollout"]) => rollout::status(host, app),
+        (&Method::POST, ["apps", app, "rollout", word]) => rollout::say(host, app, word, actor).await,
         (&Method::POST, ["apps", app, "rollback"]) => revisions::roll_back(host, app, &asked, actor).await,
         (&Method::GET, ["apps", app, "dead-letters"]) => dead_letters::list(node, app, &asked).await,
         (_, ["apps", app, "components", component, rest @ ..]) => {

@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 use super::AdminError;
 
 /// A token, kept as its digest.
-pub struct Token {
+pub(super) struct Token {
     digest: [u8; 32],
 }
 
 impl Token {
     /// The token in that file, made if the file is not there. A file that others can read is refused.
-    pub fn in_file(path: &Path) -> Result<Self, AdminError> {
+    pub(super) fn in_file(path: &Path) -> Result<Self, AdminError> {
         let failed = |source| AdminError::Token { path: path.to_owned(), source };
         let text = match std::fs::metadata(path) {
             Ok(metadata) => {

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::Content;
 use super::record::{ContentRecord, FileRecord, Record};
+use super::rollout::RolloutRecord;
 use super::upload::Draft;
 use crate::crash_points::CrashPoints;
 use crate::durable;
@@ -182,6 +183,39 @@ impl Store {
         Ok(())
     }
 
+    /// Keep what a rollout tries, and that it does.
+    pub(crate) fn keep_rollout(&self, kept: &RolloutRecord, draft: &Draft) -> Result<(), StoreError> {
+        self.keep(&kept.record, &draft.contents())?;
+        self.update_rollout(kept)
+    }
+
+    /// Keep how far a rollout is.
+    pub(crate) fn update_rollout(&self, kept: &RolloutRecord) -> Result<(), StoreError> {
+        let path = self.rollout_path(&kept.record.app);
+        let text = serde_json::to_vec(kept).map_err(|error| damaged(&path, error))?;
+        durable::write(&path, &text).map_err(io_error(&path))
+    }
+
+    /// The rollout of an app that had not ended.
+    pub(crate) fn rollout(&self, app: &Name) -> Result<Option<RolloutRecord>, StoreError> {
+        let path = self.rollout_path(app.as_str());
+        let Some(text) = read(&path)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| damaged(&path, error))
+    }
+
+    /// The rollout of an app has ended.
+    pub(crate) fn drop_rollout(&self, app: &Name) -> Result<(), StoreError> {
+        let path = self.rollout_path(app.as_str());
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path)(error)),
+            _ => durable::sync_folder_of(&path).map_err(io_error(&path)),
+        }
+    }
+
+    fn rollout_path(&self, app: &str) -> PathBuf {
+        self.folder.join("apps").join(app).join("rollout")
+    }
+
     fn keep(&self, record: &Record, incoming: &Path) -> Result<(), StoreError> {
         let contents: BTreeSet<&Content> = record.contents().collect();
         for content in contents {
@@ -207,6 +241,9 @@ impl Store {
                 // What cannot be read might name anything: then nothing is removed.
                 named.extend(self.record(&app, revision)?.contents().map(|content| content.as_str().to_owned()));
             }
+            let rollout = self.rollout(&app)?;
+            let tried = rollout.iter().flat_map(|rollout| rollout.record.contents());
+            named.extend(tried.map(|content| content.as_str().to_owned()));
             let next = self.record_path(app.as_str(), last + 1);
             if next.exists() {
                 std::fs::remove_file(&next).map_err(io_error(&next))?;

@@ -16,6 +16,7 @@ use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use super::content::Content;
 use super::record::{ContentRecord, FileRecord};
+use super::rollout::RolloutPlan;
 
 /// The format that [`UploadHead`] describes.
 pub const UPLOAD_FORMAT: u32 = 1;
@@ -58,6 +59,8 @@ pub struct UploadHead {
     pub message: String,
     /// The revision that must be the last one, if that matters.
     pub if_revision: Option<u64>,
+    /// How it is tried before it serves everybody, if it is.
+    pub rollout: Option<RolloutPlan>,
 }
 
 impl UploadHead {

@@ -261,6 +261,7 @@ impl Running {
             account: Arc::clone(&self.account),
             metrics: self.metrics.component(&id),
             log: self.logs.component(&id),
+            watch: None,
         });
         let mut headers = HeaderMap::new();
         headers.insert("x-static", HeaderValue::from_static("yes"));

@@ -1,0 +1,153 @@
+//! `hull up --watch`: builds again when what was built from changes, and swaps when what runs has changed. What serves
+//! goes on until the new version is ready, and stays if it never is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use hull_control::{Node, chosen_files};
+use hull_manifest::App;
+
+use crate::manifest_files::{self, Loaded};
+
+/// How often files are looked at. A change is acted upon when nothing has changed from one look to the next.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Files that are looked at; in a larger project only so many are.
+const FILES_MAX: usize = 50_000;
+/// How deep folders are searched.
+const DEPTH_MAX: usize = 32;
+
+/// What is to be watched.
+#[derive(Debug, Clone)]
+pub(crate) struct Watching {
+    /// The manifest.
+    pub(crate) file: PathBuf,
+    /// The host's configuration, as it was named.
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// When each file was changed, and how long it is.
+type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// The two kinds of files: those that are built from, and those that run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Files {
+    inputs: Seen,
+    outputs: Seen,
+}
+
+/// Until the host stops.
+pub(crate) async fn watch(node: Arc<Node>, watching: Watching) {
+    let mut acted_on = look(watching.clone()).await;
+    let mut before = acted_on.clone();
+    loop {
+        tokio::time::sleep_until((hull_clock::now() + LOOK_EVERY).into()).await;
+        let now = look(watching.clone()).await;
+        let is_settled = now == before;
+        before = now.clone();
+        if !is_settled || now == acted_on {
+            continue;
+        }
+        if now.inputs != acted_on.inputs {
+            build(&watching).await;
+            // What it has made is what to swap, and not a change of its own.
+            before = look(watching.clone()).await;
+        }
+        if before.outputs != acted_on.outputs {
+            swap(&node, &watching).await;
+        }
+        acted_on = Files { inputs: now.inputs, outputs: before.outputs.clone() };
+    }
+}
+
+async fn build(watching: &Watching) {
+    let file = watching.file.clone();
+    let built = tokio::task::spawn_blocking(move || crate::build::build_all(&file)).await;
+    if let Ok(Err(error)) = built {
+        tracing::error!("what serves stays: {error:#}");
+    }
+}
+
+async fn swap(node: &Arc<Node>, watching: &Watching) {
+    let began = hull_clock::now();
+    let (file, config) = (watching.file.clone(), watching.config.clone());
+    let loaded = tokio::task::spawn_blocking(move || manifest_files::load(&file, config.as_deref())).await;
+    let swapped = match loaded {
+        Ok(Ok(Loaded { app, base, .. })) => node.deploy(app, &base).await.map_err(anyhow::Error::from),
+        Ok(Err(error)) => Err(error),
+        Err(error) => Err(error.into()),
+    };
+    match swapped {
+        Ok(_) => {
+            let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
+            tracing::info!(took_ms, "swapped: what has changed serves");
+        }
+        Err(error) => tracing::error!("what serves stays: {error:#}"),
+    }
+}
+
+/// Look at everything. A manifest that is wrong is a file that has changed, and no more than that.
+async fn look(watching: Watching) -> Files {
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut files = Files::default();
+        note(&mut files.outputs, &watching.file);
+        let Ok((app, base)) = manifest_files::load_unbuilt(&watching.file) else { return files };
+        look_at(&app, &base, &mut files);
+        files
+    });
+    looked.await.unwrap_or_default()
+}
+
+fn look_at(app: &App, base: &Path, files: &mut Files) {
+    for component in &app.components {
+        note(&mut files.outputs, &base.join(&component.source));
+        // Wrong patterns are told when it is deployed.
+        for path in chosen_files(component, base, None).unwrap_or_default() {
+            note(&mut files.outputs, &base.join(path));
+        }
+        let migrations =
+            component.hull.migrations.iter().filter_map(|folder| std::fs::read_dir(base.join(folder)).ok());
+        migrations.flatten().flatten().for_each(|entry| note(&mut files.outputs, &entry.path()));
+        let Some(build) = component.build.as_ref().filter(|build| !build.watch.is_empty()) else { continue };
+        let root = base.join(build.workdir.as_deref().unwrap_or("."));
+        if let Some(wanted) = globs(&build.watch) {
+            walk(&root, &root, &wanted, 0, &mut files.inputs);
+        }
+    }
+}
+
+fn globs(patterns: &[String]) -> Option<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(GlobBuilder::new(pattern).literal_separator(true).build().ok()?);
+    }
+    set.build().ok()
+}
+
+fn walk(root: &Path, folder: &Path, wanted: &GlobSet, depth: usize, into: &mut Seen) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if into.len() >= FILES_MAX {
+            return;
+        }
+        let (path, kind) = (entry.path(), entry.file_type());
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        match kind {
+            Ok(kind) if kind.is_dir() && !is_hidden && depth < DEPTH_MAX => walk(root, &path, wanted, depth + 1, into),
+            Ok(kind) if kind.is_file() => {
+                if path.strip_prefix(root).is_ok_and(|path| wanted.is_match(path)) {
+                    note(into, &path);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn note(seen: &mut Seen, path: &Path) {
+    let found = std::fs::metadata(path).ok();
+    let changed = found.as_ref().and_then(|found| found.modified().ok());
+    seen.insert(path.to_owned(), (changed, found.map_or(0, |found| found.len())));
+}

@@ -1,0 +1,56 @@
+//! What is committed next if a deployment succeeds.
+
+use hull_manifest::Name;
+
+use crate::deployments::DeploymentError;
+use crate::revisions::{Draft, Record, Store, StoreError};
+
+/// The number of the last revision, and the one to go back to.
+pub(crate) fn wanted(store: &Store, app: &Name, to: Option<u64>) -> Result<(u64, Record), StoreError> {
+    let none = |revision| StoreError::NoRevision { app: app.to_string(), revision };
+    let last = store.current(app)?.ok_or_else(|| none(to.unwrap_or(1)))?;
+    let to = to.unwrap_or_else(|| last.restores.unwrap_or(last.revision).saturating_sub(1));
+    Ok((last.revision, store.record(app, to)?))
+}
+
+/// What is committed if the deployment succeeds.
+pub(crate) fn next_record(
+    app: &Name,
+    draft: &Draft,
+    before: Option<&Record>,
+    by: String,
+) -> Result<Record, DeploymentError> {
+    let last = before.map_or(0, |before| before.revision);
+    let head = draft.head.clone();
+    if let Some(expected) = head.if_revision.filter(|expected| *expected != last) {
+        let what = format!("app {app} is at revision {last}, and not at {expected}; nothing was changed");
+        return Err(DeploymentError::Conflict(what));
+    }
+    let (manifest, components, files, variables) = match head.manifest {
+        Some(manifest) => (manifest, head.components, head.files, head.variables),
+        None => {
+            let missing =
+                || DeploymentError::Missing(format!("app {app} was never deployed; deploy its manifest first"));
+            let before = before.cloned().ok_or_else(missing)?;
+            if let Some(unknown) = head.components.keys().find(|name| !before.components.contains_key(*name)) {
+                return Err(DeploymentError::Missing(format!("app {app} has no component {unknown:?}")));
+            }
+            let mut components = before.components;
+            components.extend(head.components);
+            (before.manifest, components, before.files, before.variables)
+        }
+    };
+    Ok(Record {
+        app: app.to_string(),
+        revision: last + 1,
+        time: hull_clock::rfc3339_now(),
+        by,
+        message: head.message,
+        restores: None,
+        version: String::new(),
+        manifest,
+        components,
+        files,
+        variables,
+    })
+}
