@@ -103,7 +103,7 @@ mod tests {
         let app = "[component.a.tool.hull]\nhealth = { path = \"/health\" }\n";
         let told = found(app, "[telemetry]\nsample = \"5%\"\n");
         assert!(told.refused.is_empty(), "{told:?}");
-        let keys = ["[telemetry] sample", "health"];
+        let keys = ["health", "[telemetry] sample"];
         assert_eq!(told.ignored.len(), keys.len(), "{told:?}");
         for (key, line) in keys.iter().zip(&told.ignored) {
             assert!(line.contains(key), "{key} in {line}");
