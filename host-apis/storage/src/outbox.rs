@@ -14,6 +14,9 @@ pub struct Outbox {
     database: Database,
 }
 
+/// For how long events are nowhere if that promise is broken on purpose: who kills the host at some moment is to meet it.
+const SABOTAGED_FOR: std::time::Duration = std::time::Duration::from_millis(100);
+
 impl Outbox {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
@@ -28,6 +31,9 @@ impl Outbox {
         let rows = self.database.backend.read(Next { limit, now_ms }, None).await?;
         if self.database.backend.sabotage() == Some(Sabotage::Outbox) {
             self.published(&rows.iter().map(|row| row.seq).collect::<Vec<_>>()).await?;
+            if !rows.is_empty() {
+                tokio::time::sleep(SABOTAGED_FOR).await;
+            }
         }
         Ok(rows)
     }

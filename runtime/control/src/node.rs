@@ -100,8 +100,8 @@ pub struct Node {
     pub(crate) apps: RwLock<BTreeMap<String, Deployed>>,
     /// One deployment at a time.
     pub(crate) deploying: Arc<tokio::sync::Mutex<()>>,
-    /// One handle per component for as long as the host runs.
-    pub(crate) databases: Mutex<BTreeMap<(ComponentId, Name), (Database, Arc<DatabaseWatch>)>>,
+    /// One handle per component, and server that it is on, for as long as the host runs.
+    pub(crate) databases: Mutex<BTreeMap<(ComponentId, Option<Name>), (Database, Arc<DatabaseWatch>)>>,
     pub(crate) stores: Stores,
     /// What reservations must fit into.
     pub(crate) totals: Totals,

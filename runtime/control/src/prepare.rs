@@ -126,7 +126,7 @@ impl Node {
     ) -> (Database, Arc<DatabaseWatch>) {
         let limits = &component.hull.limits;
         let mut databases = self.databases.lock();
-        let opened = databases.entry((id.clone(), component.hull.storage.clone())).or_insert_with(|| {
+        let opened = databases.entry((id.clone(), self.stores.server(component))).or_insert_with(|| {
             let watch = Arc::default();
             let sabotage = self.sabotage;
             let mut options = DatabaseOptions { sabotage, ..database_options(id, limits, &watch) };

@@ -31,6 +31,12 @@ impl Stores {
     }
 
     /// A component's database, in the storage that its manifest names.
+    /// The server that holds the component's data, if it is not a file.
+    pub(crate) fn server(&self, component: &Component) -> Option<Name> {
+        let name = &component.hull.storage;
+        self.servers.contains_key(name).then(|| name.clone())
+    }
+
     pub(crate) fn open(
         &self,
         component: &Component,

@@ -28,6 +28,9 @@ use crate::survey::{Ids, Survey, strip_hop_by_hop};
 use crate::target::{ComponentTarget, StaticAnswer, Target};
 use crate::watch::{Until, answer_until, wait_until};
 
+/// How often those who wait for their turn look whether they still have to.
+const TURN_LOOK: Duration = Duration::from_millis(50);
+
 /// Answer one request. Dropping the future, which happens when the client goes away, cancels the guest.
 pub(crate) async fn handle(
     connection: Arc<ConnectionState>,
@@ -129,7 +132,7 @@ async fn ask(
     let deadline = exchange.started + time;
     answer_until(Some(deadline));
     if let Some(turn) = target.account.turn(exchange.started) {
-        wait_until(turn.min(deadline)).await;
+        wait_for_turn(turn.min(deadline), target).await;
     }
     let path = parts.uri.clone();
     let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
@@ -166,6 +169,17 @@ async fn ask(
         // The guest's own trouble with a body that was cut off is of no interest to the client.
         Err(_) if overrun.happened() => failed(exchange, path.path(), ids, &too_large()),
         Err(failure) => failed(exchange, path.path(), ids, &failure),
+    }
+}
+
+/// Until then, or until the component is no longer over its share.
+async fn wait_for_turn(turn: Instant, target: &ComponentTarget) {
+    loop {
+        let now = hull_clock::now();
+        if now >= turn || !target.account.is_over(now) {
+            return;
+        }
+        wait_until(turn.min(now + TURN_LOOK)).await;
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// What is not used is kept for so long: enough for requests that come together, too little to take a core for a while.
 const KEPT_FOR: Duration = Duration::from_millis(100);
+/// Less than this is nothing: a moment after all of it was used there is a little again.
+const WORTH: Duration = Duration::from_micros(100);
 const WHOLE: u64 = 100;
 
 /// So much CPU time in each stretch of real time. Asked by many threads at once, so it is atomic.
@@ -43,9 +45,11 @@ impl CpuReserve {
         Duration::from_nanos(beyond)
     }
 
-    /// Whether there is anything left of it.
+    /// Whether there is something left of it that is worth having.
     pub fn is_left(&self, now: Instant) -> bool {
-        self.percent > 0 && self.used_until.load(Ordering::Relaxed) < nanos(now.saturating_duration_since(self.began))
+        let now = nanos(now.saturating_duration_since(self.began));
+        let from = self.used_until.load(Ordering::Relaxed).max(now.saturating_sub(nanos(KEPT_FOR)));
+        now.saturating_sub(from).saturating_mul(self.percent) / WHOLE >= nanos(WORTH)
     }
 }
 
@@ -70,6 +74,9 @@ mod tests {
         let beyond: Duration = (1..=1000).map(|tick| reserve.on_used(began + TICK * tick, TICK * 4 / 5)).sum();
         assert_eq!(beyond, TICK * 300);
         assert!(!reserve.is_left(began + TICK * 1000));
+        let later = |micros| began + TICK * 1000 + Duration::from_micros(micros);
+        assert!(!reserve.is_left(later(199)), "a moment later there is next to nothing");
+        assert!(reserve.is_left(later(200)));
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl Account {
         (turn > nanos).then(|| now + Duration::from_nanos(turn - nanos))
     }
 
-    fn is_over(&self, now: Instant) -> bool {
+    /// Whether it is over its share while others are active, with nothing of its reserve left.
+    pub fn is_over(&self, now: Instant) -> bool {
         self.queue.recent.is_over(&self.share) && !self.reserve.is_left(now)
     }
 

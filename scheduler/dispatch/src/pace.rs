@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Of the serving threads' time, such a component gets one part in so many.
-const PART: u64 = 20;
+const PART: u64 = 100;
 /// What attending to one request costs, between the extremes of what is measured.
 const ATTENDED_LEAST: Duration = Duration::from_micros(5);
 const ATTENDED_MOST: Duration = Duration::from_micros(200);
+/// The longest wait for a turn.
+const WAIT_MOST: Duration = Duration::from_millis(250);
 /// How much of what was measured before still counts: seven parts in eight.
 const REMEMBERED: u64 = 8;
 
@@ -37,13 +39,15 @@ impl Pace {
         self.attended.store((before * (REMEMBERED - 1) + cpu) / REMEMBERED, Ordering::Relaxed);
     }
 
-    /// When the next turn is, which is taken.
+    /// When the next turn is, which is taken. Those who are there for it wait no longer than [`WAIT_MOST`], so that those
+    /// who have gone away leave no debt behind; who comes when so many wait already has that moment as well.
     pub(crate) fn next(&self, now: u64) -> u64 {
         let spacing = self.attended.load(Ordering::Relaxed) * PART / self.threads;
-        let take = |next: u64| Some(next.max(now).saturating_add(spacing));
+        let latest = now.saturating_add(nanos(WAIT_MOST));
+        let take = |next: u64| Some(next.max(now).saturating_add(spacing).min(latest));
         // The closure always gives a value.
         let before = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        before.unwrap_or(now).max(now)
+        before.unwrap_or(now).clamp(now, latest)
     }
 }
 
@@ -66,10 +70,21 @@ mod tests {
         let now = 1_000_000_000;
         assert_eq!(pace.next(now), now, "the first one is due");
         let second = pace.next(now) - now;
-        assert!((190_000..=200_000).contains(&second), "20 µs are a twentieth of two threads' 200 µs: {second}");
+        assert!(
+            (950_000..=1_000_000).contains(&second),
+            "20 µs are a hundredth of two threads' time in 1 ms: {second}"
+        );
         assert_eq!(pace.next(now), now + second * 2);
         let later = now + 1_000_000_000;
         assert_eq!(pace.next(later), later, "turns that nobody took are gone");
+    }
+
+    #[test]
+    fn nobody_waits_for_those_who_have_gone() {
+        let pace = Pace::new(1);
+        let turns = (0..100_000).map(|_| pace.next(0));
+        assert_eq!(turns.max(), Some(super::WAIT_MOST.as_nanos() as u64));
+        assert_eq!(pace.next(1_000_000_000), 1_000_000_000);
     }
 
     #[test]
@@ -77,6 +92,6 @@ mod tests {
         let pace = Pace::new(1);
         pace.on_attended(Duration::from_secs(1));
         let first = pace.next(0);
-        assert!(pace.next(0) - first < 30 * 20 * 1000, "less than 30 µs each");
+        assert!(pace.next(0) - first < 30 * 100 * 1000, "less than 30 µs each");
     }
 }

@@ -218,6 +218,12 @@ impl Control {
         current.allowance.as_ref().map_or_else(interrupted, Allowance::error)
     }
 
+    /// Whether what runs was only tried.
+    pub(super) fn is_glance(&self) -> bool {
+        let current = self.current.lock();
+        current.allowance.as_ref().is_some_and(|allowance| matches!(allowance.bound, Bound::Glance))
+    }
+
     /// How large a value is that a function may make now.
     pub(super) fn value_bytes_max(&self) -> usize {
         self.value_bytes_max.load(Ordering::Relaxed)

@@ -17,6 +17,10 @@ pub(super) fn of_statement(error: &rusqlite::Error, connection: &Connection) -> 
     if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
         return connection.control.interruption();
     }
+    if error.sqlite_error_code() == Some(ErrorCode::TooBig) && connection.control.is_glance() {
+        // Not refused: it is read elsewhere, within the component's own bound.
+        return StorageError::Invalid("it is too large to be tried".to_owned());
+    }
     of_sqlite(error, &connection.place)
 }
 

@@ -16,6 +16,10 @@ pub(super) const VALUE_BYTES_MAX: usize = 16 * 1024;
 const INSTRUCTIONS_MAX: usize = 256;
 /// Who takes longer to compile is not worth it: what is forgotten has to be compiled again.
 const COMPILED_WITHIN: Duration = Duration::from_micros(500);
+/// How often such a program may look something up: each may read keys as long as values.
+const SEEKS_MAX: usize = 4;
+/// Longer texts are not remembered.
+const SQL_BYTES_MAX: usize = 4 * 1024;
 /// How many statements are known; then all are forgotten.
 const KNOWN_MAX: usize = 64;
 
@@ -89,12 +93,12 @@ struct Known {
 impl PointReads {
     /// Whether it was one when it was last looked at.
     pub(super) fn seems(&self, sql: &str) -> bool {
-        self.0.borrow().get(sql).is_some_and(|known| known.is_point)
+        sql.len() <= SQL_BYTES_MAX && self.0.borrow().get(sql).is_some_and(|known| known.is_point)
     }
 
     /// Look at a statement that has just been run.
     pub(super) fn learn(&self, scope: &Scope<'_>, sql: &str) {
-        if !may_share_cache(sql) {
+        if sql.len() > SQL_BYTES_MAX || !may_share_cache(sql) {
             return;
         }
         let looked = within_snapshot(scope, || {
@@ -102,13 +106,15 @@ impl PointReads {
             if self.0.borrow().get(sql).is_some_and(|known| known.schema == schema) {
                 return Ok(());
             }
-            if let Some(is_point) = looks_like_one(scope, sql) {
-                let mut known = self.0.borrow_mut();
-                if known.len() >= KNOWN_MAX {
-                    known.clear();
-                }
-                known.insert(sql.into(), Known { schema, is_point });
+            // EXPLAIN runs nothing, so it would not notice that this connection still knows an older schema.
+            let any = scope.host("SELECT 1 FROM sqlite_schema LIMIT 1 /* hull */")?.exists([]);
+            any.map_err(|error| scope.host_failure(&error))?;
+            let is_point = looks_like_one(scope, sql).unwrap_or(false);
+            let mut known = self.0.borrow_mut();
+            if known.len() >= KNOWN_MAX {
+                known.clear();
             }
+            known.insert(sql.into(), Known { schema, is_point });
             Ok(())
         });
         if let Err(error) = looked {
@@ -145,39 +151,41 @@ fn schema_of(scope: &Scope<'_>) -> Result<i64, StorageError> {
     schema.map_err(|error| scope.host_failure(&error))
 }
 
-/// Nothing if that cannot be told now.
-fn looks_like_one(scope: &Scope<'_>, sql: &str) -> Option<bool> {
+fn looks_like_one(scope: &Scope<'_>, sql: &str) -> Result<bool, StorageError> {
     let explain = format!("EXPLAIN {sql}");
-    let looked = scope.as_author(Author::Guest, || {
+    scope.as_author(Author::Guest, || {
         let began = hull_clock::now();
         let mut statement = scope.connection.raw.prepare(&explain).map_err(|error| scope.failure(&error))?;
         if hull_clock::now() >= began + COMPILED_WITHIN {
-            return Ok(None);
+            return Ok(false);
         }
         let mut rows = statement.raw_query();
         let mut program = Vec::new();
         while let Some(row) = rows.next().map_err(|error| scope.failure(&error))? {
             if program.len() >= INSTRUCTIONS_MAX {
-                return Ok(Some(false));
+                return Ok(false);
             }
             let instruction = row.get("opcode").and_then(|opcode| Ok((opcode, row.get("p2")?)));
             program.push(instruction.map_err(|error| scope.failure(&error))?);
         }
-        Ok(Some(is_point(&program)))
-    });
-    // It has just been run; whatever is wrong with it now, it is not known to be one.
-    looked.unwrap_or(None)
+        Ok(is_point(&program))
+    })
 }
 
 /// No instruction runs twice if no jump leads back. The last one does: it leads from the program's beginning, which
 /// stands at its end, to the rest.
 fn is_point(program: &[(String, i64)]) -> bool {
     let last = program.len().saturating_sub(1);
-    program.iter().enumerate().all(|(address, (opcode, p2))| {
-        let opcode = opcode.as_str();
-        let leads_on = *p2 > address as i64 || (address == last && opcode == "Goto" && *p2 == 1);
-        STRAIGHT.contains(&opcode) || (JUMPS.contains(&opcode) && leads_on)
-    })
+    let looks_up = |(opcode, _): &&(String, i64)| {
+        opcode != "NotNull" && ["Seek", "Idx", "Found", "Not"].iter().any(|start| opcode.starts_with(start))
+    };
+    let looks_up_little = program.iter().filter(looks_up).count() <= SEEKS_MAX;
+    looks_up_little
+        && program.iter().enumerate().all(|(address, (opcode, p2))| {
+            let opcode = opcode.as_str();
+            let leads_on = *p2 > address as i64 || (address == last && opcode == "Goto" && *p2 == 1);
+            STRAIGHT.contains(&opcode) || (JUMPS.contains(&opcode) && leads_on)
+        })
 }
 
 #[cfg(test)]

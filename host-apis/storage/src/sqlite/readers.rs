@@ -144,6 +144,10 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let writes = scope.wants_writer.get();
     let Some(result) = result else {
         shared.rest(connection, &Ok(()));
+        let ended = hull_clock::now();
+        if ended >= now + GLANCE * 10 {
+            readers.quickness.on_slow(ended);
+        }
         return Glanced::NotSeen(operation);
     };
     shared.rest(connection, &result);

@@ -28,6 +28,8 @@ pub(crate) struct Scope<'a> {
     pub(super) read_only: bool,
     /// Set when a statement given to a connection that cannot write turns out to write.
     pub(super) wants_writer: Cell<bool>,
+    /// Set when a guest's statement was compiled again to be run.
+    pub(super) recompiled: Cell<bool>,
     /// Set when something for the relay was written.
     pub(super) outbox_touched: Cell<bool>,
     /// Set when a migration ran, or a guest changed its schema.
@@ -41,8 +43,8 @@ impl<'a> Scope<'a> {
         waiters: &'a Arc<Waiters>,
         read_only: bool,
     ) -> Self {
-        let [wants_writer, outbox_touched, schema_changed] = [const { Cell::new(false) }; 3];
-        Self { connection, limits, waiters, read_only, wants_writer, outbox_touched, schema_changed }
+        let [wants_writer, recompiled, outbox_touched, schema_changed] = [const { Cell::new(false) }; 4];
+        Self { connection, limits, waiters, read_only, wants_writer, recompiled, outbox_touched, schema_changed }
     }
 
     /// One of the host's own statements. Each has `hull` somewhere in its text: that keeps it apart from guests'

@@ -2,7 +2,7 @@
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Batch, Statement};
+use rusqlite::{Batch, Statement, StatementStatus};
 
 use super::guard::Author;
 use super::point;
@@ -39,12 +39,13 @@ impl Operation for Query {
             return None;
         }
         // If anything is wrong, or too large, it is told when it runs elsewhere.
-        points.run(scope, &self.sql, || self.ask(scope)).filter(Result::is_ok)
+        let ran = points.run(scope, &self.sql, || self.ask(scope));
+        ran.filter(|result| matches!(result, Ok(_) | Err(StorageError::Timeout(_))))
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
         let result = self.ask(scope)?;
-        if scope.read_only && !scope.wants_writer.get() {
+        if scope.read_only && !scope.wants_writer.get() && !scope.recompiled.get() {
             scope.connection.points.learn(scope, &self.sql);
         }
         Ok(result)
@@ -61,7 +62,12 @@ impl Query {
                     return Ok(ResultSet::default());
                 }
                 bind(statement, &self.parameters, scope)?;
-                collect(statement, scope)
+                let result = collect(statement, scope)?;
+                // Some are compiled anew for each value that they are given.
+                if statement.reset_status(StatementStatus::RePrepare) > 0 {
+                    scope.recompiled.set(true);
+                }
+                Ok(result)
             })
             .and_then(|result| after_guest(scope).map(|()| result))
     }
