@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::connection::Connection;
-use super::control::{Allowance, Cancel};
 use super::glance::{GLANCE, Quickness};
 use super::point;
 use super::scope::Scope;
 use super::writer::Shared;
+use crate::allowance::{Allowance, Cancel};
 use crate::error::StorageError;
 use crate::operation::Operation;
 use crate::options::StorageLimits;
@@ -113,7 +113,7 @@ fn read_now<O: Operation>(shared: &Arc<Shared>, operation: O, deadline: Option<I
     let now = hull_clock::now();
     let allowance = match deadline {
         Some(deadline) => Allowance::statement(now, limits.statement_time, deadline, cancel),
-        None => Allowance::host(now),
+        None => Allowance::host(now, &Cancel::default()),
     };
     let result = scope.allowed(allowance, || operation.run(&scope));
     let writes = scope.wants_writer.get();

@@ -9,9 +9,9 @@ use rusqlite::CachedStatement;
 
 use super::PAGE_BYTES;
 use super::connection::Connection;
-use super::control::Allowance;
 use super::failure;
 use super::guard::Author;
+use crate::allowance::Allowance;
 use crate::error::StorageError;
 use crate::operation::Growth;
 use crate::options::StorageLimits;
