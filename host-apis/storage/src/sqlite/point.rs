@@ -127,9 +127,9 @@ impl PointReads {
         scope: &Scope<'_>,
         work: impl FnOnce() -> Result<R, StorageError>,
     ) -> Result<Option<R>, StorageError> {
-        within_snapshot(scope, || match self.schema.get() == Some(schema_of(scope)?) {
-            true => work().map(Some),
-            false => Ok(None),
+        within_snapshot(scope, || {
+            let is_known = self.schema.get() == Some(schema_of(scope)?);
+            if is_known { work().map(Some) } else { Ok(None) }
         })
     }
 }

@@ -153,13 +153,12 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     limits.value_bytes_max = limits.value_bytes_max.min(point::VALUE_BYTES_MAX);
     limits.result_bytes_max = limits.result_bytes_max.min(GLANCE_BYTES_MAX);
     let scope = Scope::new(&connection, &limits, &shared.waiters, true);
-    let seen = match operation.is_quick(&scope) {
-        true => connection.take_time(false).and_then(|()| {
-            let run = || connection.points.quickly(&scope, || operation.run(&scope));
-            scope.allowed(Allowance::glance(now, GLANCE), run)
-        }),
-        false => Ok(None),
+    let try_now = || {
+        connection.take_time(false)?;
+        let run = || connection.points.quickly(&scope, || operation.run(&scope));
+        scope.allowed(Allowance::glance(now, GLANCE), run)
     };
+    let seen = if operation.is_quick(&scope) { try_now() } else { Ok(None) };
     let writes = scope.wants_writer.get();
     if let Some(connection) = shared.rest(connection, &seen) {
         // The last one to be closed brings the log into the file.
