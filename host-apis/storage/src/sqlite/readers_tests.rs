@@ -56,10 +56,12 @@ async fn it_does_not_wait_while_another_connection_has_the_file() {
     writer.raw.pragma_update(None, "journal_mode", "DELETE").expect("a journal");
     read_elsewhere(&shared);
     writer.raw.execute_batch("BEGIN EXCLUSIVE").expect("begun");
+    let began = hull_clock::now();
     assert!(
         matches!(glance(&shared, get(), Some(soon())), Glanced::NotSeen(_)),
         "it is read where waiting keeps nobody"
     );
+    assert!(hull_clock::now() < began + Duration::from_secs(2), "others would have waited for 5 s");
     writer.raw.execute_batch("ROLLBACK").expect("rolled back");
     read_elsewhere(&shared);
 }
