@@ -28,7 +28,6 @@ use std::time::Instant;
 
 use batch::Unit;
 pub(crate) use connection::Place;
-use control::Cancel;
 pub(crate) use events::{
     Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
     StateOf,
@@ -44,6 +43,7 @@ pub(crate) use statistics::{Check, Measure, Measured};
 pub(crate) use unit::UnitClient;
 use writer::Shared;
 
+use crate::allowance::Cancel;
 use crate::error::StorageError;
 use crate::operation::{Growth, Operation};
 use crate::options::StorageLimits;

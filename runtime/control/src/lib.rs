@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod bus;
 mod bytes;
+mod claim;
 mod component;
 mod crash_points;
 mod departed;
@@ -25,6 +26,8 @@ mod revisions;
 mod rollouts;
 mod stores;
 mod targets;
+#[cfg(test)]
+mod test_node;
 mod unenforced;
 
 pub use admin::{AdminConfig, AdminError, AdminServer, Role, Tokens};

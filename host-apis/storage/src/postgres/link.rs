@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
 
-use super::stream::{Address, Socket, UntilClosed, Wrap};
+use super::stream::{Address, Wrap};
 
 /// How long connecting may take, and how long a request to cancel.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -170,7 +170,7 @@ impl Link {
         let token = self.client.cancel_token();
         let cancelling = async {
             // The request is done when the server closes: only then can no later statement be hit.
-            let socket = Socket::new(UntilClosed(self.address.connect().await?));
+            let socket = self.address.connect().await?.until_closed();
             let cancelled = match self.wrap.mode() {
                 tokio_postgres::config::SslMode::Require => token.cancel_query_raw(socket, self.wrap.clone()).await,
                 _ => token.cancel_query_raw(socket, NoTls).await,

@@ -10,11 +10,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::allowance::{Allowance, Cancel};
+use super::ending::allowed;
 use super::link::Link;
 use super::operation::OnPostgres;
 use super::scope::Scope;
 use super::transaction::{Isolation, Transaction, reset};
+use crate::allowance::{Allowance, Cancel};
 use crate::backend::{Answer, End};
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
@@ -228,13 +229,14 @@ impl UnitServer {
         ends: Instant,
     ) -> Goes {
         let limits = Arc::clone(&scope.limits);
-        let allowance = Allowance::statement(limits.statement_time, job.deadline(), &self.cancel)
+        let now = hull_clock::now();
+        let allowance = Allowance::statement(now, limits.statement_time, job.deadline(), &self.cancel)
             .within_unit(ends, limits.transaction_time);
         let link = scope.link;
         link.send("SAVEPOINT hull_statement");
         let published = scope.published.len();
         let rejected = self.shared.rejected.clone();
-        let ran = allowance.run(link, rejected.as_ref(), job.run(transaction, scope)).await;
+        let ran = allowed(&allowance, link, rejected.as_ref(), job.run(transaction, scope)).await;
         let is_late = hull_clock::now() >= ends && !self.cancel.is_cancelled();
         let error = match ran {
             Ok(()) => {
