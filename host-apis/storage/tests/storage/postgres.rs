@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -93,13 +93,28 @@ impl Server {
     /// SIGKILL to all of its processes: one that serves a connection would live on for a moment and answer.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let id = child.id();
-            let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+            let children = children_of(child.id());
             child.kill().expect("kills");
             child.wait().expect("ends");
             // Those that have ended meanwhile are none.
-            let _ = Command::new("kill").arg("-KILL").args(children.split_whitespace()).stderr(Stdio::null()).status();
+            let children = children.iter().map(u32::to_string);
+            let _ = Command::new("kill").arg("-KILL").args(children).stderr(Stdio::null()).status();
         }
+    }
+
+    /// The process that starts the others, and those.
+    #[allow(dead_code)]
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let Some(id) = self.child.as_ref().map(Child::id) else { return Vec::new() };
+        [vec![id], children_of(id)].concat()
+    }
+
+    /// Write all of a database into a file, as SQL.
+    #[allow(dead_code)]
+    pub(crate) fn dump(&self, database: &str, file: &Path) {
+        let mut dump = Command::new(program("pg_dump"));
+        dump.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database, "-f"]).arg(file);
+        assert!(dump.env("PGPASSWORD", "postgres").status().expect("pg_dump starts").success());
     }
 
     /// Start it again.
@@ -152,11 +167,18 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // An immediate shutdown: its processes end with it. It may have ended by itself.
-            let _ = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            // An immediate shutdown: its processes end with it. It may have ended by itself, or be stopped.
+            for signal in ["-QUIT", "-CONT"] {
+                let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
+            }
             let _ = child.wait();
         }
     }
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// The user that the server runs as where this process is root.
