@@ -114,6 +114,11 @@ impl Backend {
         self.shared.opened.initialized()
     }
 
+    /// See [`crate::Database::claim`].
+    pub(crate) async fn claim(&self) -> Result<(), StorageError> {
+        relay::claim(&self.shared).await
+    }
+
     /// Run an operation by itself; one that writes is committed.
     pub(crate) async fn run<O: OnPostgres>(
         &self,

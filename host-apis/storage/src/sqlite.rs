@@ -31,7 +31,7 @@ pub(crate) use connection::Place;
 use control::Cancel;
 pub(crate) use events::{
     Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
-    StateOf,
+    StatesOf,
 };
 use job::JobOf;
 pub(crate) use keyvalue::{DeleteMany, Exists, Get, GetMany, Increment, ListKeys, SetMany, Swap};

@@ -199,7 +199,10 @@ impl Node {
     /// From here on the app is this host's; last, because another host may want it that does not fail.
     async fn claim_and_migrate(&self, app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
         self.claim(app).await?;
-        let migrated = migrate(app, prepared).await;
+        let migrated = match self.check_storage(app, prepared).await {
+            Ok(()) => migrate(app, prepared).await,
+            Err(problems) => Err(failed(app, problems, Vec::new())),
+        };
         if migrated.is_err() {
             self.release_unless_served(app).await;
         }

@@ -13,6 +13,7 @@ mod durable;
 mod error;
 mod files;
 mod migrations;
+mod moves;
 mod next_record;
 mod node;
 mod observe;

@@ -1,13 +1,11 @@
 //! Transactions: how one begins, how it is committed with what goes with the commit, and what became of one whose
 //! connection was lost while it was committed.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::Shared;
 use super::events::mark;
 use super::operation::OnPostgres;
 use super::outbox::put_all;
@@ -15,6 +13,7 @@ use super::scope::{Scope, column};
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
 use crate::options::Sabotage;
+use crate::sqlite::StatesOf;
 
 /// What a guest's text may have left behind on its connection: settings, locks, cursors.
 const RESET: &str = "RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *";
@@ -108,7 +107,7 @@ impl Transaction {
         };
         let finished = match lost {
             None => finished?,
-            Some(_) if !scope.link.is_usable() => self.outcome(scope.shared, identity, finished.ok()).await?,
+            Some(_) if !scope.link.is_usable() => self.outcome(scope, identity).await?,
             Some(error) => return Err(finished.err().unwrap_or(error)),
         };
         if finished == Finished::Committed {
@@ -121,40 +120,57 @@ impl Transaction {
     }
 
     /// What became of it, now that nobody has said so.
-    async fn outcome(
-        &self,
-        shared: &Arc<Shared>,
-        identity: Option<&EventIdentity>,
-        finished: Option<Finished>,
-    ) -> Result<Finished, StorageError> {
+    async fn outcome(&self, scope: &Scope<'_>, identity: Option<&EventIdentity>) -> Result<Finished, StorageError> {
         let lost = || StorageError::Other("the connection to PostgreSQL was lost before the commit".to_owned());
-        let Some(number) = &self.number else {
-            // Nothing was written but what the mark tells of, and that is asked for before the event is tried again.
-            let _ = (identity, finished);
-            return Err(lost());
-        };
+        // Nothing was written but what the mark tells of, and that is asked for before the event is tried again.
+        let Some(number) = &self.number else { return Err(lost()) };
         let until = hull_clock::now() + OUTCOME_TIME;
         while hull_clock::now() < until {
-            match status(shared, number).await.as_deref() {
-                Ok("committed") => return Ok(Finished::Committed),
-                Ok("aborted") => return Err(lost()),
-                _ => tokio::time::sleep_until((hull_clock::now() + OUTCOME_EVERY).into()).await,
+            match fate(scope, number, identity).await {
+                Ok(Fate::Committed) => return Ok(Finished::Committed),
+                Ok(Fate::Undone) => return Err(lost()),
+                Ok(Fate::Unknown) => break,
+                Ok(Fate::Open) | Err(_) => tokio::time::sleep_until((hull_clock::now() + OUTCOME_EVERY).into()).await,
             }
         }
         Err(StorageError::Other(
-            "the connection to PostgreSQL was lost during the commit, and the server could not be asked what became of \
-             it: it may have been committed"
+            "the connection to PostgreSQL was lost during the commit, and the server cannot say what became of it: it \
+             may have been committed"
                 .to_owned(),
         ))
     }
 }
 
-async fn status(shared: &Arc<Shared>, number: &String) -> Result<String, StorageError> {
+/// What became of a transaction.
+enum Fate {
+    Committed,
+    Undone,
+    Open,
+    /// Its number says nothing.
+    Unknown,
+}
+
+/// A server that has crashed gives out numbers again of transactions of which nothing was on its disk: theirs may then be
+/// the number of one that was committed. Then the mark says it, which was written with the rest, or nothing does.
+async fn fate(scope: &Scope<'_>, number: &String, identity: Option<&EventIdentity>) -> Result<Fate, StorageError> {
+    let (shared, born) = (scope.shared, scope.link.generation());
     let opened = shared.opened().await?;
     let lease = shared.server.connection(&shared.server.host_login(), None).await?;
-    let scope = Scope::new(shared, &opened, lease.link()?, false);
+    let mut scope = Scope::new(shared, &opened, lease.link()?, false);
+    let is_number_ours = scope.link.generation() == born;
+    if !is_number_ours && let Some(identity) = identity {
+        let states = StatesOf(vec![identity.clone()]).on_postgres(&mut scope).await?;
+        let is_marked = states.iter().any(|state| state.handled == Some(identity.content_hash));
+        return Ok(if is_marked { Fate::Committed } else { Fate::Undone });
+    }
     let row = scope.host_row("SELECT coalesce(pg_xact_status($1::xid8), '')", &[(number, Type::TEXT)]).await?;
-    row.map_or_else(|| Ok(String::new()), |row| column(&row, 0))
+    let status: String = row.map_or_else(|| Ok(String::new()), |row| column(&row, 0))?;
+    Ok(match status.as_str() {
+        "aborted" => Fate::Undone,
+        "committed" if is_number_ours => Fate::Committed,
+        _ if !is_number_ours => Fate::Unknown,
+        _ => Fate::Open,
+    })
 }
 
 /// Leave the connection as if nobody had used it.
