@@ -21,6 +21,12 @@ impl PostgresServer {
         Self(server::Server::start())
     }
 
+    /// One that takes TLS, with this certificate and its key.
+    #[must_use]
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Self {
+        Self(server::Server::start_with_tls(certificate, key))
+    }
+
     /// Make a database that is Hull's; its URL.
     #[must_use]
     pub fn database(&self, name: &str) -> String {

@@ -146,9 +146,10 @@ impl Backend {
         &self,
         operation: O,
         deadline: Instant,
+        of_event: bool,
     ) -> Result<(UnitClient, Answer<O>), StorageError> {
         self.shared.check_open()?;
-        let unit = unit::begin(&self.shared);
+        let unit = unit::begin(&self.shared, of_event);
         let answer = unit.run(operation, deadline)?;
         Ok((unit, answer))
     }

@@ -34,9 +34,10 @@ impl Default for Options {
     }
 }
 
-const HANDLERS: [Handler; 6] = [
+const HANDLERS: [Handler; 7] = [
     Handler::Native(Store::Sqlite),
     Handler::Hull(Bus::Nats, Store::Sqlite),
+    Handler::HullSerial,
     Handler::Hull(Bus::Embedded { sync: true }, Store::Sqlite),
     Handler::Hull(Bus::Embedded { sync: false }, Store::Sqlite),
     Handler::Native(Store::Postgres),

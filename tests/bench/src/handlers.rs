@@ -48,6 +48,8 @@ pub(crate) enum Handler {
     Native(Store),
     /// A component in a host.
     Hull(Bus, Store),
+    /// The same on NATS and SQLite with one sandbox for many events, instead of a fresh one for each.
+    HullSerial,
 }
 
 /// How a witness gets at what was written.
@@ -78,6 +80,7 @@ impl Handler {
             Self::Native(Store::Postgres) => "native, NATS + PostgreSQL",
             Self::Hull(Bus::Nats, Store::Sqlite) => "hull, NATS + SQLite",
             Self::Hull(Bus::Nats, Store::Postgres) => "hull, NATS + PostgreSQL",
+            Self::HullSerial => "hull, NATS + SQLite, reuse = serial",
             Self::Hull(Bus::Embedded { sync: true }, Store::Sqlite) => "hull, embedded + SQLite",
             Self::Hull(Bus::Embedded { sync: false }, Store::Sqlite) => "hull, embedded without sync + SQLite",
             Self::Hull(Bus::Embedded { .. }, Store::Postgres) => "hull, embedded + PostgreSQL",
@@ -88,13 +91,18 @@ impl Handler {
     pub(crate) fn store(self) -> Store {
         match self {
             Self::Native(store) | Self::Hull(_, store) => store,
+            Self::HullSerial => Store::Sqlite,
         }
     }
 
     /// Start it, with nothing in its bus and database. What the host has compiled before is in `code`.
     pub(crate) fn start(self, programs: &Path, code: &Path) -> anyhow::Result<Running> {
         let folder = tempfile::tempdir().context("cannot make a folder for a turn")?;
-        let nats = matches!(self, Self::Native(_) | Self::Hull(Bus::Nats, _)).then(nats::Server::start);
+        let bus = match self {
+            Self::Native(_) | Self::HullSerial => Bus::Nats,
+            Self::Hull(bus, _) => bus,
+        };
+        let nats = (bus == Bus::Nats).then(nats::Server::start);
         let postgres = (self.store() == Store::Postgres).then(postgres::Server::start);
         let url = nats.as_ref().map(nats::Server::url);
         let database = postgres.as_ref().map(|server| server.database(DATABASE));
@@ -106,13 +114,17 @@ impl Handler {
                 command.arg(&url).arg(database);
                 (Process::start(command, Ready::JsonOnStdout)?, Target::Nats(url))
             }
-            Self::Hull(bus, _) => hull(&config(bus, url.as_deref(), database.as_deref()), url, programs, folder.path(), code)?,
+            Self::Hull(..) | Self::HullSerial => {
+                let config = config(bus, url.as_deref(), database.as_deref());
+                let reuse = if self == Self::HullSerial { "serial" } else { "never" };
+                hull(&config, &manifest(reuse)?, url, programs, folder.path(), code)?
+            }
         };
-        let file = match self {
-            Self::Native(_) => folder.path().join("data.db"),
-            Self::Hull(..) => folder.path().join("state/apps/bench/scribe/data.db"),
+        let (file, schema) = match self {
+            Self::Native(_) => ("data.db", "public"),
+            Self::Hull(..) | Self::HullSerial => ("state/apps/bench/scribe/data.db", "bench/scribe"),
         };
-        let schema = if matches!(self, Self::Native(_)) { "public" } else { "bench/scribe" };
+        let file = folder.path().join(file);
         let superuser = |server: &postgres::Server| {
             format!("postgres://postgres:postgres@127.0.0.1:{}/{DATABASE}", server.port())
         };
@@ -142,6 +154,7 @@ fn config(bus: Bus, url: Option<&str>, database: Option<&str>) -> String {
 
 fn hull(
     text: &str,
+    manifest: &str,
     url: Option<String>,
     programs: &Path,
     folder: &Path,
@@ -153,7 +166,7 @@ fn hull(
     stage::copy_all(Path::new(MIGRATIONS), &folder.join("migrations"))?;
     stage::copy_all(code, &state.join("cache"))?;
     let process =
-        app::up_with(&programs.join("hull"), folder, &manifest()?, &["--config", &config.display().to_string()])?;
+        app::up_with(&programs.join("hull"), folder, manifest, &["--config", &config.display().to_string()])?;
     stage::copy_all(&state.join("cache"), code)?;
     let target = if let Some(url) = url {
         Target::Nats(url)
@@ -164,7 +177,7 @@ fn hull(
     Ok((process, target))
 }
 
-fn manifest() -> anyhow::Result<String> {
+fn manifest(reuse: &str) -> anyhow::Result<String> {
     Ok(format!(
         r#"spin_manifest_version = 2
 [application]
@@ -179,6 +192,7 @@ source = "{source}"
 sqlite_databases = ["default"]
 [component.scribe.tool.hull]
 migrations = "migrations"
+reuse = "{reuse}"
 [component.scribe.tool.hull.limits]
 concurrency = {AT_ONCE}
 consumers = {AT_ONCE}

@@ -64,7 +64,6 @@ impl OnPostgres for StatesOf {
         let ids: Vec<&str> = self.0.iter().map(|identity| identity.key.id.as_str()).collect();
         let sources: Vec<&str> = self.0.iter().map(|identity| identity.key.source.as_str()).collect();
         let hashes: Vec<&[u8]> = self.0.iter().map(|identity| &identity.content_hash[..]).collect();
-        // Each is looked up by its key, however few rows the tables are thought to have.
         let sql = "SELECT (SELECT content_hash FROM {}.hull_handled h WHERE h.id = e.id AND h.source = e.source), \
                    (SELECT letter FROM {}.hull_dead_letters d WHERE d.id = e.id AND d.source = e.source \
                     AND d.content_hash = e.hash AND d.kind = 0), \
