@@ -118,10 +118,7 @@ fn read_orders(books: &mut Books, orders: &Database<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_lists<'a>(
-    books: &mut Books,
-    of_shop: impl Fn(&'a str) -> anyhow::Result<Database<'a>>,
-) -> anyhow::Result<()> {
+fn read_lists<'a>(books: &mut Books, of_shop: impl Fn(&'a str) -> anyhow::Result<Database<'a>>) -> anyhow::Result<()> {
     let [clerk, first, second] = LISTS;
     let ids = |component, rest: &str| -> anyhow::Result<Vec<String>> {
         Ok(of_shop(component)?.rows(&["id"], rest)?.iter().map(|row| text(row, 0)).collect())
@@ -148,12 +145,7 @@ fn overtaken(server: &PostgresServer) -> anyhow::Result<Vec<(String, String)>> {
 }
 
 /// What the host keeps for every component: outbox and dead letters; and whether the file is whole.
-fn read_hosts_own(
-    books: &mut Books,
-    of: &App,
-    server: Option<&PostgresServer>,
-    app: &str,
-) -> anyhow::Result<()> {
+fn read_hosts_own(books: &mut Books, of: &App, server: Option<&PostgresServer>, app: &str) -> anyhow::Result<()> {
     for name in Database::components(of, server, app)? {
         let database = Database::of(of, server, app, &name)?;
         let counts = database.rows(&["count(*)"], "FROM hull_outbox")?;

@@ -31,12 +31,7 @@ pub(crate) struct Copied {
 
 impl<'a> Database<'a> {
     /// A component's: on the server if there is one.
-    pub(crate) fn of(
-        of: &App,
-        server: Option<&'a PostgresServer>,
-        app: &str,
-        component: &str,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn of(of: &App, server: Option<&'a PostgresServer>, app: &str, component: &str) -> anyhow::Result<Self> {
         match server {
             Some(server) => Ok(Self::Schema { server, name: format!("{app}/{component}") }),
             None => Ok(Self::File(Copied::of(of, app, component)?)),
@@ -44,11 +39,7 @@ impl<'a> Database<'a> {
     }
 
     /// The components of an app that have one.
-    pub(crate) fn components(
-        of: &App,
-        server: Option<&'a PostgresServer>,
-        app: &str,
-    ) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn components(of: &App, server: Option<&'a PostgresServer>, app: &str) -> anyhow::Result<Vec<String>> {
         let Some(server) = server else {
             let entries = std::fs::read_dir(of.state_dir().join("apps").join(app))?;
             let names: std::io::Result<Vec<String>> =
@@ -64,7 +55,8 @@ impl<'a> Database<'a> {
         match self {
             Self::File(copied) => copied.rows(&format!("SELECT {} {rest}", columns.join(", "))),
             Self::Schema { server, name } => {
-                let named: Vec<String> = columns.iter().zip(0..).map(|(column, n)| format!("{column} AS c{n}")).collect();
+                let named: Vec<String> =
+                    columns.iter().zip(0..).map(|(column, n)| format!("{column} AS c{n}")).collect();
                 let names: Vec<String> = (0..columns.len()).map(|n| format!("c{n}")).collect();
                 let sql = format!(
                     "SET search_path TO \"{name}\", \"hull/{name}\"; \

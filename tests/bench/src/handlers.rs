@@ -125,10 +125,10 @@ impl Handler {
             Self::Hull(..) | Self::HullSerial => ("state/apps/bench/scribe/data.db", "bench/scribe"),
         };
         let file = folder.path().join(file);
-        let superuser = |server: &postgres::Server| {
-            format!("postgres://postgres:postgres@127.0.0.1:{}/{DATABASE}", server.port())
-        };
-        let written = postgres.as_ref().map_or(Written::File(file), |server| Written::Server(superuser(server), schema));
+        let superuser =
+            |server: &postgres::Server| format!("postgres://postgres:postgres@127.0.0.1:{}/{DATABASE}", server.port());
+        let written =
+            postgres.as_ref().map_or(Written::File(file), |server| Written::Server(superuser(server), schema));
         Ok(Running { _process: process, _nats: nats, _postgres: postgres, _folder: folder, target, written })
     }
 }
@@ -165,8 +165,7 @@ fn hull(
     let state = folder.join("state");
     stage::copy_all(Path::new(MIGRATIONS), &folder.join("migrations"))?;
     stage::copy_all(code, &state.join("cache"))?;
-    let process =
-        app::up_with(&programs.join("hull"), folder, manifest, &["--config", &config.display().to_string()])?;
+    let process = app::up_with(&programs.join("hull"), folder, manifest, &["--config", &config.display().to_string()])?;
     stage::copy_all(&state.join("cache"), code)?;
     let target = if let Some(url) = url {
         Target::Nats(url)

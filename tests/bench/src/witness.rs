@@ -45,7 +45,8 @@ impl Witness {
     /// their numbers, so it looks again from the lowest that has not come.
     pub(crate) fn of_postgres(url: &str, schema: &str) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (url, sql) = (url.to_owned(), format!("SELECT seq, n FROM \"{schema}\".handled WHERE seq > $1 ORDER BY seq"));
+        let (url, sql) =
+            (url.to_owned(), format!("SELECT seq, n FROM \"{schema}\".handled WHERE seq > $1 ORDER BY seq"));
         let mut asking: Option<(Client, Statement)> = None;
         let (mut all_until, mut beyond) = (0_i64, BTreeSet::new());
         Ok(Self::watching(move || {

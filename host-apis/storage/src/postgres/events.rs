@@ -69,11 +69,8 @@ impl OnPostgres for StatesOf {
                     AND d.content_hash = e.hash AND d.kind = 0), \
                    (SELECT attempts FROM {}.hull_attempts a WHERE a.id = e.id AND a.source = e.source) \
                    FROM unnest($1, $2, $3) WITH ORDINALITY AS e (id, source, hash, place) ORDER BY place";
-        let parameters = [
-            (&ids as _, Type::TEXT_ARRAY),
-            (&sources as _, Type::TEXT_ARRAY),
-            (&hashes as _, Type::BYTEA_ARRAY),
-        ];
+        let parameters =
+            [(&ids as _, Type::TEXT_ARRAY), (&sources as _, Type::TEXT_ARRAY), (&hashes as _, Type::BYTEA_ARRAY)];
         let state = |row: &Row| {
             let handled: Option<&[u8]> = column(row, 0)?;
             let attempts: Option<i64> = column(row, 2)?;

@@ -89,9 +89,7 @@ impl Transaction {
         let ahead = async {
             let put = put_all(scope, &published);
             // Without an answer, to the mark or to this, an error before the commit would not be seen.
-            let alive = async {
-                if identity.is_some() { Ok(0) } else { scope.host_execute("SELECT 1", &[]).await }
-            };
+            let alive = async { if identity.is_some() { Ok(0) } else { scope.host_execute("SELECT 1", &[]).await } };
             let (put, marked, alive) = futures::join!(put, mark(scope, identity), alive);
             put?;
             let finished = marked?;
