@@ -115,6 +115,11 @@ impl Backend {
         self.shared.opened.initialized()
     }
 
+    /// See [`crate::Database::claim`].
+    pub(crate) async fn claim(&self) -> Result<(), StorageError> {
+        relay::claim(&self.shared).await
+    }
+
     /// Run an operation by itself; one that writes is committed.
     pub(crate) async fn run<O: OnPostgres>(
         &self,
@@ -142,9 +147,10 @@ impl Backend {
         &self,
         operation: O,
         deadline: Instant,
+        of_event: bool,
     ) -> Result<(UnitClient, Answer<O>), StorageError> {
         self.shared.check_open()?;
-        let unit = unit::begin(&self.shared);
+        let unit = unit::begin(&self.shared, of_event);
         let answer = unit.run(operation, deadline)?;
         Ok((unit, answer))
     }

@@ -30,7 +30,7 @@ use batch::Unit;
 pub(crate) use connection::Place;
 pub(crate) use events::{
     Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
-    StateOf,
+    StatesOf,
 };
 use job::JobOf;
 pub(crate) use keyvalue::{DeleteMany, Exists, Get, GetMany, Increment, ListKeys, SetMany, Swap};

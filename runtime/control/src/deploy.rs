@@ -210,6 +210,7 @@ impl Node {
         let claim = Claim::new(self, &app.name);
         let migrating = async {
             self.claim(app).await?;
+            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
             migrate(app, prepared).await
         };
         match migrating.await {

@@ -14,6 +14,7 @@ mod durable;
 mod error;
 mod files;
 mod migrations;
+mod moves;
 mod next_record;
 mod node;
 mod observe;

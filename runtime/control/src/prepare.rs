@@ -37,6 +37,8 @@ pub(crate) struct Base<'a> {
 pub(crate) struct Prepared {
     pub(crate) served: Served,
     migrations: Vec<Migration>,
+    /// Where it kept its data before, if that was elsewhere.
+    pub(crate) left_behind: Vec<Database>,
 }
 
 impl Node {
@@ -114,7 +116,9 @@ impl Node {
             let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
             tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
         }
-        Ok(Prepared { served: Served { id, version, database, account, ways_out, watch, files }, migrations })
+        let left_behind = self.left_behind(&id, component, &directory);
+        let served = Served { id, version, database, account, ways_out, watch, files };
+        Ok(Prepared { served, migrations, left_behind })
     }
 
     fn database(
