@@ -26,6 +26,7 @@ mod rollouts;
 mod stores;
 mod targets;
 mod unenforced;
+mod upstreams;
 
 pub use admin::{AdminConfig, AdminError, AdminServer, Role, Tokens};
 pub use audit::{AuditError, AuditReport, Entry, Flaw, verify_audit};
@@ -36,7 +37,7 @@ pub use error::{ComponentProblem, DeployFailed};
 pub use files::chosen_files;
 pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError, Preparing};
-pub use public_routes::{PublicRoute, public_routes};
+pub use public_routes::{Answers, PublicRoute, public_routes};
 pub use restoring::Restored;
 pub use revisions::{Content, ContentRecord, FileRecord, Record, RolloutPlan, UPLOAD_FORMAT, UploadHead};
 pub use stores::dialect;
