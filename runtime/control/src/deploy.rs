@@ -22,6 +22,7 @@ use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::reserve;
 use crate::resources::{DatabaseWatch, set_limits};
+use crate::upstreams::ServedUpstream;
 
 /// How long handlers of the version before may go on.
 const HANDOVER: Duration = Duration::from_secs(30);
@@ -33,6 +34,8 @@ pub struct Deployed {
     pub app: Arc<App>,
     /// Its components, in the order of the manifest.
     pub components: Vec<Served>,
+    /// Its upstreams.
+    pub(crate) upstreams: Vec<ServedUpstream>,
     /// What pins an invocation to it.
     pub(crate) revision: Pinned,
     /// Where its invocations have their places.
@@ -41,9 +44,10 @@ pub struct Deployed {
 
 /// Compartments outlive a deployment: invocations of the version before have their places in them as well.
 #[derive(Clone, Default)]
-struct Compartments {
+pub(crate) struct Compartments {
     bulkheads: BTreeMap<Name, Arc<Compartment>>,
     own: BTreeMap<Name, Arc<Compartment>>,
+    pub(crate) upstreams: BTreeMap<Name, Arc<Compartment>>,
 }
 
 /// A component that serves.
@@ -120,9 +124,10 @@ impl Node {
         let prepared = self.prepare_all(&app, base).await?;
         self.crash_points.passed("prepared");
         let revision = self.engine.revision(prepared.iter().map(|component| Arc::clone(&component.served.version)));
+        let upstreams = self.upstreams(&app).map_err(|problem| failed(&app, vec![problem], Vec::new()))?;
         let (app, compartments) = (Arc::new(app), Compartments::default());
         let components = prepared.iter().map(|component| component.served.clone()).collect();
-        let deployed = Deployed { app, components, revision, compartments };
+        let deployed = Deployed { app, components, upstreams, revision, compartments };
         self.table_with(&deployed, None).await?;
         let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
@@ -176,7 +181,7 @@ impl Node {
         let before = self.apps.read().await.get(deployed.app.name.as_str()).cloned();
         let known = before.as_ref().map(|before| Arc::clone(&before.app));
         let (admissions, _) = self.admissions(&deployed.app, None);
-        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| app.component(id.component()).is_none());
+        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| !has(app, id));
         self.dispatch.admit_also(admissions.into_iter().filter(|(id, _)| is_new(id)));
     }
 
@@ -252,7 +257,8 @@ impl Node {
         self.crash_points.passed("admitted");
         self.routes.set(table);
         self.crash_points.passed("routed");
-        for id in &gone {
+        let upstreams = before.iter().flat_map(|before| &before.upstreams).map(|served| &served.id);
+        for id in gone.iter().chain(upstreams.filter(|id| !has(&app, id))) {
             self.metrics().remove(id);
             self.logs().remove(id);
         }
@@ -299,11 +305,17 @@ impl Node {
             let time = limits.time;
             admissions.push((id, Admission { compartment, concurrency, body_in_bytes_max, time, observer }));
         }
+        admissions.extend(self.upstream_admissions(app, &old, &mut compartments));
         (admissions, compartments)
     }
 }
 
-fn kept_or_new(
+/// Whether an app has a component or an upstream of that name.
+pub(crate) fn has(app: &App, id: &ComponentId) -> bool {
+    app.component(id.component()).is_some() || app.upstreams.contains_key(id.component())
+}
+
+pub(crate) fn kept_or_new(
     old: &BTreeMap<Name, Arc<Compartment>>,
     name: &Name,
     limits: BulkheadLimits,

@@ -30,6 +30,7 @@ mod targets;
 #[cfg(test)]
 mod test_node;
 mod unenforced;
+mod upstreams;
 
 pub use admin::{AdminConfig, AdminError, AdminServer, Role, Tokens};
 pub use audit::{AuditError, AuditReport, Entry, Flaw, verify_audit};
@@ -40,7 +41,7 @@ pub use error::{ComponentProblem, DeployFailed};
 pub use files::chosen_files;
 pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError, Preparing};
-pub use public_routes::{PublicRoute, public_routes};
+pub use public_routes::{Answers, PublicRoute, public_routes};
 pub use restoring::Restored;
 pub use revisions::{Content, ContentRecord, FileRecord, Record, RolloutPlan, UPLOAD_FORMAT, UploadHead};
 pub use stores::dialect;

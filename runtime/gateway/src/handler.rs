@@ -19,6 +19,7 @@ use crate::answer::{Answer, Begun, told_length};
 use crate::connection::ConnectionState;
 use crate::dress::dress;
 use crate::exchange::Exchange;
+use crate::forwarded::{self, forward};
 use crate::guard::REFUSED_METHOD;
 use crate::inbound::{Unfit, inbound};
 use crate::path::normalised;
@@ -89,7 +90,7 @@ async fn route(
     ids: &Ids,
     connection: &ConnectionState,
 ) -> Response<Answer> {
-    let site = {
+    let (site, sent_as) = {
         let path = match normalised(parts.uri.path()) {
             Ok(path) => path,
             Err(refusal) => return refused(exchange, &parts, ids, refusal),
@@ -97,13 +98,25 @@ async fn route(
         let served = connection.served();
         let sites = served.sites_for(&parts.headers, connection.peer().ip());
         let Some(found) = sites.find(&path) else { return refused(exchange, &parts, ids, Refusal::NoRoute) };
-        let site = Arc::clone(found.target());
-        if matches!(site.target, Target::Component(_)) {
+        let site = Arc::clone(found.target().chosen(&parts.headers, connection.peer().ip()));
+        let mut sent_as = Ok(None);
+        if let Target::Component(target) = &site.target {
             survey.strip(&mut parts.headers);
-            dress(&mut parts.headers, &parts.uri, &found, ids, connection);
+            match &target.upstream {
+                None => dress(&mut parts.headers, &parts.uri, &found, ids, connection),
+                Some(upstream) => {
+                    let forwarded = forward(&mut parts.headers, parts.version, upstream.forwarded, ids, connection);
+                    sent_as = forwarded.and_then(|()| forwarded::sent_as(&parts.uri, &path));
+                }
+            }
         }
-        site
+        (site, sent_as)
     };
+    match sent_as {
+        Ok(None) => {}
+        Ok(Some(uri)) => parts.uri = uri,
+        Err(refusal) => return refused(exchange, &parts, ids, refusal),
+    }
     exchange.routed(Arc::clone(&site));
     match &site.target {
         Target::Static(answer) => Answer::whole(exchange, static_answer(answer)),
@@ -158,7 +171,8 @@ async fn ask(
         slot: Slot::default(),
     };
     let (method, version) = (parts.method.clone(), parts.version);
-    let running = connection.invoke().http(invocation, Request::from_parts(parts, body));
+    let door = target.upstream.as_ref().map_or(connection.invoke(), |upstream| &*upstream.door);
+    let running = door.http(invocation, Request::from_parts(parts, body));
     let answered = match (Until { future: running, deadline }).await {
         Some(Ok(response)) => finish_response(response, &method, target, deadline).await,
         Some(Err(failure)) => Err(failure),

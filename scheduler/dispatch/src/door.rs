@@ -195,10 +195,11 @@ impl Drop for Watch {
     }
 }
 
-#[async_trait]
-impl Invoke for Dispatch {
-    async fn http(
+impl Dispatch {
+    /// One HTTP request that somebody else answers than the guests: an upstream is admitted like a component.
+    pub async fn http_by(
         &self,
+        answers: &dyn Invoke,
         invocation: Invocation,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
@@ -207,9 +208,20 @@ impl Invoke for Dispatch {
             Cause::Call => request.map(|body| limited(body, body_in_bytes_max, &watch.observer)),
             Cause::Http | Cause::Event => request,
         };
-        let result = self.guests.http(invocation, request).await;
+        let result = answers.http(invocation, request).await;
         watch.end(&result);
         result
+    }
+}
+
+#[async_trait]
+impl Invoke for Dispatch {
+    async fn http(
+        &self,
+        invocation: Invocation,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Failure> {
+        self.http_by(&*self.guests, invocation, request).await
     }
 
     async fn event(

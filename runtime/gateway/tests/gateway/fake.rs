@@ -278,6 +278,8 @@ impl Running {
             metrics: self.metrics.component(&id),
             log: self.logs.component(&id),
             watch: None,
+            upstream: None,
+            split: None,
         });
         let mut headers = HeaderMap::new();
         headers.insert("x-static", HeaderValue::from_static("yes"));
