@@ -12,6 +12,7 @@ use hull_storage::{Database, DatabaseOptions, Migration};
 
 use crate::bytes::component_bytes;
 use crate::component::{Parts, WaysOut, component_spec, database_options};
+use crate::contracts::read_contract;
 use crate::deploy::{Deployed, Served, failed};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
@@ -89,16 +90,17 @@ impl Node {
             let dialect = self.stores.dialect(&component);
             move || {
                 let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
-                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?))
+                let contract = read_contract(&component, &path)?.map(Arc::new);
+                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?, contract))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
-        let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
+        let (migrations, mounts, contract) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
         let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
         let account = self.run_queue.account(&share, bounds);
-        let ways_out = WaysOut::of(self, &id, component);
+        let ways_out = WaysOut::of(self, &id, component, contract.as_deref());
         let parts = Parts {
             id: id.clone(),
             bytes,
@@ -114,7 +116,7 @@ impl Node {
             let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
             tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
         }
-        Ok(Prepared { served: Served { id, version, database, account, ways_out, watch, files }, migrations })
+        Ok(Prepared { served: Served { id, version, database, account, ways_out, watch, files, contract }, migrations })
     }
 
     fn database(
