@@ -15,6 +15,7 @@ use hull_manifest::{App, Name};
 use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::claim::Claim;
 use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
 use crate::contracts::{self, event_schemas};
 use crate::error::{ComponentProblem, DeployFailed};
@@ -23,6 +24,7 @@ use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::reserve;
 use crate::resources::{DatabaseWatch, set_limits};
+use crate::upstreams::ServedUpstream;
 
 /// How long handlers of the version before may go on.
 const HANDOVER: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ pub struct Deployed {
     pub app: Arc<App>,
     /// Its components, in the order of the manifest.
     pub components: Vec<Served>,
+    /// Its upstreams.
+    pub(crate) upstreams: Vec<ServedUpstream>,
     /// What pins an invocation to it.
     pub(crate) revision: Pinned,
     /// Where its invocations have their places.
@@ -42,9 +46,10 @@ pub struct Deployed {
 
 /// Compartments outlive a deployment: invocations of the version before have their places in them as well.
 #[derive(Clone, Default)]
-struct Compartments {
+pub(crate) struct Compartments {
     bulkheads: BTreeMap<Name, Arc<Compartment>>,
     own: BTreeMap<Name, Arc<Compartment>>,
+    pub(crate) upstreams: BTreeMap<Name, Arc<Compartment>>,
 }
 
 /// A component that serves.
@@ -80,6 +85,7 @@ struct Switch {
 pub(crate) struct Ready {
     pub(crate) deployed: Deployed,
     migrated: Vec<String>,
+    claim: Claim,
 }
 
 /// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
@@ -136,13 +142,14 @@ impl Node {
         let prepared = self.prepare_all(&app, base).await?;
         self.crash_points.passed("prepared");
         let revision = self.engine.revision(prepared.iter().map(|component| Arc::clone(&component.served.version)));
+        let upstreams = self.upstreams(&app).map_err(|problem| failed(&app, vec![problem], Vec::new()))?;
         let (app, compartments) = (Arc::new(app), Compartments::default());
         let components = prepared.iter().map(|component| component.served.clone()).collect();
-        let deployed = Deployed { app, components, revision, compartments };
+        let deployed = Deployed { app, components, upstreams, revision, compartments };
         self.table_with(&deployed, None).await?;
-        let migrated = self.claim_and_migrate(&deployed.app, &prepared).await?;
+        let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
-        Ok(Ready { deployed, migrated })
+        Ok(Ready { deployed, migrated, claim })
     }
 
     /// The routes of every app, with this one's in place of what they were.
@@ -163,7 +170,7 @@ impl Node {
         ready: Ready,
         commit: Commit,
     ) -> Result<Deployed, DeployFailed> {
-        let Ready { deployed, migrated } = ready;
+        let Ready { deployed, migrated, claim } = ready;
         let app = Arc::clone(&deployed.app);
         let table = self.table_with(&deployed, None).await?;
         let before = self.apps.read().await.get(app.name.as_str()).map(|before| before.components.clone());
@@ -174,13 +181,16 @@ impl Node {
         let switching = tokio::spawn(async move {
             // Held to the end, whoever waits for it.
             let _turn = turn;
-            tokio::task::spawn_blocking(commit).await.map_err(|error| ended_badly(&error))??;
-            Ok(node.switch(switch).await)
+            let committed = tokio::task::spawn_blocking(commit).await.unwrap_or_else(|error| Err(ended_badly(&error)));
+            if let Err(problem) = committed {
+                claim.give_back().await;
+                return Err(problem);
+            }
+            let deployed = node.switch(switch).await;
+            claim.keep();
+            Ok(deployed)
         });
         let switched = switching.await.unwrap_or_else(|error| Err(ended_badly(&error)));
-        if switched.is_err() {
-            self.release_unless_served(&app).await;
-        }
         switched.map_err(|problem| failed(&app, vec![problem], migrated))
     }
 
@@ -189,7 +199,7 @@ impl Node {
         let before = self.apps.read().await.get(deployed.app.name.as_str()).cloned();
         let known = before.as_ref().map(|before| Arc::clone(&before.app));
         let (admissions, _) = self.admissions(&deployed.app, None);
-        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| app.component(id.component()).is_none());
+        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| !has(app, id));
         self.dispatch.admit_also(admissions.into_iter().filter(|(id, _)| is_new(id)));
     }
 
@@ -215,18 +225,29 @@ impl Node {
     }
 
     /// From here on the app is this host's; last, because another host may want it that does not fail.
-    async fn claim_and_migrate(&self, app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
-        self.claim(app).await?;
-        let migrated = migrate(app, prepared).await;
-        if migrated.is_err() {
-            self.release_unless_served(app).await;
+    pub(crate) async fn claim_and_migrate(
+        self: &Arc<Self>,
+        app: &App,
+        prepared: &[Prepared],
+    ) -> Result<(Claim, Vec<String>), DeployFailed> {
+        let claim = Claim::new(self, &app.name);
+        let migrating = async {
+            self.claim(app).await?;
+            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
+            migrate(app, prepared).await
+        };
+        match migrating.await {
+            Ok(migrated) => Ok((claim, migrated)),
+            Err(failed) => {
+                claim.give_back().await;
+                Err(failed)
+            }
         }
-        migrated
     }
 
-    async fn release_unless_served(&self, app: &App) {
-        if !self.apps.read().await.contains_key(app.name.as_str()) {
-            self.bus().release(app.name.as_str()).await;
+    pub(crate) async fn release_unless_served(&self, app: &Name) {
+        if !self.apps.read().await.contains_key(app.as_str()) {
+            self.bus().release(app.as_str()).await;
         }
     }
 
@@ -254,7 +275,8 @@ impl Node {
         self.crash_points.passed("admitted");
         self.routes.set(table);
         self.crash_points.passed("routed");
-        for id in &gone {
+        let upstreams = before.iter().flat_map(|before| &before.upstreams).map(|served| &served.id);
+        for id in gone.iter().chain(upstreams.filter(|id| !has(&app, id))) {
             self.metrics().remove(id);
             self.logs().remove(id);
         }
@@ -302,11 +324,17 @@ impl Node {
             let time = limits.time;
             admissions.push((id, Admission { compartment, concurrency, body_in_bytes_max, time, observer }));
         }
+        admissions.extend(self.upstream_admissions(app, &old, &mut compartments));
         (admissions, compartments)
     }
 }
 
-fn kept_or_new(
+/// Whether an app has a component or an upstream of that name.
+pub(crate) fn has(app: &App, id: &ComponentId) -> bool {
+    app.component(id.component()).is_some() || app.upstreams.contains_key(id.component())
+}
+
+pub(crate) fn kept_or_new(
     old: &BTreeMap<Name, Arc<Compartment>>,
     name: &Name,
     limits: BulkheadLimits,
