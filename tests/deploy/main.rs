@@ -5,6 +5,7 @@
 
 mod apart;
 mod audit;
+mod contracts;
 mod crash;
 mod parts;
 mod revisions;

@@ -33,6 +33,7 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     bundle.head.message.clone_from(&options.message);
     bundle.head.if_revision = options.if_revision;
     bundle.head.rollout = plan(options);
+    bundle.head.force = options.force;
     for secret in &bundle.secrets_left_out {
         eprintln!(
             "note: variable `{secret}` is secret and was not sent: the host has its value from its own environment"
@@ -51,6 +52,9 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     }
     progress.finish();
     let record = deployed?;
+    for broken in &record.forced {
+        eprintln!("forced: {}", terminal::harmless(broken));
+    }
     if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}\n", told(&record))) }
 }
 

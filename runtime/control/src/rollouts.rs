@@ -100,6 +100,11 @@ impl Running {
         })
     }
 
+    /// What is tried, until it is decided about.
+    pub(crate) fn candidate(&self) -> Option<crate::Deployed> {
+        self.ready.lock().as_ref().map(|ready| ready.deployed.clone())
+    }
+
     fn revision(&self) -> u64 {
         self.kept.lock().record.revision
     }
@@ -181,6 +186,7 @@ impl Deployments {
     ) -> Result<crate::Record, DeploymentError> {
         let record = kept.record.clone();
         let (record, draft, parsed) = self.laid_out(record, draft).await?;
+        let record = self.within_contracts(record, &draft, &parsed).await?;
         let tree = draft.tree();
         let ready = self.node.make_ready(parsed, Base { path: &tree, is_ours: true }).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
