@@ -13,6 +13,7 @@ mod migrations;
 mod operation;
 mod options;
 mod outbox;
+mod overlay;
 mod postgres;
 mod session;
 mod sqlite;
