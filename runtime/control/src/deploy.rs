@@ -14,6 +14,7 @@ use hull_manifest::{App, Name};
 use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::claim::Claim;
 use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
@@ -80,6 +81,7 @@ struct Switch {
 pub(crate) struct Ready {
     pub(crate) deployed: Deployed,
     migrated: Vec<String>,
+    claim: Claim,
 }
 
 /// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
@@ -127,9 +129,9 @@ impl Node {
         let components = prepared.iter().map(|component| component.served.clone()).collect();
         let deployed = Deployed { app, components, upstreams, revision, compartments };
         self.table_with(&deployed, None).await?;
-        let migrated = self.claim_and_migrate(&deployed.app, &prepared).await?;
+        let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
-        Ok(Ready { deployed, migrated })
+        Ok(Ready { deployed, migrated, claim })
     }
 
     /// The routes of every app, with this one's in place of what they were.
@@ -150,7 +152,7 @@ impl Node {
         ready: Ready,
         commit: Commit,
     ) -> Result<Deployed, DeployFailed> {
-        let Ready { deployed, migrated } = ready;
+        let Ready { deployed, migrated, claim } = ready;
         let app = Arc::clone(&deployed.app);
         let table = self.table_with(&deployed, None).await?;
         let before = self.apps.read().await.get(app.name.as_str()).map(|before| before.components.clone());
@@ -161,13 +163,16 @@ impl Node {
         let switching = tokio::spawn(async move {
             // Held to the end, whoever waits for it.
             let _turn = turn;
-            tokio::task::spawn_blocking(commit).await.map_err(|error| ended_badly(&error))??;
-            Ok(node.switch(switch).await)
+            let committed = tokio::task::spawn_blocking(commit).await.unwrap_or_else(|error| Err(ended_badly(&error)));
+            if let Err(problem) = committed {
+                claim.give_back().await;
+                return Err(problem);
+            }
+            let deployed = node.switch(switch).await;
+            claim.keep();
+            Ok(deployed)
         });
         let switched = switching.await.unwrap_or_else(|error| Err(ended_badly(&error)));
-        if switched.is_err() {
-            self.release_unless_served(&app).await;
-        }
         switched.map_err(|problem| failed(&app, vec![problem], migrated))
     }
 
@@ -202,18 +207,29 @@ impl Node {
     }
 
     /// From here on the app is this host's; last, because another host may want it that does not fail.
-    async fn claim_and_migrate(&self, app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
-        self.claim(app).await?;
-        let migrated = migrate(app, prepared).await;
-        if migrated.is_err() {
-            self.release_unless_served(app).await;
+    pub(crate) async fn claim_and_migrate(
+        self: &Arc<Self>,
+        app: &App,
+        prepared: &[Prepared],
+    ) -> Result<(Claim, Vec<String>), DeployFailed> {
+        let claim = Claim::new(self, &app.name);
+        let migrating = async {
+            self.claim(app).await?;
+            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
+            migrate(app, prepared).await
+        };
+        match migrating.await {
+            Ok(migrated) => Ok((claim, migrated)),
+            Err(failed) => {
+                claim.give_back().await;
+                Err(failed)
+            }
         }
-        migrated
     }
 
-    async fn release_unless_served(&self, app: &App) {
-        if !self.apps.read().await.contains_key(app.name.as_str()) {
-            self.bus().release(app.name.as_str()).await;
+    pub(crate) async fn release_unless_served(&self, app: &Name) {
+        if !self.apps.read().await.contains_key(app.as_str()) {
+            self.bus().release(app.as_str()).await;
         }
     }
 

@@ -132,8 +132,7 @@ impl Deployments {
     ) -> Result<Record, DeploymentError> {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
-            let turn = own.node.turn().await;
-            own.no_rollout()?;
+            let turn = own.turn().await?;
             let name = app.clone();
             let before = own.with_store(move |store| store.current(&name)).await?;
             let record = next_record(&app, &draft, before.as_ref(), by)?;
@@ -159,8 +158,7 @@ impl Deployments {
     ) -> Result<Record, DeploymentError> {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
-            let turn = own.node.turn().await;
-            own.no_rollout()?;
+            let turn = own.turn().await?;
             let (last, old) = own.with_store(move |store| wanted(store, &app, to)).await?;
             let record = Record {
                 revision: last + 1,
@@ -174,6 +172,12 @@ impl Deployments {
             own.bring(turn, plan, true).await
         })
         .await
+    }
+
+    /// The turn to deploy, which nobody has while a revision is tried.
+    async fn turn(&self) -> Result<Turn, DeploymentError> {
+        let turn = self.node.turn().await;
+        self.no_rollout().map(|()| turn)
     }
 
     /// A page of an app's revisions, the newest first.

@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod bus;
 mod bytes;
+mod claim;
 mod component;
 mod crash_points;
 mod departed;
@@ -13,6 +14,7 @@ mod durable;
 mod error;
 mod files;
 mod migrations;
+mod moves;
 mod next_record;
 mod node;
 mod observe;
@@ -25,6 +27,8 @@ mod revisions;
 mod rollouts;
 mod stores;
 mod targets;
+#[cfg(test)]
+mod test_node;
 mod unenforced;
 mod upstreams;
 

@@ -15,7 +15,7 @@ use hull_invocation::{Cause, Failure, Invocation, Lineage, Slot};
 use hyper::body::Incoming;
 
 use crate::address::check_address;
-use crate::answer::{Answer, Begun};
+use crate::answer::{Answer, Begun, told_length};
 use crate::connection::ConnectionState;
 use crate::copy::copied;
 use crate::dress::dress;
@@ -176,7 +176,7 @@ async fn ask(
         hops: 0,
         slot: Slot::default(),
     };
-    let method = parts.method.clone();
+    let (method, version) = (parts.method.clone(), parts.version);
     let door = target.upstream.as_ref().map_or(connection.invoke(), |upstream| &*upstream.door);
     let running = door.http(invocation, Request::from_parts(parts, body));
     let answered = match (Until { future: running, deadline }).await {
@@ -191,7 +191,7 @@ async fn ask(
         None => Err(exchange.too_late(deadline)),
     };
     match answered {
-        Ok(response) => Answer::guest(exchange, response, deadline),
+        Ok(response) => Answer::guest(exchange, response, deadline, version),
         // The guest's own trouble with a body that was cut off is of no interest to the client.
         Err(_) if overrun.happened() => failed(exchange, path.path(), ids, &too_large()),
         Err(failure) => failed(exchange, path.path(), ids, &failure),
@@ -257,10 +257,8 @@ async fn discard(mut body: Body, target: &ComponentTarget, deadline: Instant) ->
 /// A `Content-Length` that cannot be true is taken out: the HTTP library would send it as it is, and the client
 /// would take one answer's end for the next one's beginning.
 fn check_length(response: &mut Response<Begun>) {
-    let mut lengths = response.headers().get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return };
-    let length: Option<u64> = first.to_str().ok().and_then(|text| text.parse().ok());
-    let is_single = lengths.next().is_none();
+    let length = told_length(response.headers());
+    let is_single = response.headers().get_all(CONTENT_LENGTH).iter().nth(1).is_none();
     // The length of what HEAD leaves out, or 304, is the guest's to tell.
     let exact = response.body().length().filter(|&length| length > 0);
     let fits = length.is_some() && exact.is_none_or(|exact| length == Some(exact));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hull_admission::{CpuRate, CpuReserve, Share};
+use hull_admission::{CpuRate, CpuReserve, Share, nanos};
 use parking_lot::Mutex;
 
 use crate::attendance::guest_ran;
@@ -119,8 +119,7 @@ impl Account {
     }
 
     fn charge(&self, now: Instant, cpu: Duration, place: Place) {
-        let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-        self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.used_nanos.fetch_add(nanos(cpu), Ordering::Relaxed);
         self.charge_share(now, cpu, place);
         if let Some(rate) = &self.rate {
             rate.lock().on_used(now, cpu);
@@ -184,7 +183,6 @@ impl Account {
             return;
         }
         let now = self.queue.nanos(now);
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let last = self.long_slice_at.swap(now, Ordering::Relaxed);
         if now.saturating_sub(last) > nanos(FORGIVEN_AFTER) {
             self.doublings.store(0, Ordering::Relaxed);
