@@ -10,6 +10,7 @@ mod crash;
 mod parts;
 mod revisions;
 mod rollouts;
+mod shadow;
 mod swap;
 mod uploads;
 mod watching;

@@ -45,6 +45,6 @@ pub use migrations::read_migrations;
 pub use node::{Node, NodeConfig, NodeError, Preparing};
 pub use public_routes::{Answers, PublicRoute, public_routes};
 pub use restoring::Restored;
-pub use revisions::{Content, ContentRecord, FileRecord, Record, RolloutPlan, UPLOAD_FORMAT, UploadHead};
+pub use revisions::{Content, ContentRecord, FileRecord, Record, RolloutPlan, ShadowPlan, UPLOAD_FORMAT, UploadHead};
 pub use stores::dialect;
 pub use unenforced::{Unenforced, unenforced};

@@ -44,6 +44,12 @@ pub(crate) struct DeployOptions {
     /// Only whoever sends the header `x-hull-preview: canary` reaches it, until `hull rollout promote`
     #[arg(long)]
     pub(crate) blue_green: bool,
+    /// Give it copies of the GET requests, compare its answers and send them to nobody, until `hull rollout promote`
+    #[arg(long, conflicts_with_all = ["canary", "blue_green"])]
+    pub(crate) shadow: bool,
+    /// A field that may differ in a shadow's answers: status, `header NAME`, body, or as in /items/*/time
+    #[arg(long, value_name = "FIELD", requires = "shadow")]
+    pub(crate) ignore: Vec<String>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
