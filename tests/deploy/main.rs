@@ -5,10 +5,16 @@
 
 mod apart;
 mod audit;
+mod budgets;
 mod crash;
+#[path = "../hostile/encoded.rs"]
+mod encoded;
+mod flags;
 mod parts;
+mod removing;
 mod revisions;
 mod rollouts;
 mod swap;
 mod uploads;
+mod warming;
 mod watching;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment};
+use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment, Share};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
@@ -23,7 +23,7 @@ use crate::reserve;
 use crate::resources::{DatabaseWatch, set_limits};
 
 /// How long handlers of the version before may go on.
-const HANDOVER: Duration = Duration::from_secs(30);
+pub(crate) const HANDOVER: Duration = Duration::from_secs(30);
 
 /// An app that serves.
 #[derive(Clone)]
@@ -64,6 +64,19 @@ pub struct Served {
     pub(crate) files: PathBuf,
 }
 
+impl Deployed {
+    /// One of its components.
+    pub(crate) fn served(&self, name: &Name) -> Option<&Served> {
+        self.components.iter().find(|served| served.id.component() == name.as_str())
+    }
+
+    /// What a bulkhead of it is charged to.
+    pub(crate) fn share(&self, bulkhead: &Name) -> Option<&Arc<Share>> {
+        let member = self.app.components.iter().find(|component| self.app.bulkhead_of(component).0 == *bulkhead)?;
+        self.served(&member.name).map(|served| served.account.share())
+    }
+}
+
 /// What [`Node::switch`] needs; it goes on by itself once it has begun.
 struct Switch {
     deployed: Deployed,
@@ -91,7 +104,7 @@ impl Node {
     /// that is done to its end.
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let turn = self.turn().await;
-        self.deploy_in_turn(turn, app, Base { path: base, is_ours: false }, Box::new(|| Ok(()))).await
+        self.deploy_in_turn(turn, app, Base { path: base, is_ours: false, is_new: true }, Box::new(|| Ok(()))).await
     }
 
     /// Wait until nobody else deploys.
@@ -111,7 +124,7 @@ impl Node {
         self.switch_on(turn, ready, commit).await
     }
 
-    /// Everything that can be done before an app serves: read, check, compile, migrate.
+    /// Everything that can be done before an app serves: read, check, compile, migrate, warm.
     pub(crate) async fn make_ready(self: &Arc<Self>, app: App, base: Base<'_>) -> Result<Ready, DeployFailed> {
         self.check_stream(&app).await?;
         self.check_reservations(&app).await?;
@@ -124,6 +137,14 @@ impl Node {
         self.table_with(&deployed, None).await?;
         let migrated = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
+        if base.is_new {
+            let problems = self.warm_all(&deployed).await;
+            if !problems.is_empty() {
+                self.release_unless_served(&deployed.app).await;
+                return Err(failed(&deployed.app, problems, migrated));
+            }
+            self.crash_points.passed("warmed");
+        }
         Ok(Ready { deployed, migrated })
     }
 
@@ -245,6 +266,8 @@ impl Node {
             let component = app.component(served.id.component())?;
             let limits = storage_limits(&served.database.limits(), &component.hull.limits);
             served.database.set_limits(limits);
+            served.ways_out.set_limits(&component.hull.limits);
+            served.account.share().set_weight(app.bulkhead_of(component).1.cpu_weight.get());
             let metrics = self.metrics().component(&served.id);
             served.watch.set(Arc::clone(&served.account), Arc::clone(&metrics));
             set_limits(&metrics, &app, component);

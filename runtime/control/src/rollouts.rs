@@ -11,7 +11,7 @@ use std::time::Duration;
 use hull_clock::rfc3339_now;
 use hull_gateway::Watch;
 use hull_manifest::Name;
-use hull_rollout::{Canary, Plan, Share, Waiting};
+use hull_rollout::{Canary, Plan, Share, StickyBy, Waiting};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ use crate::deploy::Ready;
 use crate::deployments::{DeploymentError, Deployments, Plan as Bringing};
 use crate::prepare::Base;
 use crate::revisions::{RolloutPlan, RolloutRecord, Store};
-use chooser::{Chooser, StickyBy};
+use chooser::Chooser;
 use seen::Seen;
 
 pub(crate) use drive::drive;
@@ -135,7 +135,7 @@ impl Running {
 /// The plan of a canary; none where there is nothing to analyse.
 pub(crate) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentError> {
     let refused = |what: String| DeploymentError::Refused(format!("the rollout: {what}"));
-    plan.by.parse::<StickyBy>().map_err(refused)?;
+    plan.by.parse::<StickyBy>().map_err(|why| refused(format!("what stays the same for one user: {why}")))?;
     if plan.steps.is_empty() {
         return Ok(None);
     }
@@ -175,7 +175,7 @@ impl Deployments {
         let record = kept.record.clone();
         let (record, draft, parsed) = self.laid_out(record, draft).await?;
         let tree = draft.tree();
-        let ready = self.node.make_ready(parsed, Base { path: &tree, is_ours: true }).await;
+        let ready = self.node.make_ready(parsed, Base { path: &tree, is_ours: true, is_new }).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         let kept = RolloutRecord { record: record.clone(), ..kept };
         let written = kept.clone();

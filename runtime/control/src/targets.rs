@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hull_dispatch::Account;
-use hull_gateway::{ComponentTarget, RouteTable, StaticAnswer, Target, Watch};
+use hull_gateway::{ComponentTarget, DuplicateRoute, RouteTable, StaticAnswer, Target, Watch};
 use hull_invocation::ComponentId;
 use hull_manifest::{HttpTarget, Route, StaticResponse, TriggerRoute};
 
@@ -31,6 +31,16 @@ impl Node {
             component: app.name.to_string(),
             message: format!("{duplicate}; it is served already, by this app or another"),
         })
+    }
+
+    /// The routes of these apps, which serve together.
+    pub(crate) fn route_table_of(
+        &self,
+        apps: &BTreeMap<String, Deployed>,
+    ) -> Result<RouteTable<Target>, DuplicateRoute> {
+        let mut routes = Vec::new();
+        apps.values().for_each(|deployed| self.add_routes(&mut routes, deployed, None));
+        RouteTable::new(routes)
     }
 
     fn add_routes(&self, routes: &mut Vec<(Route, Target)>, deployed: &Deployed, watch: Option<&Watch>) {

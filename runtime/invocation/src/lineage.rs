@@ -29,6 +29,7 @@ pub struct CallFrame {
     component: ComponentId,
     unit_open: AtomicBool,
     pinned: OnceLock<Pinned>,
+    decided: OnceLock<Pinned>,
     parent: Option<Arc<CallFrame>>,
 }
 
@@ -51,6 +52,16 @@ impl CallFrame {
     /// This revision serves the invocation and what it calls, unless another one does already.
     pub fn pin(&self, revision: &Pinned) {
         self.pinned.get_or_init(|| revision.clone());
+    }
+
+    /// What the flags of its app say of whoever began the chain, if that was decided.
+    pub fn decided(&self) -> Option<&Pinned> {
+        self.decided.get()
+    }
+
+    /// This was decided for the invocation and what it calls, unless something was before.
+    pub fn decide(&self, decided: impl FnOnce() -> Pinned) {
+        self.decided.get_or_init(decided);
     }
 
     /// Say whether this invocation has a unit of work open.
@@ -94,7 +105,13 @@ impl Drop for Alive {
 impl Lineage {
     /// The first of a chain: a request from outside, or an event.
     pub fn root(component: ComponentId) -> Self {
-        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned: OnceLock::new(), parent: None };
+        let frame = CallFrame {
+            component,
+            unit_open: AtomicBool::new(false),
+            pinned: OnceLock::new(),
+            decided: OnceLock::new(),
+            parent: None,
+        };
         let alive = Alive { count: Arc::new(AtomicU32::new(1)) };
         Self { frame: Arc::new(frame), depth: 1, alive: Arc::new(alive) }
     }
@@ -109,13 +126,15 @@ impl Lineage {
             count.fetch_sub(1, Ordering::AcqRel);
             return Err(LineageError::TooWide);
         }
-        // Who is called in the same app is of the caller's revision, whatever serves by now.
-        let pinned = match self.frame.pinned.get() {
-            Some(revision) if component.app() == self.frame.component.app() => revision.clone().into(),
+        // Who is called in the same app is of the caller's revision, whatever serves by now, and sees the same flags.
+        let is_same_app = component.app() == self.frame.component.app();
+        let inherited = |from: &OnceLock<Pinned>| match from.get() {
+            Some(pinned) if is_same_app => pinned.clone().into(),
             _ => OnceLock::new(),
         };
+        let (pinned, decided) = (inherited(&self.frame.pinned), inherited(&self.frame.decided));
         let parent = Some(Arc::clone(&self.frame));
-        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned, parent };
+        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned, decided, parent };
         Ok(Self { frame: Arc::new(frame), depth: self.depth + 1, alive: Arc::new(Alive { count }) })
     }
 
@@ -172,6 +191,11 @@ mod tests {
         let payments = orders.call(component("payments")).expect("call");
         payments.frame().pin(&new);
         assert_eq!((number(&orders), number(&payments)), (Some(1), Some(1)));
+        orders.frame().decide(|| Pinned::new("for ann"));
+        let decided = |lineage: &Lineage| lineage.frame().decided().and_then(|one| one.get::<&str>()).map(|one| *one);
+        assert_eq!(decided(&payments), None, "what was called before has its own");
+        assert_eq!(decided(&orders.call(component("payments")).expect("call")), Some("for ann"));
+        assert_eq!(decided(&orders.call(ComponentId::new("bank", "payments")).expect("call")), None);
         let elsewhere = orders.call(ComponentId::new("bank", "payments")).expect("call");
         assert_eq!(number(&elsewhere), None);
     }

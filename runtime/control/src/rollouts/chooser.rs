@@ -1,38 +1,15 @@
 //! Who is sent to the canary: always the same users, whatever connection and component they come by.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName};
 use hull_gateway::Chooses;
-use hull_rollout::{Share, Split};
+use hull_rollout::{Share, Split, StickyBy, cookie_of};
 
 /// Whoever sends it is sent to the canary (`canary`) or not (`stable`), whatever the share.
 const PREVIEW: HeaderName = HeaderName::from_static("x-hull-preview");
-
-/// What stays the same for one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum StickyBy {
-    Ip,
-    Header(HeaderName),
-    Cookie(String),
-}
-
-impl FromStr for StickyBy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "`by` is ip, header:NAME or cookie:NAME".to_owned();
-        match text.split_once(':') {
-            None if text == "ip" => Ok(Self::Ip),
-            Some(("header", name)) => name.parse().map(Self::Header).map_err(|_| wrong()),
-            Some(("cookie", name)) if !name.is_empty() => Ok(Self::Cookie(name.to_owned())),
-            _ => Err(wrong()),
-        }
-    }
-}
 
 pub(super) struct Chooser {
     by: StickyBy,
@@ -72,9 +49,7 @@ impl Chooses for Chooser {
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    cookie_of(headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok()), name)
 }
 
 #[cfg(test)]
@@ -83,9 +58,9 @@ mod tests {
 
     use http::{HeaderMap, HeaderValue};
     use hull_gateway::Chooses as _;
-    use hull_rollout::Share;
+    use hull_rollout::{Share, StickyBy};
 
-    use super::{Chooser, StickyBy, cookie};
+    use super::{Chooser, cookie};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect()
@@ -102,13 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn cookies_and_words_are_read() {
+    fn cookies_are_read() {
         let found = headers(&[("cookie", "a=1; session=abc ;b=2")]);
         assert_eq!(cookie(&found, "session"), Some("abc"));
         assert_eq!(cookie(&found, "sess"), None);
-        assert_eq!("cookie:session".parse(), Ok(StickyBy::Cookie("session".to_owned())));
-        for wrong in ["", "user", "header:", "header:a b", "cookie:"] {
-            assert!(wrong.parse::<StickyBy>().is_err(), "{wrong}");
-        }
     }
 }
