@@ -138,6 +138,13 @@ fn listed(notes: &Notes, books: &Books, flaws: &mut Vec<String>) {
         let unknown = times.keys().filter(|id| !written.contains(*id));
         flaws.extend(unknown.map(|id| format!("{component} has line {id}, which was not written")));
     }
+    if let Some(overtaken) = &books.overtaken {
+        let told = |(earlier, later): &(String, String)| {
+            format!("{} told line {earlier} before it began with {later}, {} heard them otherwise", LISTS[1], LISTS[2])
+        };
+        flaws.extend(overtaken.iter().map(told));
+        return;
+    }
     let [first, second] = &books.heard;
     if let Some((at, (told, heard))) = first.iter().zip(second).enumerate().find(|(_, (told, heard))| told != heard) {
         flaws.push(format!("{} told line {told} as number {at}, {} heard {heard} then", LISTS[1], LISTS[2]));

@@ -102,6 +102,14 @@ fn lines_are_there_once() {
     assert!(said(|_, books| books.heard[1].clear()).contains("second has never heard"));
     assert!(said(|_, books| books.heard[1].push("other".into())).contains("not written"));
     assert!(said(|_, books| books.heard[1].reverse()).contains("heard next then"));
+    let side_by_side = |overtaken: Vec<(String, String)>| {
+        said(move |_, books| {
+            books.heard[1].reverse();
+            books.overtaken = Some(overtaken);
+        })
+    };
+    assert_eq!(side_by_side(vec![]), "", "units that ran at the same time are in no order");
+    assert!(side_by_side(vec![("line".into(), "next".into())]).contains("otherwise"));
 }
 
 #[test]

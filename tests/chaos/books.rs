@@ -1,16 +1,18 @@
-//! What the databases of the shop and of its provider hold once both have stopped: read from copies, so that looking
-//! changes nothing.
+//! What the databases of the shop and of its provider hold once both have stopped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Context as _;
 use hull_tests::app::App;
-use rusqlite::{Connection, OpenFlags, Row};
+use hull_tests::postgres::PostgresServer;
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::backends::DATABASE;
+use crate::database::{Database, number, text};
 use crate::market::{LISTS, PROVIDER, SHOP};
+
+/// How many lines out of order are told.
+const OVERTAKEN_MAX: usize = 10;
 
 /// An order as the read model has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,9 @@ pub(crate) struct Books {
     /// What clerks wrote, and the lists of those who heard of it, in their order.
     pub(crate) written: Vec<String>,
     pub(crate) heard: [Vec<String>; 2],
+    /// Where units of work run side by side, so that the lists alone do not tell an order: of two lines the first had
+    /// been told before the other was begun with, and the second list has them the other way round.
+    pub(crate) overtaken: Option<Vec<(String, String)>>,
     /// By component.
     pub(crate) outboxes: BTreeMap<String, u64>,
     /// In words.
@@ -59,44 +64,44 @@ pub(crate) struct Books {
     pub(crate) damaged: Vec<String>,
 }
 
-/// Read everything.
-pub(crate) fn read(shop: &App, provider: &App) -> anyhow::Result<Books> {
+/// Read everything; the shop's from the server if there is one.
+pub(crate) fn read(shop: &App, server: Option<&PostgresServer>, provider: &App) -> anyhow::Result<Books> {
     let mut books = Books::default();
-    read_hosts_own(&mut books, shop, SHOP)?;
-    read_hosts_own(&mut books, provider, PROVIDER.0)?;
-    read_orders(&mut books, &Copied::of(shop, SHOP, "orders")?)?;
-    read_payments(&mut books, &Copied::of(shop, SHOP, "payments")?)?;
-    let inventory = Copied::of(shop, SHOP, "inventory")?;
-    books.reservations = inventory.pairs("SELECT order_id, state FROM reservations")?.into_iter().collect();
-    books.stock = inventory
-        .rows("SELECT product_id, available, reserved, sold FROM stock", |row| {
-            Ok((row.get(0)?, Stock { available: row.get(1)?, reserved: row.get(2)?, sold: row.get(3)? }))
-        })?
-        .into_iter()
-        .collect();
-    let notifications = Copied::of(shop, SHOP, "notifications")?;
-    for (order, kind) in notifications.pairs("SELECT order_id, kind FROM notifications")? {
+    read_hosts_own(&mut books, shop, server, SHOP)?;
+    read_hosts_own(&mut books, provider, None, PROVIDER.0)?;
+    let of_shop = |component| Database::of(shop, server, SHOP, component);
+    read_orders(&mut books, &of_shop("orders")?)?;
+    let payments = of_shop("payments")?;
+    books.payments = payments.pairs(["order_id", "status"], "FROM payments")?.into_iter().collect();
+    books.offers = payments.rows(&["order_id"], "FROM offers")?.iter().map(|row| text(row, 0)).collect();
+    let inventory = of_shop("inventory")?;
+    books.reservations = inventory.pairs(["order_id", "state"], "FROM reservations")?.into_iter().collect();
+    for row in inventory.rows(&["product_id", "available", "reserved", "sold"], "FROM stock")? {
+        let stock = Stock { available: number(&row, 1), reserved: number(&row, 2), sold: number(&row, 3) };
+        books.stock.insert(text(&row, 0), stock);
+    }
+    for (order, kind) in of_shop("notifications")?.pairs(["order_id", "kind"], "FROM notifications")? {
         books.notifications.entry(order).or_default().push(kind);
     }
-    let sql = "SELECT order_id, CASE WHEN voided THEN 'voided' ELSE status END, amount_cents FROM charges";
-    let provider = Copied::of(provider, PROVIDER.0, PROVIDER.1)?;
-    let read =
-        |row: &Row<'_>| Ok((row.get::<_, String>(0)?, Charge { status: row.get(1)?, amount_cents: row.get(2)? }));
-    for (order, charge) in provider.rows(sql, read)? {
-        books.charges.entry(order).or_default().push(charge);
+    let ledger = Database::of(provider, None, PROVIDER.0, PROVIDER.1)?;
+    let status = "CASE WHEN voided THEN 'voided' ELSE status END";
+    for row in ledger.rows(&["order_id", status, "amount_cents"], "FROM charges")? {
+        let charge = Charge { status: text(&row, 1), amount_cents: number(&row, 2) };
+        books.charges.entry(text(&row, 0)).or_default().push(charge);
     }
-    read_lists(&mut books, shop)?;
+    read_lists(&mut books, of_shop)?;
+    books.overtaken = server.map(overtaken).transpose()?;
     Ok(books)
 }
 
 /// The read model of the orders, as texts to compare.
-pub(crate) fn read_model(shop: &App) -> anyhow::Result<Vec<(String, String)>> {
-    let orders = Copied::of(shop, SHOP, "orders")?;
-    orders.pairs("SELECT order_id, user_id || ' ' || status || ' ' || state FROM order_view ORDER BY order_id")
+pub(crate) fn read_model(shop: &App, server: Option<&PostgresServer>) -> anyhow::Result<Vec<(String, String)>> {
+    let all = ["order_id", "user_id || ' ' || status || ' ' || state"];
+    Database::of(shop, server, SHOP, "orders")?.pairs(all, "FROM order_view ORDER BY order_id")
 }
 
-fn read_orders(books: &mut Books, orders: &Copied) -> anyhow::Result<()> {
-    for (id, state) in orders.pairs("SELECT order_id, state FROM order_view")? {
+fn read_orders(books: &mut Books, orders: &Database<'_>) -> anyhow::Result<()> {
+    for (id, state) in orders.pairs(["order_id", "state"], "FROM order_view")? {
         let state: Value = serde_json::from_str(&state).with_context(|| format!("order {id}"))?;
         let lines = state["items"].as_array().into_iter().flatten();
         let line = |line: &Value| {
@@ -109,77 +114,45 @@ fn read_orders(books: &mut Books, orders: &Copied) -> anyhow::Result<()> {
         };
         books.orders.insert(id, order);
     }
-    books.placements = orders.pairs("SELECT idempotency_key, order_id FROM placements")?.into_iter().collect();
+    books.placements = orders.pairs(["idempotency_key", "order_id"], "FROM placements")?.into_iter().collect();
     Ok(())
 }
 
-fn read_payments(books: &mut Books, payments: &Copied) -> anyhow::Result<()> {
-    books.payments = payments.pairs("SELECT order_id, status FROM payments")?.into_iter().collect();
-    books.offers = payments.rows("SELECT order_id FROM offers", |row| row.get(0))?;
-    Ok(())
-}
-
-fn read_lists(books: &mut Books, shop: &App) -> anyhow::Result<()> {
+fn read_lists<'a>(books: &mut Books, of_shop: impl Fn(&'a str) -> anyhow::Result<Database<'a>>) -> anyhow::Result<()> {
     let [clerk, first, second] = LISTS;
-    books.written = Copied::of(shop, SHOP, clerk)?.rows("SELECT id FROM written", |row| row.get(0))?;
-    for (heard, component) in books.heard.iter_mut().zip([first, second]) {
-        *heard = Copied::of(shop, SHOP, component)?.rows("SELECT id FROM heard ORDER BY n", |row| row.get(0))?;
-    }
+    let ids = |component, rest: &str| -> anyhow::Result<Vec<String>> {
+        Ok(of_shop(component)?.rows(&["id"], rest)?.iter().map(|row| text(row, 0)).collect())
+    };
+    books.written = ids(clerk, "FROM written")?;
+    books.heard = [ids(first, "FROM heard ORDER BY n")?, ids(second, "FROM heard ORDER BY n")?];
     Ok(())
 }
 
-/// What the host keeps in every component's database: outbox and dead letters; and whether the file is whole.
-fn read_hosts_own(books: &mut Books, of: &App, app: &str) -> anyhow::Result<()> {
-    for entry in std::fs::read_dir(of.state_dir().join("apps").join(app))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if !of.database(app, &name).exists() {
-            continue;
-        }
-        let copied = Copied::of(of, app, &name)?;
-        let counts = copied.rows("SELECT count(*) FROM hull_outbox", |row| row.get::<_, i64>(0))?;
-        books.outboxes.insert(name.clone(), counts.first().map_or(0, |count| *count as u64));
-        let letters = copied.pairs("SELECT subject, reason FROM hull_dead_letters")?;
+/// Of units that ran at the same time either may be first; one that saw what another had committed comes after it.
+fn overtaken(server: &PostgresServer) -> anyhow::Result<Vec<(String, String)>> {
+    let [_, first, second] = LISTS;
+    let told = server.sql(
+        DATABASE,
+        &format!(
+            "WITH placed AS MATERIALIZED (SELECT f.id, f.unit, f.seen, s.n \
+                 FROM \"{SHOP}/{first}\".heard f JOIN \"{SHOP}/{second}\".heard s ON s.id = f.id), \
+             pairs AS (SELECT a.id AS earlier, b.id AS later FROM placed a JOIN placed b \
+                 ON a.n > b.n AND a.id <> b.id AND pg_visible_in_snapshot(a.unit, b.seen) LIMIT {OVERTAKEN_MAX}) \
+             SELECT coalesce(json_agg(json_build_array(earlier, later)), '[]') FROM pairs"
+        ),
+    );
+    serde_json::from_str(&told).with_context(|| told.clone())
+}
+
+/// What the host keeps for every component: outbox and dead letters; and whether the file is whole.
+fn read_hosts_own(books: &mut Books, of: &App, server: Option<&PostgresServer>, app: &str) -> anyhow::Result<()> {
+    for name in Database::components(of, server, app)? {
+        let database = Database::of(of, server, app, &name)?;
+        let counts = database.rows(&["count(*)"], "FROM hull_outbox")?;
+        books.outboxes.insert(name.clone(), counts.first().map_or(0, |row| number(row, 0) as u64));
+        let letters = database.pairs(["subject", "reason"], "FROM hull_dead_letters")?;
         books.dead_letters.extend(letters.iter().map(|(subject, reason)| format!("{name} {subject}: {reason}")));
-        let checked = copied.rows("PRAGMA integrity_check", |row| row.get::<_, String>(0))?;
-        if checked != ["ok"] {
-            books.damaged.push(format!("{name}: {}", checked.join("; ")));
-        }
+        books.damaged.extend(database.damage()?.map(|told| format!("{name}: {told}")));
     }
     Ok(())
-}
-
-/// A copy of a component's database, open.
-struct Copied {
-    connection: Connection,
-    _folder: TempDir,
-}
-
-impl Copied {
-    fn of(of: &App, app: &str, component: &str) -> anyhow::Result<Self> {
-        let (folder, file) = (TempDir::with_prefix("hull-chaos-")?, of.database(app, component));
-        for ending in ["", "-wal"] {
-            let from = file.with_file_name(format!("data.db{ending}"));
-            if from.exists() {
-                std::fs::copy(&from, folder.path().join(format!("data.db{ending}")))
-                    .with_context(|| from.display().to_string())?;
-            }
-        }
-        let connection = open(&folder.path().join("data.db")).with_context(|| file.display().to_string())?;
-        Ok(Self { connection, _folder: folder })
-    }
-
-    fn rows<T>(&self, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> anyhow::Result<Vec<T>> {
-        let mut statement = self.connection.prepare(sql).with_context(|| sql.to_owned())?;
-        let rows: rusqlite::Result<Vec<T>> = statement.query_map([], read)?.collect();
-        rows.with_context(|| sql.to_owned())
-    }
-
-    fn pairs(&self, sql: &str) -> anyhow::Result<Vec<(String, String)>> {
-        self.rows(sql, |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-}
-
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    // The copy's log has to be read in, which writes; the original is not touched.
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }

@@ -8,6 +8,7 @@ mod birth;
 mod books;
 mod buyer;
 mod clerk;
+mod database;
 mod disk;
 mod fault;
 mod journal;
@@ -32,6 +33,11 @@ fn embedded_sqlite() -> anyhow::Result<()> {
 #[test]
 fn nats_sqlite() -> anyhow::Result<()> {
     holds(Pair::NatsSqlite)
+}
+
+#[test]
+fn nats_postgres() -> anyhow::Result<()> {
+    holds(Pair::NatsPostgres)
 }
 
 #[test]

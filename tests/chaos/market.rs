@@ -18,9 +18,24 @@ pub(crate) const PROVIDER: (&str, &str) = ("provider", "psp");
 /// Who writes what clerks say, who hears of it first, and who hears of it from that one.
 pub(crate) const LISTS: [&str; 3] = ["clerk", "first", "second"];
 
-/// Each list takes the same line as often as it is told; only what clerks write has a key.
-const LIST_TABLES: &str = "CREATE TABLE written (id TEXT PRIMARY KEY);
-    CREATE TABLE heard (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL);";
+/// Each list takes the same line as often as it is told; only what clerks write has a key. Where units run side by
+/// side a line also says which unit wrote it, and which ones that unit could see.
+const LIST_TABLES: [(&str, &str); 2] = [
+    (
+        "lists/1_lists.sqlite.sql",
+        "CREATE TABLE written (id TEXT PRIMARY KEY);
+         CREATE TABLE heard (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL);",
+    ),
+    (
+        "lists/1_lists.postgres.sql",
+        "CREATE TABLE written (id TEXT PRIMARY KEY);
+         CREATE TABLE heard (n BIGSERIAL PRIMARY KEY, id TEXT NOT NULL, text TEXT NOT NULL,
+             unit xid8 NOT NULL DEFAULT pg_current_xact_id(),
+             seen pg_snapshot NOT NULL DEFAULT pg_current_snapshot());",
+    ),
+];
+/// How long a host holds an event without a sign of life, where another one waits for it.
+const SHARED_ACK_WAIT: (&str, &str) = ("ack-wait = \"30s\"", "ack-wait = \"3s\"");
 const LIST_RETRIES: &str = "max-deliver = 1000\nbackoff = [\"50ms\", \"200ms\", \"500ms\"]\nack-wait = \"1s\"";
 
 /// How much there is of each product when the shop opens: of most enough, of some too little, of one nothing.
@@ -46,7 +61,15 @@ pub(crate) fn shop(plan: &Plan, line: &ProviderLine) -> anyhow::Result<App> {
         ("[\"100ms\", \"500ms\", \"2s\", \"10s\", \"1m\"]", "[\"100ms\", \"500ms\", \"2s\"]"),
     ];
     let app = shop::extended(&changes, &lists())?;
-    app.write("lists/1_lists.sql", LIST_TABLES)?;
+    if plan.pair.hosts() > 1 {
+        let (from, to) = SHARED_ACK_WAIT;
+        let text = std::fs::read_to_string(app.manifest())?;
+        anyhow::ensure!(text.contains(from), "the shop waits otherwise");
+        app.set_text(&text.replace(from, to))?;
+    }
+    for (name, text) in LIST_TABLES {
+        app.write(name, text)?;
+    }
     Ok(app)
 }
 

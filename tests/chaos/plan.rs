@@ -49,7 +49,15 @@ impl Plan {
         };
         let time = seconds.map_or(SHORT, Duration::from_secs);
         let (seed, long) = (seed()?, seconds.is_some());
-        Ok(Self { pair, seed, time, broken, long, small_disk: long && seed % 3 == 0, customers: true })
+        Ok(Self {
+            pair,
+            seed,
+            time,
+            broken,
+            long,
+            small_disk: long && seed % 3 == 0 && pair.has_data_files(),
+            customers: true,
+        })
     }
 
     /// Short rounds against a host that breaks a promise.

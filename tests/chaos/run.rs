@@ -57,9 +57,9 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let mut notes = journal.into_notes();
     notes.flaws.extend(quiet.err().map(|error| format!("it does not become quiet: {error:#}")));
     notes.flaws.extend(from_outside(&stage, &notes)?);
-    stage.stop_host()?;
+    stage.stop_hosts()?;
     stage.stop_provider()?;
-    let books = books::read(&stage.shop, &stage.provider_app)?;
+    let books = books::read(stage.shop()?, stage.postgres(), &stage.provider_app)?;
     let mut flaws = audit::flaws(&notes, &books, &shelves);
     flaws.extend(rebuilt(&mut stage)?);
 
@@ -69,8 +69,8 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let files = if flaws.is_empty() || plan.broken.is_some() {
         String::new()
     } else {
-        let (shop, provider) = stage.keep();
-        format!("its files are in {} and {}", shop.display(), provider.display())
+        let folders: Vec<String> = stage.keep().iter().map(|folder| folder.display().to_string()).collect();
+        format!("its files are in {}", folders.join(", "))
     };
     Ok(Outcome { plan: *plan, flaws, struck, kills, notes, confirmed, cancelled, written, files })
 }
@@ -132,7 +132,7 @@ fn order_from_outside(client: &Client, provider: &Client, id: &str) -> anyhow::R
 
 /// The read model, made again from the events, is what it was.
 fn rebuilt(stage: &mut Stage<'_>) -> anyhow::Result<Vec<String>> {
-    let before = books::read_model(&stage.shop)?;
+    let before = books::read_model(stage.shop()?, stage.postgres())?;
     stage.start()?;
     let client = stage.host()?.client();
     let mut after = String::new();
@@ -141,8 +141,8 @@ fn rebuilt(stage: &mut Stage<'_>) -> anyhow::Result<Vec<String>> {
         let Some(next) = rebuilt["next"].as_str() else { break };
         next.clone_into(&mut after);
     }
-    stage.stop_host()?;
-    let again = books::read_model(&stage.shop)?;
+    stage.stop_hosts()?;
+    let again = books::read_model(stage.shop()?, stage.postgres())?;
     if before.len() != again.len() {
         return Ok(vec![format!("the read model had {} orders, made again it has {}", before.len(), again.len())]);
     }

@@ -1,12 +1,11 @@
 //! The processes, and what is done to them. Every fault ends with everything running again: a host that does not come
 //! back is the first thing to find.
 
-mod bus;
+mod seat;
+mod servers;
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,10 +14,11 @@ use hull_tests::cache;
 use hull_tests::clock::Clock;
 use hull_tests::host::Host;
 use hull_tests::http::Client;
+use hull_tests::postgres::PostgresServer;
 use hull_tests::shop::provider_line::{Line, ProviderLine};
 use rustix::process::Signal;
 
-use crate::backends::Servers;
+use crate::backends::{DATABASE, Pair, Servers};
 use crate::disk::Disk;
 use crate::fault::{Fault, Means};
 use crate::market::{self, SHOP};
@@ -26,6 +26,8 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::street::Street;
 use crate::torn;
+
+use self::seat::Seat;
 
 /// What runs may finish in when the host is told to stop: too little for some.
 const DRAIN: &str = "400ms";
@@ -36,7 +38,9 @@ const OFF_SECONDS_MAX: u64 = 40;
 
 /// See the module. Processes end before their files go.
 pub(crate) struct Stage<'a> {
-    host: Option<Host>,
+    seats: Vec<Seat>,
+    /// The one that is struck.
+    at: usize,
     provider: Option<Host>,
     servers: Servers,
     disk: Disk,
@@ -45,11 +49,10 @@ pub(crate) struct Stage<'a> {
     street: &'a Street,
     random: Random,
     long: bool,
-    has_bus_files: bool,
+    pair: Pair,
     pub(crate) struck: BTreeMap<Fault, u64>,
     /// Processes killed.
     pub(crate) kills: u64,
-    pub(crate) shop: App,
     pub(crate) provider_app: App,
 }
 
@@ -57,23 +60,21 @@ impl<'a> Stage<'a> {
     /// Everything is there, and nothing runs.
     pub(crate) fn set(plan: &Plan, street: &'a Street) -> anyhow::Result<Self> {
         let line = ProviderLine::new()?;
-        let mut shop = market::shop(plan, &line)?;
-        let servers = Servers::start(plan.pair, shop.folder())?;
-        let small = if plan.small_disk { told("a disk of its own", Disk::mount(&shop.state_dir())) } else { None };
+        let first = market::shop(plan, &line)?;
+        let servers = Servers::start(plan.pair, first.folder())?;
+        let small = if plan.small_disk { told("a disk of its own", Disk::mount(&first.state_dir())) } else { None };
         if small.is_some() {
-            cache::lend(&shop.state_dir())?;
+            cache::lend(&first.state_dir())?;
         }
-        shop = shop.deaf_to("XFSZ");
-        let clock = if plan.long { told("the clock never steps", Clock::in_folder(shop.folder())) } else { None };
-        for (name, value) in clock.iter().flat_map(Clock::environment) {
-            shop = shop.variable(name, &value);
-        }
-        shop = shop.flags(["--drain", DRAIN]).flags(servers.flags());
-        if let Some(promise) = plan.broken {
-            shop = shop.flags(["--sabotage", promise.name()]);
+        let clock = if plan.long { told("the clock never steps", Clock::in_folder(first.folder())) } else { None };
+        let mut seats = vec![Seat::new(equipped(first, plan, clock.as_ref(), &servers))];
+        for _ in 1..plan.pair.hosts() {
+            // Their clocks are right: hosts that share an app need not agree on the time.
+            seats.push(Seat::new(equipped(market::shop(plan, &line)?, plan, None, &servers)));
         }
         Ok(Self {
-            host: None,
+            seats,
+            at: 0,
             provider: None,
             servers,
             disk: small.unwrap_or(Disk::Bound),
@@ -82,10 +83,9 @@ impl<'a> Stage<'a> {
             street,
             random: Random::new(plan.seed, 1),
             long: plan.long,
-            has_bus_files: plan.pair.has_bus_files(),
+            pair: plan.pair,
             struck: BTreeMap::new(),
             kills: 0,
-            shop,
             provider_app: market::provider()?,
         })
     }
@@ -101,24 +101,31 @@ impl<'a> Stage<'a> {
             self.start_provider()?;
         }
         self.line.set(Line::Open);
-        if self.host.is_none() {
-            self.start_host()?;
-        }
-        Ok(())
+        self.at_each(|stage| if stage.seat()?.host.is_none() { stage.start_host() } else { Ok(()) })
     }
 
     /// No fault any more: what is running stays, and the clock is right.
     pub(crate) fn calm(&mut self) -> anyhow::Result<()> {
-        self.disk.free(self.host.as_ref())?;
+        self.disk.free(self.seat()?.host.as_ref())?;
         if let Some(clock) = &self.clock {
             clock.right()?;
         }
         self.start()
     }
 
-    /// The host, which runs.
+    /// A host, which runs.
     pub(crate) fn host(&self) -> anyhow::Result<&Host> {
-        self.host.as_ref().context("no host runs")
+        self.seat()?.host.as_ref().context("no host runs")
+    }
+
+    /// The shop as one of its hosts has it.
+    pub(crate) fn shop(&self) -> anyhow::Result<&App> {
+        Ok(&self.seat()?.app)
+    }
+
+    /// Where the data of all its components is, if it is on a server.
+    pub(crate) fn postgres(&self) -> Option<&PostgresServer> {
+        self.servers.postgres()
     }
 
     /// The provider, as it is to be asked past the line.
@@ -137,6 +144,9 @@ impl<'a> Stage<'a> {
             }
             let Some(fault) = self.random.weighted(faults) else { return Ok(()) };
             *self.struck.entry(fault).or_default() += 1;
+            if self.seats.len() > 1 {
+                self.at = self.random.below(self.seats.len() as u64) as usize;
+            }
             self.strike(fault).with_context(|| format!("after: {}", fault.name()))?;
         }
         Ok(())
@@ -145,17 +155,18 @@ impl<'a> Stage<'a> {
     fn strike(&mut self, fault: Fault) -> anyhow::Result<()> {
         match fault {
             Fault::KillHost => self.kill_host()?,
+            Fault::KillAllHosts => self.at_each(Self::kill_host)?,
             Fault::KillStartingHost => {
                 self.kill_host()?;
                 for _ in 0..self.random.between(1, 2) {
-                    self.shop.up_cut_short(Duration::from_millis(self.random.between(5, 500)))?;
-                    self.kills += 1;
+                    self.cut_short(5, 500)?;
                 }
             }
             Fault::KillHostAndTear => {
                 self.kill_host()?;
-                let torn = torn::tear(&self.shop.state_dir(), SHOP, self.has_bus_files, &mut self.random)?;
-                self.note(&format!("torn: {torn}"))?;
+                let (folder, has_bus) = (self.shop()?.state_dir(), self.pair.has_bus_files());
+                let torn = torn::tear(&folder, SHOP, has_bus, &mut self.random)?;
+                self.seat()?.note(&format!("torn: {torn}"))?;
             }
             Fault::PauseHost => {
                 self.host()?.signal(Signal::STOP)?;
@@ -180,11 +191,11 @@ impl<'a> Stage<'a> {
                 self.provider.as_ref().context("no provider runs")?.signal(Signal::CONT)?;
             }
             Fault::SecondHost => {
-                let second = self.shop.up_ends()?;
+                let second = self.shop()?.up_ends()?;
                 anyhow::ensure!(second.status == Some(1), "a second host: {:?} {}", second.status, second.said());
             }
             Fault::OtherHost => {
-                let other = self.shop.up_elsewhere_ends()?;
+                let other = self.shop()?.up_elsewhere_ends()?;
                 let is_refused = other.status == Some(1) && other.said().contains("runs on another host");
                 anyhow::ensure!(is_refused, "a host elsewhere: {:?} {}", other.status, other.said());
             }
@@ -193,9 +204,7 @@ impl<'a> Stage<'a> {
                 self.meanwhile()?;
                 self.line.set(Line::Open);
             }
-            Fault::KillBus | Fault::PauseBus | Fault::CutBus | Fault::SilenceBus | Fault::SlowBus | Fault::BreakBus => {
-                self.strike_bus(fault)?
-            }
+            Fault::Server(role, blow) => self.strike_server(role, blow)?,
             Fault::FillDisk => self.fill_disk()?,
             Fault::StepClock => self.step_clock()?,
         }
@@ -220,22 +229,45 @@ impl<'a> Stage<'a> {
     }
 
     fn fill_disk(&mut self) -> anyhow::Result<()> {
-        let host = self.host.as_ref().context("no host runs")?;
+        let host = self.seats.get(self.at).and_then(|seat| seat.host.as_ref()).context("no host runs")?;
         self.disk.fill(host, &mut self.random)?;
         self.pause(300, if self.long { 3_000 } else { 800 });
         if self.random.percent(50) {
             // It may start on a full disk or refuse to; what it must not do is to forget.
             self.kill_host()?;
-            self.shop.up_cut_short(Duration::from_millis(self.random.between(100, 800)))?;
-            self.kills += 1;
+            self.cut_short(100, 800)?;
         }
-        self.disk.free(self.host.as_ref())
+        self.disk.free(self.seat()?.host.as_ref())
+    }
+
+    fn seat(&self) -> anyhow::Result<&Seat> {
+        self.seats.get(self.at).context("no such host")
+    }
+
+    fn seat_mut(&mut self) -> anyhow::Result<&mut Seat> {
+        self.seats.get_mut(self.at).context("no such host")
+    }
+
+    /// The same at each of the hosts.
+    fn at_each(&mut self, mut act: impl FnMut(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        for at in 0..self.seats.len() {
+            self.at = at;
+            act(self)?;
+        }
+        Ok(())
     }
 
     fn start_host(&mut self) -> anyhow::Result<()> {
-        let host = self.shop.up().context("the host does not come back")?;
-        self.street.set_door(Some(host.client()));
-        self.host = Some(host);
+        let (street, at) = (self.street, self.at);
+        street.set_door(at, Some(self.seat_mut()?.start()?));
+        Ok(())
+    }
+
+    /// A host that is killed while it starts.
+    fn cut_short(&mut self, low_ms: u64, high_ms: u64) -> anyhow::Result<()> {
+        let after = Duration::from_millis(self.random.between(low_ms, high_ms));
+        self.shop()?.up_cut_short(after)?;
+        self.kills += 1;
         Ok(())
     }
 
@@ -247,23 +279,24 @@ impl<'a> Stage<'a> {
     }
 
     fn kill_host(&mut self) -> anyhow::Result<()> {
-        let Some(host) = self.host.take() else { return Ok(()) };
-        let said = host.said();
-        host.kill()?;
-        self.kills += 1;
-        self.street.set_door(None);
-        self.note(&format!("{said}\nkilled"))
+        let (street, at) = (self.street, self.at);
+        if self.seat_mut()?.kill()? {
+            self.kills += 1;
+            street.set_door(at, None);
+        }
+        Ok(())
     }
 
-    /// Tell the host to stop, and check that it does so well.
-    pub(crate) fn stop_host(&mut self) -> anyhow::Result<()> {
-        let Some(mut host) = self.host.take() else { return Ok(()) };
-        host.terminate()?;
-        let status = host.ended(END_TIME)?;
-        self.street.set_door(None);
-        self.note(&format!("{}\nstopped", host.said()))?;
-        anyhow::ensure!(status.success(), "a host that was told to stop ended with {status}:\n{}", host.said());
+    fn stop_host(&mut self) -> anyhow::Result<()> {
+        let (street, at) = (self.street, self.at);
+        self.seat_mut()?.stop(END_TIME)?;
+        street.set_door(at, None);
         Ok(())
+    }
+
+    /// Tell the hosts to stop, and check that they do so well.
+    pub(crate) fn stop_hosts(&mut self) -> anyhow::Result<()> {
+        self.at_each(Self::stop_host)
     }
 
     /// The same of the provider.
@@ -272,22 +305,33 @@ impl<'a> Stage<'a> {
     }
 
     /// Leave all files where they are; where.
-    pub(crate) fn keep(self) -> (PathBuf, PathBuf) {
-        let Self { host, provider, disk, shop, provider_app, .. } = self;
-        drop((host, provider));
+    pub(crate) fn keep(self) -> Vec<PathBuf> {
+        let Self { seats, provider, disk, provider_app, servers, .. } = self;
+        drop(provider);
         // Mounted until somebody has looked.
         std::mem::forget(disk);
-        (shop.keep(), provider_app.keep())
+        let mut folders: Vec<PathBuf> = seats.into_iter().map(|seat| seat.app.keep()).collect();
+        if let Some((server, folder)) = servers.postgres().zip(folders.first()) {
+            server.dump(DATABASE, &folder.join("hull.sql"));
+        }
+        folders.push(provider_app.keep());
+        folders
     }
 
     fn pause(&mut self, low_ms: u64, high_ms: u64) {
         std::thread::sleep(Duration::from_millis(self.random.between(low_ms, high_ms)));
     }
+}
 
-    fn note(&self, text: &str) -> anyhow::Result<()> {
-        let path: &Path = &self.shop.folder().join("said.log");
-        let mut log = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(writeln!(log, "{} {text}", hull_clock::rfc3339_now())?)
+/// The shop with all that a run gives its hosts.
+fn equipped(shop: App, plan: &Plan, clock: Option<&Clock>, servers: &Servers) -> App {
+    let mut shop = shop.deaf_to("XFSZ").flags(["--drain", DRAIN]).flags(servers.flags());
+    for (name, value) in clock.into_iter().flat_map(Clock::environment) {
+        shop = shop.variable(name, &value);
+    }
+    match plan.broken {
+        Some(promise) => shop.flags(["--sabotage", promise.name()]),
+        None => shop,
     }
 }
 

@@ -155,7 +155,7 @@ fn what_cannot_be_a_flag_is_refused() -> anyhow::Result<()> {
     for (words, status, why) in [
         (&["set", "nothing", "x"][..], 1, "app flagged has no variable \"nothing\"; declare it in [variables]"),
         (&["set", "key", "x"], 1, "variable key is secret"),
-        (&["set", "colour", "x", "--sticky", "user"], 1, "ip, header:NAME or cookie:NAME"),
+        (&["set", "colour", "x", "--sticky", "user"], 1, "header:<name>"),
         (&["set", "colour", "x", "--header", "a b=c"], 1, "cannot be the name of a header"),
         (&["unset", "colour"], 1, "has no such rule for colour"),
         (&["set", "colour", "x", "--percent", "5%", "--user", "ann"], 2, "cannot be used with"),

@@ -1,7 +1,6 @@
 //! A gibibyte in and a gibibyte out: bodies stream, and the host's memory does not grow with them.
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hull_tests::app::App;
@@ -22,28 +21,6 @@ fn app() -> anyhow::Result<App> {
     };
     let text = probe::application("stream") + &probe::component("sync", "", &limits("sync"));
     App::of_text(&(text + &probe::component("async", "", &limits("async")).replace("{probe}", "{probe_p3}")))
-}
-
-/// The most memory that the host uses while something goes on, beyond what it used before.
-fn growth(host: &Host, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<u64> {
-    let before = host.resident_bytes()?;
-    let (most, over) = (AtomicU64::new(before), AtomicBool::new(false));
-    let done = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !over.load(Ordering::Acquire) {
-                if let Ok(now) = host.resident_bytes() {
-                    most.fetch_max(now, Ordering::Relaxed);
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        });
-        let done = work();
-        over.store(true, Ordering::Release);
-        watcher.join().expect("no panic");
-        done
-    });
-    done?;
-    Ok(most.load(Ordering::Relaxed) - before)
 }
 
 fn check(grown: u64, what: &str) {
@@ -118,11 +95,11 @@ fn a_gibibyte_each_way_leaves_memory_alone() -> anyhow::Result<()> {
         download(host, "/async/download", WARM_UP_BYTES)?;
         copy(host, "/async/copy", WARM_UP_BYTES)?;
     }
-    check(growth(host, || upload(host, "/sync/upload", GIB))?, "upload");
-    check(growth(host, || download(host, "/sync/download", GIB))?, "download");
-    check(growth(host, || copy(host, "/sync/copy", GIB / 4))?, "both ways");
-    check(growth(host, || download(host, "/async/download", GIB / 4))?, "asynchronous download");
-    check(growth(host, || copy(host, "/async/copy", GIB / 4))?, "asynchronous, both ways");
+    check(host.growth(|| upload(host, "/sync/upload", GIB))?, "upload");
+    check(host.growth(|| download(host, "/sync/download", GIB))?, "download");
+    check(host.growth(|| copy(host, "/sync/copy", GIB / 4))?, "both ways");
+    check(host.growth(|| download(host, "/async/download", GIB / 4))?, "asynchronous download");
+    check(host.growth(|| copy(host, "/async/copy", GIB / 4))?, "asynchronous, both ways");
     Ok(())
 }
 
@@ -131,7 +108,7 @@ fn a_client_that_does_not_read_holds_the_guest_back() -> anyhow::Result<()> {
     let running = Running::start(app()?)?;
     let host = running.host();
     download(host, "/sync/download", WARM_UP_BYTES)?;
-    let grown = growth(host, || {
+    let grown = host.growth(|| {
         let mut exchange = host.client().request("GET", &format!("/sync/download?bytes={GIB}")).start()?;
         assert_eq!(exchange.head()?.status, 200);
         // Nothing of the body is read: what the guest makes must not pile up in the host.

@@ -7,6 +7,7 @@ mod data;
 mod ending;
 mod refusals;
 mod starting;
+mod storages;
 mod wire;
 
 use hull_tests::app::{App, Ended};

@@ -1,9 +1,12 @@
 //! What one invocation may use: memory, CPU and time.
 
+use std::fs;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use hull_tests::http::Client;
 use hull_tests::probe;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 use crate::told::{Counted, bound};
@@ -14,7 +17,7 @@ const MEMORY_MIB: u32 = 16;
 pub(crate) fn manifest() -> String {
     let patient = "time = \"30s\"";
     [
-        limited("memory", "", "", "memory = \"16MiB\""),
+        limited("memory", "sqlite_databases = [\"default\"]", "", "memory = \"16MiB\""),
         limited("cpu", "", "", &format!("cpu-per-invocation = \"100ms\"\n{patient}")),
         limited("time", "", "", "time = \"500ms\""),
     ]
@@ -66,6 +69,35 @@ fn cpu_of_one_invocation() -> anyhow::Result<()> {
     assert!((0.095..0.2).contains(&used), "it was ended after {used} s of CPU time, and had 0.1 s");
     counted.rose(&[("cpu-per-invocation", 1)])?;
     bound(&running, "cpu", "cpu-per-invocation", 0.1)?;
+    Ok(())
+}
+
+/// The kernel's niceness of each thread of the process with this name.
+fn niceness(process: Pid, name: &str) -> anyhow::Result<Vec<i32>> {
+    let mut found = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero()))? {
+        // A thread may end while we look.
+        let stat = fs::read_to_string(thread?.path().join("stat")).unwrap_or_default();
+        let Some((before, after)) = stat.rsplit_once(") ") else { continue };
+        if before.ends_with(&format!("({name}")) {
+            // proc_pid_stat(5): `nice` is field 19, and the third is the first after the name.
+            found.push(after.split(' ').nth(16).context("no field 19")?.parse()?);
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn what_works_for_one_component_gives_way_to_what_serves_all() -> anyhow::Result<()> {
+    let running = limits()?;
+    let client = running.client();
+    fine(&client, "cpu", &json!({"do": "spin", "ms": 50}))?;
+    fine(&client, "memory", &json!({"do": "execute", "sql": "CREATE TABLE IF NOT EXISTS written (x)"}))?;
+    let of = |name: &str| niceness(running.host().id()?, name);
+    let (serving, guests, writers) = (of("hull")?, of("hull-guest-0")?, of("hull-storage")?);
+    assert!(!serving.is_empty() && serving.iter().all(|nice| *nice == 0), "{serving:?}");
+    assert!(!guests.is_empty() && guests.iter().all(|nice| *nice == 10), "{guests:?}");
+    assert!(!writers.is_empty() && writers.iter().all(|nice| *nice == 5), "{writers:?}");
     Ok(())
 }
 

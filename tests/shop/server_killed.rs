@@ -1,17 +1,14 @@
 //! PostgreSQL is killed while orders come in, more than once: requests get an answer meanwhile, and every order that was
 //! accepted comes to its end once.
 
-use hull_tests::shop::altered;
+use hull_tests::shop::{altered, reckoning};
 use hull_tests::wait;
-use serde_json::json;
 
-use crate::customer::{
-    ask, end_of, key, ledger, notifications, order_of, payments, product, statuses, stock, text, user,
-};
+use crate::customer::{ask, key, order_of, product, text, user};
 
 const ROUNDS: usize = 3;
 const ORDERS: usize = 4;
-const STOCK: i64 = 40;
+const STOCK: usize = 40;
 const TOKENS: [&str; 4] = ["tok_ok", "tok_declined", "tok_flaky", "tok_ok"];
 
 #[test]
@@ -20,7 +17,7 @@ fn a_killed_server_loses_no_order_and_charges_nobody_twice() -> anyhow::Result<(
     let host = app.up()?;
     let client = host.client();
     let user = user(&client)?;
-    let lamp = product(&client, 1_000, STOCK)?;
+    let lamp = product(&client, 1_000, STOCK as i64)?;
     let mut orders = Vec::new();
     for _ in 0..ROUNDS {
         let wanted: Vec<_> = (0..ORDERS).map(|n| (key(), order_of(&user, &lamp, 1, TOKENS[n]))).collect();
@@ -41,24 +38,5 @@ fn a_killed_server_loses_no_order_and_charges_nobody_twice() -> anyhow::Result<(
             })?);
         }
     }
-    let mut confirmed = 0;
-    for id in &orders {
-        let order = end_of(&client, id)?;
-        let ledger = ledger(&client, id)?;
-        let charged = statuses(&ledger).iter().filter(|status| **status == "charged").count();
-        assert_eq!(charged, usize::from(order["status"] == "confirmed"), "{order} {ledger:?}");
-        if order["status"] == "confirmed" {
-            assert_eq!(statuses(&payments(&client, id)?), ["charged"]);
-            confirmed += 1;
-        }
-    }
-    let left = wait::until("the stock to settle", || {
-        let stock = stock(&client, &lamp)?;
-        Ok((stock["reserved"] == json!(0)).then_some(stock))
-    })?;
-    assert_eq!((&left["sold"], &left["available"]), (&json!(confirmed), &json!(STOCK - confirmed)), "{left}");
-    assert_eq!(notifications(&client, &user, orders.len())?.len(), orders.len(), "each order is told of once");
-    let letters = host.asked("GET", "/v1/apps/shop/dead-letters")?.send()?.expect(200)?.json()?;
-    assert_eq!(letters["dead_letters"], json!([]));
-    Ok(())
+    reckoning::adds_up(&host, &user, &lamp, STOCK, &orders)
 }

@@ -2,14 +2,13 @@
 //! is killed in the middle of it, and still every order comes to its end once.
 
 use hull_tests::app::App;
-use hull_tests::shop::with_components;
-use hull_tests::{files, wait};
-use serde_json::json;
+use hull_tests::files;
+use hull_tests::shop::{reckoning, with_components};
 
-use crate::customer::{end_of, ledger, notifications, order_of, place, product, settled, statuses, stock, user};
+use crate::customer::{order_of, place, product, settled, user};
 
 const ORDERS: usize = 8;
-const STOCK: i64 = 50;
+const STOCK: usize = 50;
 const TOKENS: [&str; 4] = ["tok_ok", "tok_declined", "tok_flaky", "tok_ok"];
 
 /// The shop, whose events a host that is gone does not hold for long.
@@ -26,7 +25,7 @@ fn two_hosts_share_the_work_and_one_may_die() -> anyhow::Result<()> {
     let one = app.up()?;
     let other = beside.up()?;
     let user = user(&one.client())?;
-    let lamp = product(&other.client(), 1_000, STOCK)?;
+    let lamp = product(&other.client(), 1_000, STOCK as i64)?;
     let mut orders = Vec::new();
     for n in 0..ORDERS {
         let client = if n % 2 == 0 { one.client() } else { other.client() };
@@ -37,25 +36,7 @@ fn two_hosts_share_the_work_and_one_may_die() -> anyhow::Result<()> {
     for n in 0..ORDERS {
         orders.push(place(&client, &order_of(&user, &lamp, 1, TOKENS[n % TOKENS.len()]))?);
     }
-    let mut confirmed = 0;
-    for id in &orders {
-        let order = end_of(&client, id)?;
-        let charged = statuses(&ledger(&client, id)?).iter().filter(|status| **status == "charged").count();
-        match order["status"].as_str() {
-            Some("confirmed") => confirmed += 1,
-            Some("cancelled") => {}
-            other => anyhow::bail!("{other:?}: {order}"),
-        }
-        assert_eq!(charged, usize::from(order["status"] == "confirmed"), "{order}");
-    }
-    let left = wait::until("the stock to settle", || {
-        let stock = stock(&client, &lamp)?;
-        Ok((stock["reserved"] == json!(0)).then_some(stock))
-    })?;
-    assert_eq!((&left["sold"], &left["available"]), (&json!(confirmed), &json!(STOCK - confirmed)), "{left}");
-    assert_eq!(notifications(&client, &user, orders.len())?.len(), orders.len(), "each order is told of once");
-    let letters = other.asked("GET", "/v1/apps/shop/dead-letters")?.send()?.expect(200)?.json()?;
-    assert_eq!(letters["dead_letters"], json!([]));
+    reckoning::adds_up(&other, &user, &lamp, STOCK, &orders)?;
     let again = app.up()?;
     let id = place(&again.client(), &order_of(&user, &lamp, 1, "tok_ok"))?;
     settled(&other.client(), &id, "confirmed", &lamp)?;

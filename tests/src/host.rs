@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -87,6 +88,28 @@ impl Host {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib * 1024)
+    }
+
+    /// The most memory that it uses while something goes on, beyond what it used before.
+    pub fn growth(&self, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<u64> {
+        let before = self.resident_bytes()?;
+        let (most, over) = (AtomicU64::new(before), AtomicBool::new(false));
+        let done = std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                while !over.load(Ordering::Acquire) {
+                    if let Ok(now) = self.resident_bytes() {
+                        most.fetch_max(now, Ordering::Relaxed);
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+            let done = work();
+            over.store(true, Ordering::Release);
+            anyhow::ensure!(watcher.join().is_ok(), "whoever watches the memory panicked");
+            done
+        });
+        done?;
+        Ok(most.load(Ordering::Relaxed) - before)
     }
 
     /// The sum of all series of `/metrics` that start with this text; none if there is none.

@@ -6,6 +6,10 @@
 mod server;
 
 use std::fmt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal};
 
 /// A running server; it ends with this.
 pub struct PostgresServer(server::Server);
@@ -15,6 +19,12 @@ impl PostgresServer {
     #[must_use]
     pub fn start() -> Self {
         Self(server::Server::start())
+    }
+
+    /// One that takes TLS, with this certificate and its key.
+    #[must_use]
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Self {
+        Self(server::Server::start_with_tls(certificate, key))
     }
 
     /// Make a database that is Hull's; its URL.
@@ -33,6 +43,24 @@ impl PostgresServer {
     #[must_use]
     pub fn sql(&self, database: &str, sql: &str) -> String {
         self.0.sql(database, sql)
+    }
+
+    /// Write all of a database into a file, as SQL.
+    pub fn dump(&self, database: &str, file: &Path) {
+        self.0.dump(database, file);
+    }
+
+    /// Send a signal to all of its processes: first to the one that starts the others.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        for id in self.0.processes() {
+            let id = i32::try_from(id).ok().and_then(Pid::from_raw).context("no process id")?;
+            match rustix::process::kill_process(id, signal) {
+                // One that served a connection which has ended meanwhile.
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// SIGKILL.

@@ -1,7 +1,9 @@
-//! The shop of the project as an app to test, and those who deal with it: its customers, and the line to its provider.
+//! The shop of the project as an app to test, and those who deal with it: its customers, the line to its provider,
+//! and the end of the day.
 
 pub mod customer;
 pub mod provider_line;
+pub mod reckoning;
 
 use crate::app::App;
 use crate::files;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::workspace::{Workspace, run_to_success};
-use crate::{guests, nats, toolchain, up};
+use crate::{guests, nats, postgres, toolchain, up};
 
 /// Run one bench; `options` go to it.
 pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str]) -> anyhow::Result<ExitCode> {
@@ -21,6 +21,7 @@ pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str]) -> anyhow
     bench.arg(name).args(options);
     if name == "events" {
         bench.env(nats::VARIABLE, nats::ensure(workspace)?);
+        bench.env(postgres::VARIABLE, postgres::ensure(workspace)?);
     }
     let status = bench.status().context("cannot start hull-bench")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use crate::workspace::Workspace;
-use crate::{guests, nats, toolchain, up};
+use crate::{guests, nats, postgres, toolchain, up};
 
 /// Each pair of bus and storage, with the test that runs on it.
-const PAIRS: [(&str, &str); 2] = [("embedded-sqlite", "embedded_sqlite"), ("nats-sqlite", "nats_sqlite")];
+const PAIRS: [(&str, &str); 3] =
+    [("embedded-sqlite", "embedded_sqlite"), ("nats-sqlite", "nats_sqlite"), ("nats-postgres", "nats_postgres")];
 /// What the host can be told to break, to see it noticed.
 const PROMISES: [&str; 2] = ["handled-marks", "outbox"];
 /// A day.
@@ -31,14 +32,14 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> anyhow::Result<Exi
     guests::build(workspace, guests::SHOP)?;
     guests::build(workspace, guests::TEST_GUESTS)?;
     up::build_host(workspace)?;
-    let server = if asked.test.starts_with("nats") { Some(nats::ensure(workspace)?) } else { None };
+    let nats = if asked.test.starts_with("nats") { Some(nats::ensure(workspace)?) } else { None };
+    let postgres = if asked.test.ends_with("postgres") { Some(postgres::ensure(workspace)?) } else { None };
     let mut test = workspace.cargo("");
     test.args(["test", "--release", "--locked", "--package", "hull-tests", "--test", "chaos", asked.test]);
     test.args(["--", "--exact", "--nocapture"]);
     test.env("HULL_CHAOS_SECONDS", (asked.minutes * 60).to_string());
-    if let Some(server) = server {
-        test.env(nats::VARIABLE, server);
-    }
+    let servers = [(nats::VARIABLE, nats), (postgres::VARIABLE, postgres)];
+    test.envs(servers.into_iter().filter_map(|(variable, program)| Some((variable, program?))));
     if let Some(seed) = asked.seed {
         test.env("HULL_CHAOS_SEED", seed.to_string());
     }
@@ -76,7 +77,7 @@ fn parse(options: &[&str]) -> anyhow::Result<Asked> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, parse};
+    use super::{Asked, PAIRS, parse};
 
     #[test]
     fn options_are_read_and_wrong_ones_named() {
@@ -84,7 +85,9 @@ mod tests {
         let expected = Asked { minutes: 3, seed: Some(7), test: "embedded_sqlite", broken: Some("outbox") };
         assert_eq!(asked.expect("options"), expected);
         assert_eq!(parse(&[]).expect("none"), Asked { minutes: 5, seed: None, test: "embedded_sqlite", broken: None });
-        assert_eq!(parse(&["--pair", "nats-sqlite"]).expect("a pair").test, "nats_sqlite");
+        for (pair, test) in PAIRS {
+            assert_eq!(parse(&["--pair", pair]).expect("a pair").test, test);
+        }
         for (wrong, told) in [
             (&["--minutes"][..], "needs a value"),
             (&["--minutes", "0"], "1 to"),

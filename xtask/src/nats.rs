@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use crate::packages::{install, is_root};
+use crate::packages::ensure as ensure_package;
 use crate::workspace::Workspace;
 
 /// The variable that tells tests where the server is.
@@ -24,14 +24,7 @@ const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin
 
 /// Where the server is; installed if it is nowhere and this may install it.
 pub(crate) fn ensure(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    if let Some(found) = find() {
-        return Ok(found);
-    }
-    if !is_root() {
-        bail!("{}", missing());
-    }
-    install(workspace, PROGRAM).with_context(missing)?;
-    find().with_context(missing)
+    ensure_package(workspace, PROGRAM, find, missing)
 }
 
 fn find() -> Option<PathBuf> {

@@ -1,16 +1,36 @@
 //! What tests need of the system and the project does not bring: installed where this may install it.
 
+use std::path::PathBuf;
 use std::process::Command;
+
+use anyhow::{Context as _, bail};
 
 use crate::workspace::{Workspace, run_to_success};
 
+/// What `find` finds; where that is nothing, a package of Debian's is installed, if this process may.
+pub(crate) fn ensure(
+    workspace: &Workspace,
+    package: &str,
+    find: fn() -> Option<PathBuf>,
+    missing: fn() -> String,
+) -> anyhow::Result<PathBuf> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    if !is_root() {
+        bail!("{}", missing());
+    }
+    install(workspace, package).with_context(missing)?;
+    find().with_context(missing)
+}
+
 /// Whether this process may install packages.
-pub(crate) fn is_root() -> bool {
+fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 /// Install a package of Debian's.
-pub(crate) fn install(workspace: &Workspace, package: &str) -> anyhow::Result<()> {
+fn install(workspace: &Workspace, package: &str) -> anyhow::Result<()> {
     eprintln!("installing {package}");
     let mut update = workspace.program("apt-get");
     update.args(["update", "-qq"]);

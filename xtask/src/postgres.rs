@@ -3,9 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
-
-use crate::packages::{install, is_root};
+use crate::packages::ensure as ensure_package;
 use crate::workspace::Workspace;
 
 /// The variable that tells tests where its programs are.
@@ -18,14 +16,7 @@ const PROGRAMS: [&str; 4] = ["initdb", "postgres", "psql", "pg_isready"];
 
 /// The folder of its programs; installed if it is nowhere and this may install it.
 pub(crate) fn ensure(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    if let Some(found) = find() {
-        return Ok(found);
-    }
-    if !is_root() {
-        bail!("{}", missing());
-    }
-    install(workspace, PACKAGE).with_context(missing)?;
-    find().with_context(missing)
+    ensure_package(workspace, PACKAGE, find, missing)
 }
 
 fn find() -> Option<PathBuf> {

@@ -8,13 +8,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use hull_invocation::{CountRejected, Resource};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 use crate::egress::Egress;
 
-type Polled = Poll<Option<Result<Frame<Bytes>, WasiError>>>;
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
 /// No more of it than `limits.outbound.body-max`.
 pub(crate) fn sized<B, F>(egress: &Egress, body: B, too_large: F) -> WasiBody
@@ -22,8 +23,21 @@ where
     B: Body<Data = Bytes, Error = WasiError> + Send + 'static,
     F: Fn(Option<u64>) -> WasiError + Send + Unpin + 'static,
 {
-    let bytes_max = egress.limits.body_bytes_max;
-    let rejected = Arc::clone(&egress.rejected);
+    within(egress.limits.body_bytes_max, &egress.rejected, body, too_large)
+}
+
+/// No more of it than so many bytes.
+pub(crate) fn within<B, F>(
+    bytes_max: u64,
+    rejected: &Arc<dyn CountRejected>,
+    body: B,
+    too_large: F,
+) -> UnsyncBoxBody<Bytes, B::Error>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    F: Fn(Option<u64>) -> B::Error + Send + Unpin + 'static,
+{
+    let rejected = Arc::clone(rejected);
     let body = Some(Box::pin(body));
     SizedBody { body, bytes_left: bytes_max, bytes_max, too_large, rejected }.boxed_unsync()
 }
@@ -39,13 +53,13 @@ struct SizedBody<B, F> {
 
 impl<B, F> Body for SizedBody<B, F>
 where
-    B: Body<Data = Bytes, Error = WasiError>,
-    F: Fn(Option<u64>) -> WasiError + Unpin,
+    B: Body<Data = Bytes>,
+    F: Fn(Option<u64>) -> B::Error + Unpin,
 {
     type Data = Bytes;
-    type Error = WasiError;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B::Error> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
             self.body = None;
@@ -113,7 +127,7 @@ impl Body for TimedBody {
     type Data = Bytes;
     type Error = WasiError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<WasiError> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             if frame.is_none() {

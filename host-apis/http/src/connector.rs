@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::policy::{AllowedHosts, Refusal};
 
 /// To one address; a name may have several.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// So many addresses of one name are tried.
 const ADDRESSES_MAX: usize = 8;
 

@@ -30,13 +30,30 @@ pub struct EgressLimits {
 const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 16;
 const IDLE_CONNECTION_TIME: Duration = Duration::from_mins(1);
 
+/// Sends requests over connections that are kept.
+pub(crate) type PooledClient = Client<HttpsConnector<CheckedConnector>, WasiBody>;
+
+/// A client of its own for whoever may reach these.
+pub(crate) fn pooled_client(allowed: &Arc<AllowedHosts>) -> PooledClient {
+    let connector = HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(CheckedConnector::new(Arc::clone(allowed)));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
+        .pool_idle_timeout(IDLE_CONNECTION_TIME)
+        .build(connector)
+}
+
 /// One component's way out.
 pub struct Egress {
     pub(crate) allowed: Arc<AllowedHosts>,
     pub(crate) limits: EgressLimits,
     /// Of all versions of the component.
     places: Arc<Places>,
-    pub(crate) client: Client<HttpsConnector<CheckedConnector>, WasiBody>,
+    pub(crate) client: PooledClient,
     pub(crate) door: Arc<dyn Invoke>,
     pub(crate) rejected: Arc<dyn CountRejected>,
 }
@@ -50,16 +67,7 @@ impl Egress {
         rejected: Arc<dyn CountRejected>,
     ) -> Self {
         let allowed = Arc::new(allowed);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(CheckedConnector::new(Arc::clone(&allowed)));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
-            .pool_idle_timeout(IDLE_CONNECTION_TIME)
-            .build(connector);
+        let client = pooled_client(&allowed);
         let places = Arc::new(Places::new(limits.concurrency));
         Self { allowed, limits, places, client, door, rejected }
     }

@@ -55,7 +55,7 @@ pub(crate) fn of_call(failure: &Failure) -> WasiError {
         Failure::ChainTooLong { .. } => WasiError::LoopDetected,
         Failure::NoResponse { .. } => WasiError::HttpResponseIncomplete,
         Failure::BodyTooLarge { limit_bytes, .. } => WasiError::HttpRequestBodySize(Some(*limit_bytes)),
-        Failure::Unavailable { .. } => WasiError::DestinationUnavailable,
+        Failure::Unavailable { .. } | Failure::Unreachable { .. } => WasiError::DestinationUnavailable,
         Failure::Cancelled => WasiError::ConnectionTerminated,
         Failure::Trapped { .. }
         | Failure::CpuExceeded { .. }

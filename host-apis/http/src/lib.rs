@@ -1,5 +1,5 @@
 //! Outgoing `wasi:http`, both generations: a pooled client that keeps to `allowed_outbound_hosts`, and calls to other
-//! components that never leave the process.
+//! components that never leave the process. Upstreams are reached through the same client.
 
 mod address;
 mod body;
@@ -10,10 +10,12 @@ mod failure;
 mod outgoing;
 mod places;
 mod policy;
+mod upstream;
 
 pub use egress::{Egress, EgressLimits};
 pub use outgoing::OutgoingHttp;
 pub use policy::{AllowedHosts, Refusal};
+pub use upstream::{Upstream, UpstreamConfig};
 
 #[cfg(test)]
 mod tests;

@@ -19,12 +19,20 @@ pub struct Refusal(String);
 pub struct AllowedHosts {
     component: ComponentId,
     grants: Vec<OutboundHost>,
+    /// One server that the manifest names, and not what a guest asks for.
+    is_upstream: bool,
 }
 
 impl AllowedHosts {
     /// The grants as the manifest has them.
     pub fn new(component: ComponentId, grants: Vec<OutboundHost>) -> Self {
-        Self { component, grants }
+        Self { component, grants, is_upstream: false }
+    }
+
+    /// The server of an upstream. Its name may lead into a private network, which is where monoliths live: no guest has
+    /// a say in where it leads.
+    pub(crate) fn of_upstream(upstream: ComponentId) -> Self {
+        Self { component: upstream, grants: Vec::new(), is_upstream: true }
     }
 
     /// Whether a request may go to this place at all.
@@ -50,7 +58,7 @@ impl AllowedHosts {
         let allowed = match (is_unreachable(address), is_localhost) {
             (true, _) => false,
             (false, true) => address.is_loopback(),
-            (false, false) => is_public(address) || granted,
+            (false, false) => is_public(address) || granted || self.is_upstream,
         };
         if allowed {
             return Ok(());
@@ -61,6 +69,12 @@ impl AllowedHosts {
 
     fn refusal(&self, missing: String) -> Refusal {
         let Self { component, .. } = self;
+        if self.is_upstream {
+            let name = component.component();
+            return Refusal(format!(
+                "nobody can be at {missing}: change `url` of [application.tool.hull.upstreams.{name}]"
+            ));
+        }
         Refusal(format!(
             "{component} may not send requests to {missing}: add \"{missing}\" to `allowed_outbound_hosts` of \
              [component.{}] in spin.toml",

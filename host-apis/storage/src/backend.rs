@@ -130,11 +130,12 @@ impl Backend {
         }
     }
 
-    /// Begin a unit of work with its first operation.
+    /// Begin a unit of work with its first operation. `of_event` is whether it is to be committed with an event's mark.
     pub(crate) fn begin<O: OnPostgres>(
         &self,
         operation: O,
         deadline: Instant,
+        of_event: bool,
     ) -> Result<(Unit, Answer<O>), StorageError> {
         match self {
             Self::Sqlite(backend) => {
@@ -142,7 +143,7 @@ impl Backend {
                 Ok((Unit::Sqlite(unit), answer))
             }
             Self::Postgres(backend) => {
-                let (unit, answer) = backend.begin(operation, deadline)?;
+                let (unit, answer) = backend.begin(operation, deadline, of_event)?;
                 Ok((Unit::Postgres(unit), answer))
             }
         }

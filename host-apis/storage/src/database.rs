@@ -88,6 +88,16 @@ impl Database {
         Ledger::new(self.clone())
     }
 
+    /// Whether this host may work with it: not beside another one on the same server if the bus of either is its own.
+    /// The error says what to do.
+    pub async fn claim(&self) -> Result<(), StorageError> {
+        match &self.backend {
+            // The state directory is locked.
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(backend) => backend.claim().await,
+        }
+    }
+
     /// Run what is missing of the migrations, in order; the numbers that ran. Reads go on meanwhile, writes wait. After
     /// an error, those before the failing one have run and the failing one has not. Dropping the future interrupts the
     /// one that runs, and undoes it.

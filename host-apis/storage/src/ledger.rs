@@ -4,7 +4,7 @@
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter};
-use crate::sqlite::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Prune, RecordFailure, StateOf};
+use crate::sqlite::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Prune, RecordFailure, StatesOf};
 
 /// See the module.
 #[derive(Clone)]
@@ -17,13 +17,18 @@ impl Ledger {
         Self { database }
     }
 
-    /// Whether the event is handled (compare the digest: another one means that the id was used twice), dead, and how
-    /// often it has failed.
-    pub async fn state(&self, identity: &EventIdentity) -> Result<EventState, StorageError> {
+    /// Of each event, in their order: whether it is handled (compare the digest: another one means that the id was used
+    /// twice), dead, and how often it has failed.
+    pub async fn states(&self, identities: Vec<EventIdentity>) -> Result<Vec<EventState>, StorageError> {
         if !self.database.exists() {
-            return Ok(EventState::default());
+            return Ok(vec![EventState::default(); identities.len()]);
         }
-        self.database.backend.read(StateOf(identity.clone()), None).await
+        self.database.backend.read(StatesOf(identities), None).await
+    }
+
+    /// The same of one.
+    pub async fn state(&self, identity: &EventIdentity) -> Result<EventState, StorageError> {
+        Ok(self.states(vec![identity.clone()]).await?.pop().unwrap_or_default())
     }
 
     /// A handler was started for it and failed; the number of failed attempts with this one. None if it is handled

@@ -4,6 +4,7 @@
 //! [`Database`] is the handle of a component, [`Session`] what one invocation holds of it. [`Outbox`] and [`Ledger`]
 //! are for the relay and for whoever delivers events.
 
+mod allowance;
 mod backend;
 mod database;
 mod error;

@@ -34,9 +34,15 @@ pub(crate) trait Operation: Send + 'static {
         None
     }
 
-    /// Run it on the thread that asks, which serves everybody; nothing if it could be long.
-    fn glance(&self, scope: &Scope<'_>) -> Option<Result<Self::Output, StorageError>> {
-        Some(self.run(scope))
+    /// Whether it may be tried on the thread that asks, which serves everybody: nothing that it does can be long, unless
+    /// a value is large.
+    fn is_quick(&self, _: &Scope<'_>) -> bool {
+        false
+    }
+
+    /// A guest's text of which it is to be found out whether it is quick.
+    fn text(&self) -> Option<&str> {
+        None
     }
 
     /// Run it on SQLite. It may be run again if the transaction is lost after it has answered.

@@ -2,7 +2,7 @@
 //! tables, and connections that are shared within what the operator grants. Everything here runs in tasks of its own, so
 //! that whoever stops waiting leaves nothing half-way: what ran is cancelled and undone.
 
-mod allowance;
+mod ending;
 mod events;
 mod failure;
 mod guard;
@@ -32,7 +32,7 @@ use hull_invocation::{ComponentId, CountRejected, Resource};
 use parking_lot::RwLock;
 use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
 
-use allowance::{Allowance, Cancel, CancelOnDrop};
+use ending::allowed;
 pub(crate) use operation::{OnPostgres, Runs};
 use provision::Opened;
 use quota::Quota;
@@ -42,6 +42,7 @@ use server::{Lease, Server};
 use transaction::{Isolation, Transaction, reset};
 pub(crate) use unit::UnitClient;
 
+use crate::allowance::{Allowance, Cancel};
 use crate::backend::Answer;
 use crate::error::StorageError;
 use crate::operation::Growth;
@@ -114,6 +115,11 @@ impl Backend {
         self.shared.opened.initialized()
     }
 
+    /// See [`crate::Database::claim`].
+    pub(crate) async fn claim(&self) -> Result<(), StorageError> {
+        relay::claim(&self.shared).await
+    }
+
     /// Run an operation by itself; one that writes is committed.
     pub(crate) async fn run<O: OnPostgres>(
         &self,
@@ -121,7 +127,7 @@ impl Backend {
         deadline: Option<Instant>,
     ) -> Result<O::Output, StorageError> {
         let cancel = Cancel::default();
-        let armed = CancelOnDrop::new(&cancel);
+        let armed = cancel.on_drop();
         let (reply, answer) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -141,9 +147,10 @@ impl Backend {
         &self,
         operation: O,
         deadline: Instant,
+        of_event: bool,
     ) -> Result<(UnitClient, Answer<O>), StorageError> {
         self.shared.check_open()?;
-        let unit = unit::begin(&self.shared);
+        let unit = unit::begin(&self.shared, of_event);
         let answer = unit.run(operation, deadline)?;
         Ok((unit, answer))
     }
@@ -224,10 +231,11 @@ impl Shared {
         let link = lease.link()?;
         let mut scope = Scope::new(&self, &opened, link, false);
         let limits = Arc::clone(&scope.limits);
+        let now = hull_clock::now();
         let allowance = match (deadline, operation.long_time(&limits)) {
-            (Some(deadline), _) => Allowance::statement(limits.statement_time, deadline, &cancel),
-            (None, Some(limit)) => Allowance::migration(limit, &cancel),
-            (None, None) => Allowance::host(&cancel),
+            (Some(deadline), _) => Allowance::statement(now, limits.statement_time, deadline, &cancel),
+            (None, Some(limit)) => Allowance::migration(now, limit, &cancel),
+            (None, None) => Allowance::host(now, &cancel),
         };
         let rejected = self.rejected.as_ref();
         let mut result = Err(StorageError::Conflict);
@@ -252,10 +260,10 @@ async fn run_once<O: OnPostgres>(
 ) -> Result<O::Output, StorageError> {
     let link = scope.link;
     if operation.growth() == Growth::None {
-        return allowance.run(link, rejected, operation.on_postgres(scope)).await;
+        return allowed(allowance, link, rejected, operation.on_postgres(scope)).await;
     }
     let mut transaction = Transaction::begin(scope, Isolation::ReadCommitted);
-    match allowance.run(link, rejected, transaction.run(scope, operation, true)).await {
+    match allowed(allowance, link, rejected, transaction.run(scope, operation, true)).await {
         Ok(output) => transaction.commit(scope, None).await.map(|_| output),
         Err(error) => {
             link.send("ROLLBACK");

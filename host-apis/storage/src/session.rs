@@ -235,7 +235,7 @@ impl Session {
         let inner = &self.inner;
         let deadline = inner.options.deadline;
         inner.options.frame.set_unit_open(true);
-        let begun = inner.database.backend.begin(operation, deadline);
+        let begun = inner.database.backend.begin(operation, deadline, inner.options.event.is_some());
         let (unit, answer) = match begun {
             Ok(begun) => begun,
             Err(error) => {

@@ -28,10 +28,9 @@ use std::time::Instant;
 
 use batch::Unit;
 pub(crate) use connection::Place;
-use control::Cancel;
 pub(crate) use events::{
     Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
-    StateOf,
+    StatesOf,
 };
 use job::JobOf;
 pub(crate) use keyvalue::{DeleteMany, Exists, Get, GetMany, Increment, ListKeys, SetMany, Swap};
@@ -44,6 +43,7 @@ pub(crate) use statistics::{Check, Measure, Measured};
 pub(crate) use unit::UnitClient;
 use writer::Shared;
 
+use crate::allowance::Cancel;
 use crate::error::StorageError;
 use crate::operation::{Growth, Operation};
 use crate::options::StorageLimits;

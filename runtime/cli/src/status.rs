@@ -1,5 +1,7 @@
 //! `hull status`: every component of the running app, what it uses beside what it may use, and whether all is well.
 
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -13,6 +15,7 @@ use crate::admin::{Call, Client, UNEXPECTED, read_json};
 use crate::options::StatusOptions;
 use crate::table;
 use crate::terminal::{self, Paint, harmless};
+use upstream::UpstreamStatus;
 
 /// As much of a version's digest as tells it from others.
 const VERSION_CHARS: usize = 12;
@@ -109,25 +112,29 @@ pub(crate) async fn run(options: &StatusOptions) -> anyhow::Result<()> {
     // 503 is an answer as well: something is not ready, and the answer says what.
     let health: Value = read_json(client.send(Call::new(Method::GET, "/healthz/ready")).await?).await?;
     let mut listed: Value = client.get("/v1/components").await?;
-    let mut components = match listed.get_mut("components").map(Value::take) {
-        Some(Value::Array(components)) => components,
+    let mut taken = |key: &str| match listed.get_mut(key).map(Value::take) {
+        Some(Value::Array(shown)) => shown,
         _ => Vec::new(),
     };
+    let (mut components, mut upstreams) = (taken("components"), taken("upstreams"));
     if let Some(app) = &options.host.app {
-        components.retain(|component| component.get("app").and_then(Value::as_str) == Some(app.as_str()));
-        if components.is_empty() {
+        let is_of_app = |shown: &Value| shown.get("app").and_then(Value::as_str) == Some(app.as_str());
+        components.retain(is_of_app);
+        upstreams.retain(is_of_app);
+        if components.is_empty() && upstreams.is_empty() {
             client.require_app(app).await?;
         }
     }
     if options.host.json {
-        return terminal::print_json(&json!({ "ready": health, "components": components }));
+        return terminal::print_json(&json!({ "ready": health, "components": components, "upstreams": upstreams }));
     }
     let health: Health = serde_json::from_value(health).context(UNEXPECTED)?;
     let components: Vec<ComponentStatus> = serde_json::from_value(components.into()).context(UNEXPECTED)?;
-    terminal::print(&render(&health, &components, Paint::for_stdout()))
+    let upstreams: Vec<UpstreamStatus> = serde_json::from_value(upstreams.into()).context(UNEXPECTED)?;
+    terminal::print(&render(&health, &components, &upstreams, Paint::for_stdout()))
 }
 
-fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> String {
+fn render(health: &Health, components: &[ComponentStatus], upstreams: &[UpstreamStatus], paint: Paint) -> String {
     let heads = [
         "COMPONENT",
         "VERSION",
@@ -149,6 +156,11 @@ fn render(health: &Health, components: &[ComponentStatus], paint: Paint) -> Stri
     ];
     let rows: Vec<_> = components.iter().map(row).collect();
     let mut text = table::render(heads, &rows);
+    if !upstreams.is_empty() {
+        text.push('\n');
+        let rows: Vec<_> = upstreams.iter().map(upstream::row).collect();
+        text.push_str(&table::render(upstream::HEADS, &rows));
+    }
     let used: Vec<_> = components.iter().flat_map(resource_rows).collect();
     if !used.is_empty() {
         text.push('\n');
@@ -267,7 +279,7 @@ mod tests {
             "bus": { "status": "ok" }, "storage": { "status": "failing", "detail": "the disk is full" },
         } });
         let health: Health = serde_json::from_value(health).expect("health");
-        let text = render(&health, &components, Paint::plain());
+        let text = render(&health, &components, &[], Paint::plain());
         let line = text.lines().nth(1).expect("a row");
         let cells: Vec<&str> = line.split_whitespace().collect();
         let expected = "shop/orders 0123456789ab never checkout 6/64 7 8 90 9 5 1 10 1 2 4 5 2.0 KiB of 1.0 MiB";

@@ -21,6 +21,8 @@ mod tokens;
 
 pub use tokens::{Role, Tokens};
 
+pub(crate) use components::bulkhead;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,81 +1,31 @@
 //! Deploying an app: everything is read, checked, compiled and migrated first; then it is switched on as one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment, Share};
-use hull_engine::Version;
+use hull_dispatch::{Admission, BulkheadLimits, Compartment};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
-use hull_invocation::{ComponentId, Pinned, Resource};
+use hull_invocation::{ComponentId, Resource};
 use hull_manifest::{App, Name};
-use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
+use crate::claim::Claim;
+use crate::component::{bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::reserve;
-use crate::resources::{DatabaseWatch, set_limits};
+use crate::resources::set_limits;
+
+pub(crate) use crate::served::Compartments;
+pub use crate::served::{Deployed, Served};
 
 /// How long handlers of the version before may go on.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(30);
-
-/// An app that serves.
-#[derive(Clone)]
-pub struct Deployed {
-    /// Its manifest.
-    pub app: Arc<App>,
-    /// Its components, in the order of the manifest.
-    pub components: Vec<Served>,
-    /// What pins an invocation to it.
-    pub(crate) revision: Pinned,
-    /// Where its invocations have their places.
-    compartments: Compartments,
-}
-
-/// Compartments outlive a deployment: invocations of the version before have their places in them as well.
-#[derive(Clone, Default)]
-struct Compartments {
-    bulkheads: BTreeMap<Name, Arc<Compartment>>,
-    own: BTreeMap<Name, Arc<Compartment>>,
-}
-
-/// A component that serves.
-#[derive(Clone)]
-pub struct Served {
-    /// Its name.
-    pub id: ComponentId,
-    /// Its version.
-    pub version: Arc<Version>,
-    /// Its storage.
-    pub database: Database,
-    /// What its guests and statements are charged to.
-    pub(crate) account: Arc<Account>,
-    /// What bounds its ways out.
-    pub(crate) ways_out: WaysOut,
-    /// Who is told of its storage's work.
-    pub(crate) watch: Arc<DatabaseWatch>,
-    /// The folder with its copy of `files`, whether there are any or not.
-    pub(crate) files: PathBuf,
-}
-
-impl Deployed {
-    /// One of its components.
-    pub(crate) fn served(&self, name: &Name) -> Option<&Served> {
-        self.components.iter().find(|served| served.id.component() == name.as_str())
-    }
-
-    /// What a bulkhead of it is charged to.
-    pub(crate) fn share(&self, bulkhead: &Name) -> Option<&Arc<Share>> {
-        let member = self.app.components.iter().find(|component| self.app.bulkhead_of(component).0 == *bulkhead)?;
-        self.served(&member.name).map(|served| served.account.share())
-    }
-}
 
 /// What [`Node::switch`] needs; it goes on by itself once it has begun.
 struct Switch {
@@ -89,6 +39,7 @@ struct Switch {
 pub(crate) struct Ready {
     pub(crate) deployed: Deployed,
     migrated: Vec<String>,
+    claim: Claim,
 }
 
 /// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
@@ -131,21 +82,22 @@ impl Node {
         let prepared = self.prepare_all(&app, base).await?;
         self.crash_points.passed("prepared");
         let revision = self.engine.revision(prepared.iter().map(|component| Arc::clone(&component.served.version)));
+        let upstreams = self.upstreams(&app).map_err(|problem| failed(&app, vec![problem], Vec::new()))?;
         let (app, compartments) = (Arc::new(app), Compartments::default());
         let components = prepared.iter().map(|component| component.served.clone()).collect();
-        let deployed = Deployed { app, components, revision, compartments };
+        let deployed = Deployed { app, components, upstreams, revision, compartments };
         self.table_with(&deployed, None).await?;
-        let migrated = self.claim_and_migrate(&deployed.app, &prepared).await?;
+        let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
         if base.is_new {
             let problems = self.warm_all(&deployed).await;
             if !problems.is_empty() {
-                self.release_unless_served(&deployed.app).await;
+                claim.give_back().await;
                 return Err(failed(&deployed.app, problems, migrated));
             }
             self.crash_points.passed("warmed");
         }
-        Ok(Ready { deployed, migrated })
+        Ok(Ready { deployed, migrated, claim })
     }
 
     /// The routes of every app, with this one's in place of what they were.
@@ -166,7 +118,7 @@ impl Node {
         ready: Ready,
         commit: Commit,
     ) -> Result<Deployed, DeployFailed> {
-        let Ready { deployed, migrated } = ready;
+        let Ready { deployed, migrated, claim } = ready;
         let app = Arc::clone(&deployed.app);
         let table = self.table_with(&deployed, None).await?;
         let before = self.apps.read().await.get(app.name.as_str()).map(|before| before.components.clone());
@@ -177,13 +129,16 @@ impl Node {
         let switching = tokio::spawn(async move {
             // Held to the end, whoever waits for it.
             let _turn = turn;
-            tokio::task::spawn_blocking(commit).await.map_err(|error| ended_badly(&error))??;
-            Ok(node.switch(switch).await)
+            let committed = tokio::task::spawn_blocking(commit).await.unwrap_or_else(|error| Err(ended_badly(&error)));
+            if let Err(problem) = committed {
+                claim.give_back().await;
+                return Err(problem);
+            }
+            let deployed = node.switch(switch).await;
+            claim.keep();
+            Ok(deployed)
         });
         let switched = switching.await.unwrap_or_else(|error| Err(ended_badly(&error)));
-        if switched.is_err() {
-            self.release_unless_served(&app).await;
-        }
         switched.map_err(|problem| failed(&app, vec![problem], migrated))
     }
 
@@ -192,7 +147,7 @@ impl Node {
         let before = self.apps.read().await.get(deployed.app.name.as_str()).cloned();
         let known = before.as_ref().map(|before| Arc::clone(&before.app));
         let (admissions, _) = self.admissions(&deployed.app, None);
-        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| app.component(id.component()).is_none());
+        let is_new = |id: &ComponentId| known.as_ref().is_none_or(|app| !has(app, id));
         self.dispatch.admit_also(admissions.into_iter().filter(|(id, _)| is_new(id)));
     }
 
@@ -218,18 +173,29 @@ impl Node {
     }
 
     /// From here on the app is this host's; last, because another host may want it that does not fail.
-    async fn claim_and_migrate(&self, app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
-        self.claim(app).await?;
-        let migrated = migrate(app, prepared).await;
-        if migrated.is_err() {
-            self.release_unless_served(app).await;
+    pub(crate) async fn claim_and_migrate(
+        self: &Arc<Self>,
+        app: &App,
+        prepared: &[Prepared],
+    ) -> Result<(Claim, Vec<String>), DeployFailed> {
+        let claim = Claim::new(self, &app.name);
+        let migrating = async {
+            self.claim(app).await?;
+            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
+            migrate(app, prepared).await
+        };
+        match migrating.await {
+            Ok(migrated) => Ok((claim, migrated)),
+            Err(failed) => {
+                claim.give_back().await;
+                Err(failed)
+            }
         }
-        migrated
     }
 
-    async fn release_unless_served(&self, app: &App) {
-        if !self.apps.read().await.contains_key(app.name.as_str()) {
-            self.bus().release(app.name.as_str()).await;
+    pub(crate) async fn release_unless_served(&self, app: &Name) {
+        if !self.apps.read().await.contains_key(app.as_str()) {
+            self.bus().release(app.as_str()).await;
         }
     }
 
@@ -257,7 +223,8 @@ impl Node {
         self.crash_points.passed("admitted");
         self.routes.set(table);
         self.crash_points.passed("routed");
-        for id in &gone {
+        let upstreams = before.iter().flat_map(|before| &before.upstreams).map(|served| &served.id);
+        for id in gone.iter().chain(upstreams.filter(|id| !has(&app, id))) {
             self.metrics().remove(id);
             self.logs().remove(id);
         }
@@ -306,11 +273,17 @@ impl Node {
             let time = limits.time;
             admissions.push((id, Admission { compartment, concurrency, body_in_bytes_max, time, observer }));
         }
+        admissions.extend(self.upstream_admissions(app, &old, &mut compartments));
         (admissions, compartments)
     }
 }
 
-fn kept_or_new(
+/// Whether an app has a component or an upstream of that name.
+pub(crate) fn has(app: &App, id: &ComponentId) -> bool {
+    app.component(id.component()).is_some() || app.upstreams.contains_key(id.component())
+}
+
+pub(crate) fn kept_or_new(
     old: &BTreeMap<Name, Arc<Compartment>>,
     name: &Name,
     limits: BulkheadLimits,

@@ -135,8 +135,7 @@ impl Deployments {
     ) -> Result<Record, DeploymentError> {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
-            let turn = own.node.turn().await;
-            own.no_rollout()?;
+            let turn = own.turn().await?;
             let name = app.clone();
             let (before, removal) =
                 own.with_store(move |store| Ok((store.current(&name)?, store.removal(&name)?))).await?;
@@ -164,8 +163,7 @@ impl Deployments {
     ) -> Result<Record, DeploymentError> {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
-            let turn = own.node.turn().await;
-            own.no_rollout()?;
+            let turn = own.turn().await?;
             let name = app.clone();
             let removal = own.with_store(move |store| store.removal(&name)).await?;
             check_removal(&app, removal, true)?;
@@ -182,6 +180,12 @@ impl Deployments {
             own.bring(turn, plan, true).await
         })
         .await
+    }
+
+    /// The turn to deploy, which nobody has while a revision is tried.
+    pub(crate) async fn turn(&self) -> Result<Turn, DeploymentError> {
+        let turn = self.node.turn().await;
+        self.no_rollout().map(|()| turn)
     }
 
     /// A page of an app's revisions, the newest first.

@@ -129,8 +129,8 @@ fn write(path: &Path, record: &AppRecord) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use hull_manifest::Name;
-    use hull_rollout::{Flags, Rule, Share, StickyBy, When};
+    use hull_manifest::{Name, StickyBy};
+    use hull_rollout::{Flags, Rule, Share, When};
 
     use super::{FlagBook, FlagsError};
 

@@ -114,7 +114,7 @@ pub struct Node {
     /// Of the deployment that is going on, or of the last one.
     pub(crate) preparing: watch::Sender<Preparing>,
     logs: Arc<Logs>,
-    bus: Arc<dyn Bus>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ownership: Ownership,
     stopping: watch::Sender<bool>,
     log_followers: Arc<Semaphore>,

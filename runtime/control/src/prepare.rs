@@ -39,6 +39,8 @@ pub(crate) struct Base<'a> {
 pub(crate) struct Prepared {
     pub(crate) served: Served,
     migrations: Vec<Migration>,
+    /// Where it kept its data before, if that was elsewhere.
+    pub(crate) left_behind: Vec<Database>,
 }
 
 impl Node {
@@ -126,7 +128,9 @@ impl Node {
             let cpu_ms = cpu.as_millis() as u64;
             tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
-        Ok(Prepared { served: Served { id, version, database, account, ways_out, watch, files }, migrations })
+        let left_behind = self.left_behind(&id, component, &directory);
+        let served = Served { id, version, database, account, ways_out, watch, files };
+        Ok(Prepared { served, migrations, left_behind })
     }
 
     fn database(
@@ -169,26 +173,46 @@ pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<Vec<Stri
     Ok(migrated)
 }
 
-/// Remove the copies of `files` that nobody serves any more. Those of the version before stay until the next
-/// deployment: its last invocations may read them.
+/// Remove the copies of `files` that nobody serves any more, of components that are no more as well. Those of the version
+/// before stay until the next deployment: its last invocations may read them.
 pub(crate) fn sweep_files(deployed: &Deployed, before: Option<&Deployed>) {
-    let kept: Vec<&Path> = [Some(deployed), before]
-        .into_iter()
-        .flatten()
-        .flat_map(|deployed| &deployed.components)
-        .map(|served| served.files.as_path())
-        .collect();
-    for served in &deployed.components {
-        let Some(Ok(entries)) = served.files.parent().map(std::fs::read_dir) else { continue };
-        for entry in entries.flatten() {
-            let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILES));
-            let path = entry.path();
-            if is_copy
-                && !kept.contains(&path.as_path())
-                && let Err(error) = std::fs::remove_dir_all(&path)
-            {
-                tracing::warn!(%error, path = %path.display(), "an old copy of files could not be removed");
-            }
+    let of_both = || [Some(deployed), before].into_iter().flatten().flat_map(|deployed| &deployed.components);
+    let kept: Vec<&Path> = of_both().map(|served| served.files.as_path()).collect();
+    // The folder of the app, in which each component has one, and that the one with its copies.
+    let folder = of_both().find_map(|served| served.files.parent()?.parent());
+    folder.into_iter().for_each(|folder| sweep(folder, &kept));
+}
+
+fn sweep(folder: &Path, kept: &[&Path]) {
+    let within = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in within(folder).flat_map(|component| within(&component.path())) {
+        let is_copy = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILES));
+        let path = entry.path();
+        if is_copy
+            && !kept.contains(&path.as_path())
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "an old copy of files could not be removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sweep;
+
+    #[test]
+    fn copies_that_nobody_serves_are_removed_whosever_they_are() {
+        let app = tempfile::tempdir().expect("a folder");
+        let [kept, old, gone, other] =
+            ["web/files-1", "web/files-2", "no-more/files-3", "no-more/else"].map(|path| app.path().join(path));
+        for folder in [&kept, &old, &gone, &other] {
+            std::fs::create_dir_all(folder).expect("made");
+            std::fs::write(folder.join("a"), "a").expect("written");
+        }
+        sweep(app.path(), &[&kept]);
+        assert!(kept.join("a").exists() && other.join("a").exists());
+        assert!(!old.exists(), "of a version that was replaced");
+        assert!(!gone.exists(), "of a component that is no more");
     }
 }

@@ -23,8 +23,7 @@ impl Deployments {
     pub(crate) async fn remove(self: &Arc<Self>, app: Name, removal: Removal) -> Result<(), DeploymentError> {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
-            let turn = own.node.turn().await;
-            own.no_rollout()?;
+            let turn = own.turn().await?;
             let removing = tokio::spawn(async move { own.remove_in_turn(turn, app, removal).await });
             let removed = removing.await;
             removed.unwrap_or_else(|error| Err(DeploymentError::Storage(format!("the removal ended badly: {error}"))))
@@ -72,7 +71,9 @@ impl Node {
     /// Take an app out of service: no request and no event is begun any more, and what runs may end.
     async fn take_out(&self, app: &Name) {
         let Some(deployed) = self.apps.read().await.get(app.as_str()).cloned() else { return };
-        let ids: Vec<ComponentId> = deployed.components.iter().map(|served| served.id.clone()).collect();
+        let upstreams = deployed.upstreams.iter().map(|served| &served.id);
+        let ids: Vec<ComponentId> =
+            deployed.components.iter().map(|served| &served.id).chain(upstreams).cloned().collect();
         self.route_without(app).await;
         self.crash_points.passed("unrouted");
         let until = hull_clock::now() + HANDOVER;

@@ -59,6 +59,9 @@ pub(crate) fn set_limits(metrics: &ComponentMetrics, app: &App, component: &Comp
 pub(crate) async fn measure_all(node: &Node) {
     let events = node.events.status().await;
     let apps = node.apps.read().await.clone();
+    for served in apps.values().flat_map(|deployed| &deployed.upstreams) {
+        node.measure_upstream(&served.id);
+    }
     for served in apps.values().flat_map(|deployed| &deployed.components) {
         let metrics = node.metrics().component(&served.id);
         measure(node, served, &metrics, events.iter().find(|status| status.id == served.id));

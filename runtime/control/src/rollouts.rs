@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hull_clock::rfc3339_now;
 use hull_gateway::Watch;
-use hull_manifest::Name;
-use hull_rollout::{Canary, Plan, Share, StickyBy, Waiting};
+use hull_manifest::{Name, StickyBy};
+use hull_rollout::{Canary, Plan, Share, Waiting};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -19,9 +19,10 @@ use crate::deploy::Ready;
 use crate::deployments::{DeploymentError, Deployments, Plan as Bringing};
 use crate::prepare::Base;
 use crate::revisions::{RolloutPlan, RolloutRecord, Store};
-use chooser::Chooser;
+use chooser::PREVIEW;
 use seen::Seen;
 
+pub(crate) use chooser::{Chooser, SPLIT};
 pub(crate) use drive::drive;
 
 /// A rollout that is under way.
@@ -79,7 +80,7 @@ struct Figures {
 
 impl Running {
     fn new(kept: RolloutRecord, app: Name, ready: Ready) -> Result<Self, DeploymentError> {
-        let by: StickyBy = kept.plan.by.parse().map_err(DeploymentError::Refused)?;
+        let by: StickyBy = sticky(&kept.plan)?;
         let interval = Duration::from_millis(kept.plan.interval_ms);
         let analysis = match checked(&kept.plan)? {
             Some(plan) => Some(Canary::resume(plan, kept.step, hull_clock::now())),
@@ -88,7 +89,7 @@ impl Running {
         let share = analysis.as_ref().map_or(Share::NONE, Canary::share);
         Ok(Self {
             app,
-            chooser: Arc::new(Chooser::new(by, kept.seed, share)),
+            chooser: Arc::new(Chooser::new(&by, kept.seed, share, PREVIEW)),
             kept: Mutex::new(kept),
             ready: Mutex::new(Some(ready)),
             analysis: Mutex::new(analysis),
@@ -135,7 +136,7 @@ impl Running {
 /// The plan of a canary; none where there is nothing to analyse.
 pub(crate) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentError> {
     let refused = |what: String| DeploymentError::Refused(format!("the rollout: {what}"));
-    plan.by.parse::<StickyBy>().map_err(|why| refused(format!("what stays the same for one user: {why}")))?;
+    sticky(plan)?;
     if plan.steps.is_empty() {
         return Ok(None);
     }
@@ -143,6 +144,12 @@ pub(crate) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentErro
     let shares = shares.ok_or_else(|| refused("a share is above 100%".to_owned()))?;
     let plan = Plan::new(shares, Duration::from_millis(plan.interval_ms));
     plan.map(Some).map_err(|error| refused(error.to_string()))
+}
+
+fn sticky(plan: &RolloutPlan) -> Result<StickyBy, DeploymentError> {
+    plan.by
+        .parse()
+        .map_err(|invalid: hull_manifest::Invalid| DeploymentError::Refused(format!("the rollout: by: {invalid}")))
 }
 
 impl Deployments {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hull_manifest::{Component, Host, Name, Storage};
+use hull_manifest::{BusBackend, Component, Host, Name, Storage};
 use hull_storage::{Database, DatabaseOptions, Dialect, PostgresServer, StorageError};
 
 /// See the module.
@@ -19,7 +19,8 @@ impl Stores {
         for (name, storage) in &host.storage {
             if let Storage::Postgres { url, connections } = storage {
                 let server = PostgresServer::new(url.expose(), connections.get() as usize)?;
-                servers.insert(name.clone(), server);
+                let is_alone = matches!(host.bus.backend, BusBackend::Embedded { .. });
+                servers.insert(name.clone(), if is_alone { server.for_one_host() } else { server });
             }
         }
         Ok(Self { host: host.clone(), servers })
@@ -30,13 +31,13 @@ impl Stores {
         dialect(&self.host, component)
     }
 
-    /// A component's database, in the storage that its manifest names.
     /// The server that holds the component's data, if it is not a file.
     pub(crate) fn server(&self, component: &Component) -> Option<Name> {
         let name = &component.hull.storage;
         self.servers.contains_key(name).then(|| name.clone())
     }
 
+    /// A component's database, in the storage that its manifest names.
     pub(crate) fn open(
         &self,
         component: &Component,

@@ -1,17 +1,25 @@
-//! Where each route leads: to a component with what holds on that route, or to an answer of the manifest.
+//! Where each route leads: to a component or an upstream with what holds on that route, or to an answer of the manifest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hull_dispatch::Account;
-use hull_gateway::{ComponentTarget, DuplicateRoute, RouteTable, StaticAnswer, Target, Watch};
-use hull_invocation::ComponentId;
-use hull_manifest::{HttpTarget, Route, StaticResponse, TriggerRoute};
+use hull_gateway::{Chooses, ComponentTarget, DuplicateRoute, RouteTable, Split, StaticAnswer, Target, Watch};
+use hull_manifest::{HttpTarget, Route, RoutePolicy, RouteSplit, StaticResponse, TriggerRoute};
+use hull_rollout::Share;
 
 use crate::deploy::Deployed;
 use crate::error::ComponentProblem;
 use crate::node::Node;
+use crate::public_routes::split_of;
+use crate::rollouts::{Chooser, SPLIT};
+
+/// What one route is built from.
+struct Place<'a> {
+    deployed: &'a Deployed,
+    route: &'a Route,
+    watch: Option<&'a Watch>,
+}
 
 impl Node {
     /// The routes of every app, with this one in place of what it was.
@@ -44,47 +52,94 @@ impl Node {
     }
 
     fn add_routes(&self, routes: &mut Vec<(Route, Target)>, deployed: &Deployed, watch: Option<&Watch>) {
-        let app = &deployed.app;
-        let components = deployed.components.iter();
-        let accounts: BTreeMap<&str, &Arc<Account>> =
-            components.map(|served| (served.id.component(), &served.account)).collect();
-        for trigger in &app.http_triggers {
+        for trigger in &deployed.app.http_triggers {
             let TriggerRoute::Public(route) = &trigger.route else { continue };
+            let place = Place { deployed, route, watch };
             let target = match &trigger.target {
                 HttpTarget::Static(response) => Some(Target::Static(static_answer(response))),
-                HttpTarget::Component(name) => accounts
-                    .get(name.as_str())
-                    .and_then(|account| self.component_target(deployed, name.as_str(), route, (account, watch))),
+                HttpTarget::Component(name) => self.component_target(&place, name.as_str()).map(Target::Component),
             };
             routes.extend(target.map(|target| (route.clone(), target)));
         }
+        for (name, upstream) in &deployed.app.upstreams {
+            for route in &upstream.routes {
+                let target = self.upstream_target(&Place { deployed, route, watch }, name.as_str());
+                routes.extend(target.map(|target| (route.clone(), Target::Component(target))));
+            }
+        }
     }
 
-    fn component_target(
-        &self,
-        deployed: &Deployed,
-        name: &str,
-        route: &Route,
-        (account, watch): (&Arc<Account>, Option<&Watch>),
-    ) -> Option<Target> {
-        let app = &deployed.app;
-        let component = app.component(name)?;
-        let policy = app.routes.iter().find(|(with_policy, _)| with_policy.same_paths(route)).map(|(_, policy)| policy);
+    fn component_target(&self, place: &Place<'_>, name: &str) -> Option<ComponentTarget> {
+        let Place { deployed, route, watch } = place;
+        let component = deployed.app.component(name)?;
+        let served = deployed.components.iter().find(|served| served.id.component() == name)?;
+        let policy = place.policy();
         let limits = &component.hull.limits;
-        let id = ComponentId::new(&app.name, &component.name);
         let time = policy.and_then(|policy| policy.timeout).map_or(limits.time, |time| time.min(limits.time));
         let body_max = policy.and_then(|policy| policy.body_max);
         let body_in_max = body_max.map_or(limits.body_in_max, |most| most.min(limits.body_in_max));
-        Some(Target::Component(ComponentTarget {
+        let target = ComponentTarget {
+            id: served.id.clone(),
             time,
             body_in_bytes_max: body_in_max.get(),
-            account: Arc::clone(account),
+            account: Arc::clone(&served.account),
             revision: Some(deployed.revision.clone()),
-            metrics: self.metrics().component(&id),
-            log: self.logs().component(&id),
+            metrics: self.metrics().component(&served.id),
+            log: self.logs().component(&served.id),
             watch: watch.cloned(),
-            id,
-        }))
+            upstream: None,
+            split: None,
+        };
+        match split_of(&deployed.app, route) {
+            Some(split) => self.split_target(place, split, target),
+            None => Some(target),
+        }
+    }
+
+    /// The upstream, which sends a share of the users to the component.
+    fn split_target(
+        &self,
+        place: &Place<'_>,
+        split: &RouteSplit,
+        component: ComponentTarget,
+    ) -> Option<ComponentTarget> {
+        let rest = self.upstream_target(place, split.upstream.as_str())?;
+        let share = Share::from_hundredths(split.component.get().saturating_mul(100)).unwrap_or(Share::ALL);
+        // The same users before and after a restart, and when the share grows.
+        let seed = Chooser::seed_of(&format!("{} {}", place.deployed.app.name, place.route));
+        let chooser: Arc<dyn Chooses> = Arc::new(Chooser::new(&split.by, seed, share, SPLIT));
+        Some(ComponentTarget { split: Some(Split { chooses: chooser, target: Box::new(component) }), ..rest })
+    }
+
+    fn upstream_target(&self, place: &Place<'_>, name: &str) -> Option<ComponentTarget> {
+        let Place { deployed, watch, .. } = place;
+        let upstream = deployed.app.upstreams.get(name)?;
+        let served = deployed.upstreams.iter().find(|served| served.id.component() == name)?;
+        let policy = place.policy();
+        let settings = &upstream.settings;
+        let time = policy.and_then(|policy| policy.timeout).map_or(settings.time, |time| time.min(settings.time));
+        let body_max = policy.and_then(|policy| policy.body_max);
+        let body_in_max = body_max.map_or(settings.body_max, |most| most.min(settings.body_max));
+        Some(ComponentTarget {
+            id: served.id.clone(),
+            time,
+            body_in_bytes_max: body_in_max.get(),
+            account: Arc::clone(&served.account),
+            revision: None,
+            metrics: self.metrics().component(&served.id),
+            log: self.logs().component(&served.id),
+            watch: watch.cloned(),
+            upstream: Some(self.upstream_door(served, upstream)),
+            split: None,
+        })
+    }
+}
+
+impl Place<'_> {
+    /// What holds on the route.
+    fn policy(&self) -> Option<&RoutePolicy> {
+        let mut policies = self.deployed.app.routes.iter();
+        policies.find(|(with_policy, _)| with_policy.same_paths(self.route)).map(|(_, policy)| policy)
     }
 }
 

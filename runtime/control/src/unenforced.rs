@@ -31,9 +31,6 @@ fn look_at_app(app: &App, found: &mut Unenforced) {
     for (route, policy) in &app.routes {
         look_at_route(&route.to_string(), policy, found);
     }
-    for name in app.upstreams.keys() {
-        found.refused.push(format!("upstreams.{name}: upstreams are not served by this version"));
-    }
     look_at_components(app, found);
 }
 

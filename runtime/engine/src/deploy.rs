@@ -234,10 +234,7 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         true => Some(EventHandlerIndices::new(&pre).map_err(link_failed)?),
         false => None,
     };
-    let memory = shared.memory.join(&spec.id, spec.memory_reserved_bytes).map_err(|_| {
-        let message = "the host's memory has no room for one more component".to_owned();
-        DeployError::Link { component: spec.id.clone(), message }
-    })?;
+    let memory = shared.memory.join(&spec.id, spec.memory_reserved_bytes);
     Ok(Version {
         component: spec.id,
         id,

@@ -88,7 +88,8 @@ fn serves_many(version: &Version) -> bool {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
-    use hull_rollout::{Asks as _, StickyBy};
+    use hull_manifest::StickyBy;
+    use hull_rollout::{Asks as _, key_of};
 
     use super::Client;
 
@@ -99,9 +100,9 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let client = Client(&headers);
-        let key = |by: StickyBy| by.key_of(&client);
+        let key = |by: StickyBy| key_of(&by, &client);
         assert_eq!(key(StickyBy::Ip), Some("::1"));
-        assert_eq!(key(StickyBy::Header("x-user".to_owned())), Some("ann"));
+        assert_eq!(key(StickyBy::Header("x-user".parse().expect("a name"))), Some("ann"));
         assert_eq!(key(StickyBy::Cookie("session".to_owned())), Some("abc"));
         assert_eq!(key(StickyBy::Cookie("other".to_owned())), Some("::1"), "whoever has none is known by the address");
         headers.insert("spin-client-addr", HeaderValue::from_static("127.0.0.1:9"));

@@ -184,7 +184,7 @@ mod tests {
     use crate::memory::HostMemory;
 
     fn limiter(host_bytes: Option<u64>, limit_bytes: u64) -> MemoryLimiter {
-        let component = HostMemory::new(host_bytes).join(&ComponentId::new("app", "one"), 0).expect("it fits");
+        let component = HostMemory::new(host_bytes).join(&ComponentId::new("app", "one"), 0);
         MemoryLimiter::new(&component, limit_bytes)
     }
 

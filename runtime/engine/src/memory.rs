@@ -53,20 +53,14 @@ impl HostMemory {
     }
 
     /// A version of a component comes, for which so much is set aside. Versions of one component have one account.
-    pub(crate) fn join(
-        self: &Arc<Self>,
-        component: &ComponentId,
-        reserve_bytes: u64,
-    ) -> Result<Arc<ComponentMemory>, BytesRefused> {
+    pub(crate) fn join(self: &Arc<Self>, component: &ComponentId, reserve_bytes: u64) -> Arc<ComponentMemory> {
         let mut accounts = self.accounts.lock();
         let same = |known: &&Known| known.component == *component && known.reserve_bytes == reserve_bytes;
         if let Some(memory) = accounts.components.values().find(same).and_then(|known| known.memory.upgrade()) {
-            return Ok(memory);
+            return memory;
         }
-        let limits = |reserve_bytes| AccountLimits { bytes_max: u64::MAX, reserve_bytes };
-        // What is set aside for the version before may still be there; deployments are checked as a whole.
-        let opened = accounts.bytes.open(limits(reserve_bytes));
-        let account = opened.or_else(|_| accounts.bytes.open(limits(0)))?;
+        // Deployments are checked as a whole: what the version before still has is set aside as it gives it back.
+        let account = accounts.bytes.open(AccountLimits { bytes_max: u64::MAX, reserve_bytes });
         let must_give_way = Arc::new(AtomicBool::new(false));
         let host = Arc::clone(self);
         let joined =
@@ -75,7 +69,7 @@ impl HostMemory {
         accounts
             .components
             .insert(account, Known { component: component.clone(), reserve_bytes, memory, must_give_way });
-        Ok(joined)
+        joined
     }
 }
 
@@ -167,7 +161,7 @@ mod tests {
     use super::{ComponentMemory, HostMemory};
 
     fn join(host: &Arc<HostMemory>, name: &str, reserve_bytes: u64) -> Arc<ComponentMemory> {
-        host.join(&ComponentId::new("app", name), reserve_bytes).expect("it fits")
+        host.join(&ComponentId::new("app", name), reserve_bytes)
     }
 
     #[test]
@@ -228,6 +222,18 @@ mod tests {
         changed.give_back(1000);
         drop(changed);
         assert!(join(&host, "other", 1000).take(1000), "what nobody has is free");
+    }
+
+    #[test]
+    fn a_version_that_comes_while_the_one_before_has_all_gets_its_reserve_from_it() {
+        let host = HostMemory::new(Some(1000));
+        let before = join(&host, "one", 600);
+        assert!(before.take(600));
+        let (after, greedy) = (join(&host, "one", 700), join(&host, "greedy", 0));
+        before.give_back(600);
+        drop(before);
+        assert!(!greedy.take(301), "the rest is set aside");
+        assert!(after.take(700));
     }
 
     #[test]

@@ -143,7 +143,7 @@ struct GuestBody {
     driver: Option<Driver>,
     /// Frames that were taken out of the body already.
     ahead: Option<std::vec::IntoIter<WasiFrame>>,
-    /// Of the length that the guest declared: after the last of them nobody asks for more.
+    /// Of the length that the guest declared: after the last of them nobody asks for more, unless it is for trailers.
     left_bytes: Option<u64>,
 }
 
@@ -197,10 +197,6 @@ impl HttpBody for GuestBody {
             Poll::Pending => Poll::Pending,
         }
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.left_bytes == Some(0)
-    }
 }
 
 impl GuestBody {
@@ -221,5 +217,36 @@ impl GuestBody {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::HeaderMap;
+
+    use super::{Body, BodyExt, Bytes, ComponentId, Cut, Full, GuestBody, HttpBody};
+
+    #[tokio::test]
+    async fn trailers_follow_a_body_of_a_told_length() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "1".parse().expect("a value"));
+        let told = Full::from("four").with_trailers(std::future::ready(Some(Ok(trailers.clone()))));
+        let guest = GuestBody {
+            component: ComponentId::new("shop", "orders"),
+            body: told.map_err(|never: Infallible| match never {}).boxed_unsync(),
+            cut: Cut::default(),
+            driver: None,
+            ahead: None,
+            left_bytes: Some(4),
+        };
+        let mut body: Body = guest.boxed_unsync();
+        let data = body.frame().await.expect("a frame").expect("data").into_data();
+        assert_eq!(data.ok(), Some(Bytes::from_static(b"four")));
+        assert!(!body.is_end_stream(), "whoever can send trailers asks for more");
+        let last = body.frame().await.expect("a frame").expect("trailers").into_trailers();
+        assert_eq!(last.ok(), Some(trailers));
+        assert!(body.frame().await.is_none());
     }
 }

@@ -12,7 +12,8 @@ use tracing::{debug, warn};
 use crate::chain::invocation_for;
 use crate::config::{ComponentConfig, Subscription};
 use crate::counts::{Counters, count};
-use crate::in_flight::InFlight;
+use crate::in_flight::{Held, InFlight};
+use crate::known::{Known, Looking};
 use crate::phase::{Phase, Phases};
 use crate::verdict::{Case, Done, Verdict, answer, not_tried, verdict};
 
@@ -30,21 +31,47 @@ pub(crate) struct Handler {
     pub(crate) counters: Arc<Counters>,
 }
 
+/// A delivery that somebody is at.
+pub(crate) struct Begun {
+    delivery: Delivery,
+    identity: EventIdentity,
+    /// None while another delivery of the event is at work.
+    work: Option<(Held, Known)>,
+}
+
 impl Handler {
+    /// Begin with deliveries that came together; each is then handled to its end by itself, those first of which another
+    /// delivery is at work: they come back when that one may be done.
+    pub(crate) fn begin(&self, deliveries: Vec<Delivery>) -> Vec<Begun> {
+        let (mut begun, mut identities) = (Vec::new(), Vec::new());
+        let entered: Vec<_> = deliveries
+            .into_iter()
+            .map(|delivery| {
+                let identity = EventIdentity::of(&delivery.event);
+                let held = self.in_flight.enter(&identity.key);
+                let place = identities.len();
+                if held.is_some() {
+                    identities.push(identity.clone());
+                }
+                (delivery, identity, held, place)
+            })
+            .collect();
+        let looking = Looking::at(&self.ledger, identities);
+        for (delivery, identity, held, place) in entered {
+            begun.push(Begun { delivery, identity, work: held.map(|held| (held, looking.known(place))) });
+        }
+        begun
+    }
+
     /// Handle one delivery to its end. When the component is cancelled the event goes back at once.
-    pub(crate) async fn deliver(&self, subscription: &Subscription, delivery: Delivery, phases: Phases) {
-        let identity = EventIdentity::of(&delivery.event);
-        let verdict = match self.in_flight.enter(&identity.key) {
-            // Another delivery of it is at work; this one comes back when that one may be done.
-            None => not_tried(delivery.deliveries, hull_clock::random_u64()),
-            Some(_held) => {
-                let deciding = self.decide(subscription, &delivery, &identity);
-                let decided = self.with_signs_of_life(subscription, &delivery, deciding, &phases).await;
-                self.settle(&delivery, decided).await;
-                return;
-            }
+    pub(crate) async fn deliver(&self, subscription: &Subscription, begun: Begun, phases: Phases) {
+        let Begun { delivery, identity, work } = begun;
+        let Some((_held, known)) = work else {
+            return self.settle(&delivery, not_tried(delivery.deliveries, hull_clock::random_u64())).await;
         };
-        self.settle(&delivery, verdict).await;
+        let deciding = self.decide(subscription, &delivery, &identity, known);
+        let decided = self.with_signs_of_life(subscription, &delivery, deciding, &phases).await;
+        self.settle(&delivery, decided).await;
     }
 
     /// Drive a decision while telling the bus that it is being worked on.
@@ -75,8 +102,14 @@ impl Handler {
         }
     }
 
-    async fn decide(&self, subscription: &Subscription, delivery: &Delivery, identity: &EventIdentity) -> Verdict {
-        let state = match self.ledger.state(identity).await {
+    async fn decide(
+        &self,
+        subscription: &Subscription,
+        delivery: &Delivery,
+        identity: &EventIdentity,
+        known: Known,
+    ) -> Verdict {
+        let state = match known.state().await {
             Ok(state) => state,
             Err(error) => {
                 warn!(component = %self.config.id, %error, "an event waits for its component's database");

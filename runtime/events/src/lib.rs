@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod handler;
 mod in_flight;
+mod known;
 mod phase;
 mod prune;
 mod relay;

@@ -84,6 +84,7 @@ fn of_failure(failure: &Failure, case: Case<'_>) -> Verdict {
         | Failure::MemoryExceeded { .. }
         | Failure::Trapped { .. }
         | Failure::NoResponse { .. }
+        | Failure::Unreachable { .. }
         | Failure::Internal(_) => failed(None, failure.to_string(), case),
         Failure::BodyTooLarge { .. } | Failure::BadRequest(_) | Failure::ChainTooLong { .. } => {
             Verdict::Dead { reason: failure.to_string(), attempts: case.attempt }

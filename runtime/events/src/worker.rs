@@ -13,7 +13,7 @@ use crate::phase::{Phase, Phases};
 use crate::source::{Source, Work, next_of};
 
 /// How many slots are filled by one fetch.
-const FETCH_MAX: usize = 32;
+const FETCH_MAX: usize = 64;
 /// How long handlers have to give up after they were told to.
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
@@ -55,6 +55,8 @@ pub(crate) async fn run(handler: Arc<Handler>, mut sources: Vec<Source>, phases:
 /// Wait for a slot, then for work. `None` once nothing will come any more. Cancelling loses nothing.
 async fn take(slots: &Arc<Semaphore>, sources: &mut [Source]) -> Option<(Work, Vec<OwnedSemaphorePermit>)> {
     let mut permits = vec![Arc::clone(slots).acquire_owned().await.ok()?];
+    // Units that share a commit end together: those that were told of it have their turn first.
+    tokio::task::yield_now().await;
     while permits.len() < FETCH_MAX
         && let Ok(permit) = Arc::clone(slots).try_acquire_owned()
     {
@@ -75,12 +77,12 @@ fn hand_out(
 ) {
     match work {
         Work::Deliveries(subscription, deliveries) => {
-            for delivery in deliveries {
+            for begun in handler.begin(deliveries) {
                 let (handler, subscription, phases) = (Arc::clone(handler), Arc::clone(&subscription), phases.clone());
                 let permit = permits.pop();
                 running.spawn(async move {
                     let _slot = permit;
-                    handler.deliver(&subscription, delivery, phases).await;
+                    handler.deliver(&subscription, begun, phases).await;
                 });
             }
         }

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::Response;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use hull_dispatch::{Body, BodyError};
 use hull_telemetry::Level;
@@ -25,7 +26,37 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 enum Source {
     Whole(Bytes),
-    Guest { first: Option<Frame<Bytes>>, body: Body, deadline: Instant },
+    Guest(Coming),
+}
+
+/// A body that is still being written.
+#[derive(Debug)]
+struct Coming {
+    first: Option<Frame<Bytes>>,
+    body: Body,
+    deadline: Instant,
+    /// Of the length that was told.
+    left: Option<u64>,
+    /// Whether trailers can follow the last byte of it. Where they cannot, nobody asks for more.
+    takes_trailers: bool,
+}
+
+impl Coming {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = match self.first.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.left = self.left.map(|left| left.saturating_sub(length_of(frame)));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_all_there = !self.takes_trailers && self.left == Some(0);
+        self.first.is_none() && (is_all_there || self.body.is_end_stream())
+    }
 }
 
 /// A guest's body after the first look at it.
@@ -78,8 +109,13 @@ impl Answer {
         answer.map(|bytes| Self { source: Source::Whole(bytes), exchange })
     }
 
-    /// An answer whose body comes from a guest.
-    pub(crate) fn guest(exchange: Exchange, answer: Response<Begun>, deadline: Instant) -> Response<Self> {
+    /// An answer whose body comes from a guest, to a request of that version.
+    pub(crate) fn guest(
+        exchange: Exchange,
+        answer: Response<Begun>,
+        deadline: Instant,
+        version: Version,
+    ) -> Response<Self> {
         let (parts, begun) = answer.into_parts();
         match begun {
             Begun::Whole(bytes) => Self::whole(exchange, Response::from_parts(parts, bytes)),
@@ -87,8 +123,12 @@ impl Answer {
                 let mut exchange = exchange;
                 exchange.answered(parts.status);
                 exchange.streams_until(deadline);
-                let source = Source::Guest { first, body, deadline };
-                Response::from_parts(parts, Self { source, exchange })
+                let (left, takes_trailers) = (told_length(&parts.headers), version == Version::HTTP_2);
+                let coming = Coming { first, body, deadline, left, takes_trailers };
+                if coming.is_end_stream() {
+                    exchange.completed();
+                }
+                Response::from_parts(parts, Self { source: Source::Guest(coming), exchange })
             }
         }
     }
@@ -107,42 +147,43 @@ impl http_body::Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let (body, deadline) = match &mut this.source {
+        let coming = match &mut this.source {
             Source::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 this.exchange.wrote(bytes.len());
                 this.exchange.completed();
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
-            Source::Guest { first, body, deadline } => match first.take() {
-                Some(frame) => {
-                    this.exchange.wrote(frame.data_ref().map_or(0, Bytes::len));
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                None => (body, *deadline),
-            },
+            Source::Guest(coming) => coming,
         };
-        match Pin::new(&mut *body).poll_frame(cx) {
+        let deadline = coming.deadline;
+        match coming.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.exchange.wrote(frame.data_ref().map_or(0, Bytes::len));
                 // Nobody polls again after the last frame if it says that it is the last.
-                if body.is_end_stream() {
+                if coming.is_end_stream() {
                     this.exchange.completed();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => this.failed(error),
             Poll::Ready(None) => {
                 this.exchange.completed();
                 Poll::Ready(None)
             }
-            Poll::Pending if hull_clock::now() >= deadline => {
-                let failure = this.exchange.too_late(deadline);
-                this.failed(failure.into())
-            }
-            Poll::Pending => {
+            Poll::Pending if hull_clock::now() < deadline => {
                 wake_by(deadline);
                 Poll::Pending
+            }
+            // Every byte that was told of is there: the answer does without trailers.
+            Poll::Ready(Some(Err(_))) | Poll::Pending if coming.left == Some(0) => {
+                this.source = Source::Whole(Bytes::new());
+                this.exchange.completed();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => this.failed(error),
+            Poll::Pending => {
+                let failure = this.exchange.too_late(deadline);
+                this.failed(failure.into())
             }
         }
     }
@@ -150,20 +191,29 @@ impl http_body::Body for Answer {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Guest { first, body, .. } => first.is_none() && body.is_end_stream(),
+            Source::Guest(coming) => coming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Guest { first, body, .. } => size_hint(first.as_ref(), body),
+            Source::Guest(coming) => size_hint(coming.first.as_ref(), &coming.body),
         }
     }
 }
 
+/// What the first `Content-Length` says.
+pub(crate) fn told_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn length_of(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, Bytes::len) as u64
+}
+
 fn size_hint(first: Option<&Frame<Bytes>>, rest: &Body) -> SizeHint {
-    let taken = first.and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+    let taken = first.map_or(0, length_of);
     let rest = rest.size_hint();
     let mut hint = SizeHint::new();
     hint.set_lower(rest.lower().saturating_add(taken));

@@ -97,6 +97,10 @@ impl ConnectionState {
         &self.client_address
     }
 
+    pub(crate) fn own_name(&self) -> &str {
+        &self.serving.own_name
+    }
+
     pub(crate) fn own_address(&self) -> &HeaderValue {
         &self.serving.own_address
     }

@@ -55,6 +55,8 @@ pub(crate) struct Serving {
     pub(crate) metrics: GatewayMetrics,
     pub(crate) drain: Arc<Drain>,
     pub(crate) own_address: HeaderValue,
+    /// What it calls itself in `Via`: unlike any other.
+    pub(crate) own_name: String,
 }
 
 impl fmt::Debug for Serving {
@@ -100,6 +102,7 @@ impl Gateway {
             metrics: self.metrics,
             drain: Arc::default(),
             own_address: own_address.unwrap_or_else(|_| HeaderValue::from_static("localhost")),
+            own_name: format!("hull-{:016x}", hull_clock::random_u64()),
         });
         accept_until(self.listener, &serving, shutdown).await;
         serving.drain.start();

@@ -15,10 +15,11 @@ use hull_invocation::{Cause, Failure, Invocation, Lineage, Slot};
 use hyper::body::Incoming;
 
 use crate::address::check_address;
-use crate::answer::{Answer, Begun};
+use crate::answer::{Answer, Begun, told_length};
 use crate::connection::ConnectionState;
 use crate::dress::dress;
 use crate::exchange::Exchange;
+use crate::forwarded::{self, forward};
 use crate::guard::REFUSED_METHOD;
 use crate::inbound::{Unfit, inbound};
 use crate::path::normalised;
@@ -89,7 +90,7 @@ async fn route(
     ids: &Ids,
     connection: &ConnectionState,
 ) -> Response<Answer> {
-    let site = {
+    let (site, sent_as) = {
         let path = match normalised(parts.uri.path()) {
             Ok(path) => path,
             Err(refusal) => return refused(exchange, &parts, ids, refusal),
@@ -97,13 +98,25 @@ async fn route(
         let served = connection.served();
         let sites = served.sites_for(&parts.headers, connection.peer().ip());
         let Some(found) = sites.find(&path) else { return refused(exchange, &parts, ids, Refusal::NoRoute) };
-        let site = Arc::clone(found.target());
-        if matches!(site.target, Target::Component(_)) {
+        let site = Arc::clone(found.target().chosen(&parts.headers, connection.peer().ip()));
+        let mut sent_as = Ok(None);
+        if let Target::Component(target) = &site.target {
             survey.strip(&mut parts.headers);
-            dress(&mut parts.headers, &parts.uri, &found, ids, connection);
+            match &target.upstream {
+                None => dress(&mut parts.headers, &parts.uri, &found, ids, connection),
+                Some(upstream) => {
+                    let forwarded = forward(&mut parts.headers, parts.version, upstream.forwarded, ids, connection);
+                    sent_as = forwarded.and_then(|()| forwarded::sent_as(&parts.uri, &path));
+                }
+            }
         }
-        site
+        (site, sent_as)
     };
+    match sent_as {
+        Ok(None) => {}
+        Ok(Some(uri)) => parts.uri = uri,
+        Err(refusal) => return refused(exchange, &parts, ids, refusal),
+    }
     exchange.routed(Arc::clone(&site));
     match &site.target {
         Target::Static(answer) => Answer::whole(exchange, static_answer(answer)),
@@ -157,15 +170,16 @@ async fn ask(
         hops: 0,
         slot: Slot::default(),
     };
-    let method = parts.method.clone();
-    let running = connection.invoke().http(invocation, Request::from_parts(parts, body));
+    let (method, version) = (parts.method.clone(), parts.version);
+    let door = target.upstream.as_ref().map_or(connection.invoke(), |upstream| &*upstream.door);
+    let running = door.http(invocation, Request::from_parts(parts, body));
     let answered = match (Until { future: running, deadline }).await {
         Some(Ok(response)) => finish_response(response, &method, target, deadline).await,
         Some(Err(failure)) => Err(failure),
         None => Err(exchange.too_late(deadline)),
     };
     match answered {
-        Ok(response) => Answer::guest(exchange, response, deadline),
+        Ok(response) => Answer::guest(exchange, response, deadline, version),
         // The guest's own trouble with a body that was cut off is of no interest to the client.
         Err(_) if overrun.happened() => failed(exchange, path.path(), ids, &too_large()),
         Err(failure) => failed(exchange, path.path(), ids, &failure),
@@ -231,10 +245,8 @@ async fn discard(mut body: Body, target: &ComponentTarget, deadline: Instant) ->
 /// A `Content-Length` that cannot be true is taken out: the HTTP library would send it as it is, and the client
 /// would take one answer's end for the next one's beginning.
 fn check_length(response: &mut Response<Begun>) {
-    let mut lengths = response.headers().get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return };
-    let length: Option<u64> = first.to_str().ok().and_then(|text| text.parse().ok());
-    let is_single = lengths.next().is_none();
+    let length = told_length(response.headers());
+    let is_single = response.headers().get_all(CONTENT_LENGTH).iter().nth(1).is_none();
     // The length of what HEAD leaves out, or 304, is the guest's to tell.
     let exact = response.body().length().filter(|&length| length > 0);
     let fits = length.is_some() && exact.is_none_or(|exact| length == Some(exact));

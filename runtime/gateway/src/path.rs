@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 pub(crate) fn normalised(path: &str) -> Result<Cow<'_, str>, Refusal> {
     let mut previous = 0;
     let has_special = path.bytes().any(|byte| {
-        let special = byte == b'%' || (previous == b'/' && (byte == b'/' || byte == b'.'));
+        let special = byte == b'%' || byte == b'\\' || (previous == b'/' && (byte == b'/' || byte == b'.'));
         previous = byte;
         special
     });
@@ -113,7 +113,9 @@ mod tests {
 
     #[test]
     fn paths_that_mean_nothing_or_hide_something_are_refused() {
-        for path in ["/%", "/%2", "/%zz", "/%00", "/%ff", "/%c3", "/a/..%2fb", "/a/%2e%2e%5cb"] {
+        for path in
+            ["/%", "/%2", "/%zz", "/%00", "/%ff", "/%c3", "/a/..%2fb", "/a/%2e%2e%5cb", "/a/b\\..\\..\\c", "/a/..\\b"]
+        {
             assert_eq!(normalised(path), Err(Refusal::PathEncoding), "{path}");
         }
         for path in ["/..", "/a/../..", "/%2e%2e/a"] {

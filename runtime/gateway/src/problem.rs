@@ -24,7 +24,7 @@ pub fn status(failure: &Failure) -> StatusCode {
         Failure::Shed { resource: Resource::Rate, .. } => StatusCode::TOO_MANY_REQUESTS,
         Failure::Shed { .. } | Failure::Unavailable { .. } | Failure::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         Failure::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
-        Failure::NoHandler { .. } | Failure::NoResponse { .. } => StatusCode::BAD_GATEWAY,
+        Failure::NoHandler { .. } | Failure::NoResponse { .. } | Failure::Unreachable { .. } => StatusCode::BAD_GATEWAY,
         Failure::ChainTooLong { .. } => StatusCode::LOOP_DETECTED,
         Failure::CpuExceeded { .. }
         | Failure::MemoryExceeded { .. }
@@ -48,6 +48,7 @@ fn detail(failure: &Failure) -> String {
         Failure::Trapped { component, .. } => format!("{component} failed; its log has the reason"),
         Failure::NoResponse { component, .. } => format!("{component} ended without a complete response"),
         Failure::Unavailable { component, .. } => format!("{component} cannot reach its storage or the bus right now"),
+        Failure::Unreachable { component, .. } => format!("{component} cannot be reached right now"),
         Failure::Internal(_) => "the host failed; its log has the reason".to_owned(),
         told => told.to_string(),
     }
@@ -145,6 +146,7 @@ mod tests {
             (Failure::ChainTooLong { component: component(), message: "too deep".to_owned() }, 508),
             (Failure::Cancelled, 503),
             (Failure::Unavailable { component: component(), message: secret() }, 503),
+            (Failure::Unreachable { component: component(), message: secret() }, 502),
             (Failure::Internal(secret()), 500),
         ] {
             let about = About { instance: Some("/a"), request_id: &id, component: Some(&component()) };

@@ -50,10 +50,12 @@ pub(crate) enum Refusal {
     Method,
     /// No route matches.
     NoRoute,
+    /// It came back from an upstream.
+    Loop,
 }
 
 impl Refusal {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::BareLineFeed,
         Self::RequestLine,
         Self::Target,
@@ -76,6 +78,7 @@ impl Refusal {
         Self::PathAboveRoot,
         Self::Method,
         Self::NoRoute,
+        Self::Loop,
     ];
 
     /// The answer's status.
@@ -89,6 +92,7 @@ impl Refusal {
             Self::HeadTimeout | Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Loop => StatusCode::LOOP_DETECTED,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -118,6 +122,7 @@ impl Refusal {
             Self::PathAboveRoot => "path-above-root",
             Self::Method => "method",
             Self::NoRoute => "no-route",
+            Self::Loop => "loop",
         }
     }
 
@@ -148,6 +153,7 @@ impl Refusal {
             Self::PathAboveRoot => "the path leads above the root",
             Self::Method => "this method is not passed on to components",
             Self::NoRoute => "there is nothing at this path",
+            Self::Loop => "the request came back here: the url of an upstream leads to this host",
         }
     }
 

@@ -1,18 +1,19 @@
 //! Where routes lead, and what is worked out once per route so that requests need not.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hull_dispatch::Account;
+use hull_dispatch::{Account, Invoke};
 use hull_invocation::{ComponentId, Pinned};
 use hull_telemetry::{ComponentLog, ComponentMetrics};
 
 use crate::routes::RouteTable;
-use crate::trial::Watches;
-use hull_manifest::{Route, Segment};
+use crate::trial::{Chooses, Watches};
+use hull_manifest::{Forwarded, Route, Segment};
 
 /// What answers at a route.
 #[derive(Debug, Clone)]
@@ -42,6 +43,40 @@ pub struct ComponentTarget {
     pub log: Arc<ComponentLog>,
     /// Who compares revisions, while one is tried.
     pub watch: Option<Watch>,
+    /// Who answers, if it is a server elsewhere and no guest.
+    pub upstream: Option<UpstreamDoor>,
+    /// Who goes elsewhere on this route.
+    pub split: Option<Split>,
+}
+
+/// The way to an upstream.
+#[derive(Clone)]
+pub struct UpstreamDoor {
+    /// Admits and sends requests, in place of the door to guests.
+    pub door: Arc<dyn Invoke>,
+    /// What becomes of the headers that say where a request came from.
+    pub forwarded: Forwarded,
+}
+
+impl fmt::Debug for UpstreamDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamDoor").field("forwarded", &self.forwarded).finish_non_exhaustive()
+    }
+}
+
+/// A part of a route's requests that goes elsewhere.
+#[derive(Clone)]
+pub struct Split {
+    /// Says which.
+    pub chooses: Arc<dyn Chooses>,
+    /// Where they go.
+    pub target: Box<ComponentTarget>,
+}
+
+impl fmt::Debug for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Split").field("target", &self.target.id).finish_non_exhaustive()
+    }
 }
 
 /// Somebody who hears of every request that has been answered.
@@ -75,13 +110,34 @@ pub(crate) struct Site {
     pub(crate) route_base: HeaderValue,
     /// `spin-path-match-<name>`, in the order of the route.
     pub(crate) params: Vec<HeaderName>,
+    /// Where a part of the requests goes instead.
+    taken: Option<Taken>,
+}
+
+struct Taken {
+    chooses: Arc<dyn Chooses>,
+    site: Arc<Site>,
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Taken").field(&self.site).finish()
+    }
 }
 
 /// Routes as requests use them.
 pub(crate) type Sites = RouteTable<Arc<Site>>;
 
 impl Site {
-    pub(crate) fn new(route: &Route, target: Target) -> Self {
+    pub(crate) fn new(route: &Route, mut target: Target) -> Self {
+        let split = match &mut target {
+            Target::Component(target) => target.split.take(),
+            Target::Static(_) => None,
+        };
+        let taken = split.map(|Split { chooses, target }| Taken {
+            chooses,
+            site: Arc::new(Self::new(route, Target::Component(*target))),
+        });
         let text = route.to_string();
         let base = if route.has_wildcard() { text.trim_end_matches("/...") } else { &text };
         // Routes are visible ASCII and their parameters' names are letters, digits, - and _.
@@ -93,7 +149,15 @@ impl Site {
             }
             Segment::Literal(_) => None,
         });
-        Self { route: value(&text), route_base: value(base), params: params.collect(), target }
+        Self { route: value(&text), route_base: value(base), params: params.collect(), target, taken }
+    }
+
+    /// Where a request goes.
+    pub(crate) fn chosen<'a>(self: &'a Arc<Self>, headers: &HeaderMap, client: IpAddr) -> &'a Arc<Self> {
+        match &self.taken {
+            Some(taken) if taken.chooses.chooses(headers, client) => &taken.site,
+            _ => self,
+        }
     }
 }
 

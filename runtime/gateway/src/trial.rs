@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use crate::target::Sites;
 
-/// Says who is sent to the revision that is tried. Asked for every request: it must be quick.
+/// Says who is sent to the revision that is tried, or to one side of a split route. Asked for every request: it must be quick.
 pub trait Chooses: Send + Sync {
     /// Whether this request is.
     fn chooses(&self, headers: &HeaderMap, client: IpAddr) -> bool;

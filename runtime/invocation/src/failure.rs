@@ -99,6 +99,14 @@ pub enum Failure {
         /// What failed.
         message: String,
     },
+    /// The server elsewhere that answers in a component's place cannot be connected to.
+    #[error("{component} cannot be reached: {message}")]
+    Unreachable {
+        /// Which upstream.
+        component: ComponentId,
+        /// What failed.
+        message: String,
+    },
     /// The host failed; the text is for its log.
     #[error("internal error: {0}")]
     Internal(String),
@@ -121,6 +129,7 @@ impl Failure {
             Self::ChainTooLong { .. } => "chain-too-long",
             Self::Cancelled => "cancelled",
             Self::Unavailable { .. } => "unavailable",
+            Self::Unreachable { .. } => "unreachable",
             Self::Internal(_) => "internal",
         }
     }
@@ -141,6 +150,7 @@ impl Failure {
             | Self::BadRequest(_)
             | Self::Cancelled
             | Self::Unavailable { .. }
+            | Self::Unreachable { .. }
             | Self::Internal(_) => None,
         }
     }

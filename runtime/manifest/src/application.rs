@@ -12,7 +12,7 @@ mod upstream;
 pub(crate) use components::Components;
 pub(crate) use context::Context;
 pub use context::Reading;
-pub use upstream::Upstream;
+pub use upstream::{Forwarded, HostSent, Upstream, UpstreamSettings};
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

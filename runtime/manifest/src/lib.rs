@@ -17,13 +17,14 @@ mod problem;
 mod read;
 mod route;
 mod server_url;
+mod split;
 mod subjects;
 mod template;
 mod trigger;
 mod units;
 mod variables;
 
-pub use application::{App, Reading, Upstream};
+pub use application::{App, Forwarded, HostSent, Reading, Upstream, UpstreamSettings};
 pub use bulkhead::{Bulkhead, Queue};
 pub use calls::{Breaker, CallPolicy, Fallback, Retries};
 pub use component::{Build, Component, ComponentSettings, FileMount, Health, HealthPath, Reuse};
@@ -41,6 +42,7 @@ pub use policies::{Auth, Cache, Cors, Method, Origin, RateKey, RateLimit, RouteP
 pub use problem::{Invalid, PROBLEMS_SHOWN_MAX, Problem, Problems};
 pub use route::{ROUTE_BYTES_MAX, Route, Segment};
 pub use server_url::{HttpUrl, SecretUrl};
+pub use split::{RouteSplit, StickyBy};
 pub use subjects::{SUBJECT_BYTES_MAX, SubjectPattern, check_subject};
 pub use template::{Part, Template};
 pub use trigger::{Delivery, HttpTarget, HttpTrigger, MessagingTrigger, Start, StaticResponse, TriggerRoute};

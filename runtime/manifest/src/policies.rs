@@ -12,6 +12,7 @@ use crate::effective::{Entry, Shown};
 use crate::header_name::HeaderName;
 use crate::problem::Invalid;
 use crate::read::{Item, Setting, TextSetting, settings, words};
+use crate::split::RouteSplit;
 use crate::units::ByteSize;
 
 settings! {
@@ -31,6 +32,8 @@ settings! {
         "cache" cache: Option<Cache> = None;
         /// The body of a request; none leaves the component's own `body-in-max`.
         "body-max" body_max: Option<ByteSize> = None;
+        /// Whether an upstream still answers a part; none leaves all to the component.
+        "split" split: Option<RouteSplit> = None;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::resources::{ResourceUsage, Resources};
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const CAUSES: [Cause; 3] = [Cause::Http, Cause::Event, Cause::Call];
 /// `ok`, then every kind of [`Failure`].
-const OUTCOMES: [&str; 15] = [
+const OUTCOMES: [&str; 16] = [
     "ok",
     "unknown-component",
     "no-handler",
@@ -30,6 +30,7 @@ const OUTCOMES: [&str; 15] = [
     "chain-too-long",
     "cancelled",
     "unavailable",
+    "unreachable",
     "internal",
 ];
 const EVENT_OUTCOMES: [&str; 6] = ["handled", "already-handled", "retry", "reject", "conflict", "failed"];
@@ -265,6 +266,7 @@ mod tests {
             Failure::ChainTooLong { component: named(), message: message.clone() },
             Failure::Cancelled,
             Failure::Unavailable { component: named(), message: message.clone() },
+            Failure::Unreachable { component: named(), message: message.clone() },
             Failure::Internal(message),
         ];
         let words: Vec<&str> = std::iter::once("ok").chain(all.iter().map(Failure::kind)).collect();

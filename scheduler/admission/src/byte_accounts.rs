@@ -13,7 +13,7 @@ pub struct AccountId(u64);
 pub struct AccountLimits {
     /// At most.
     pub bytes_max: u64,
-    /// Set aside: there is always room for so much.
+    /// To be set aside: there is always room for so much.
     pub reserve_bytes: u64,
 }
 
@@ -41,12 +41,16 @@ pub struct ByteAccounts {
     committed: u64,
     held: u64,
     accounts: BTreeMap<AccountId, Account>,
+    /// Whether something is still to be set aside.
+    is_short: bool,
     next_id: u64,
 }
 
 #[derive(Debug)]
 struct Account {
     limits: AccountLimits,
+    /// What is set aside by now.
+    reserved: u64,
     held: u64,
     is_closed: bool,
 }
@@ -54,19 +58,20 @@ struct Account {
 impl ByteAccounts {
     /// A total of which nothing is held.
     pub fn new(bytes_max: u64) -> Self {
-        Self { bytes_max, committed: 0, held: 0, accounts: BTreeMap::new(), next_id: 0 }
+        Self { bytes_max, committed: 0, held: 0, accounts: BTreeMap::new(), is_short: false, next_id: 0 }
     }
 
-    /// One more account, if there is room for what is set aside for it. A reserve above its ceiling
-    /// counts as the ceiling.
-    pub fn open(&mut self, limits: AccountLimits) -> Result<AccountId, BytesRefused> {
+    /// One more account. What there is no room for of its reserve is set aside as soon as others give it back; whoever
+    /// was opened first gets it first. A reserve above its ceiling counts as the ceiling.
+    pub fn open(&mut self, limits: AccountLimits) -> AccountId {
         let reserve_bytes = limits.reserve_bytes.min(limits.bytes_max);
-        self.commit(reserve_bytes)?;
         let id = AccountId(self.next_id);
         self.next_id += 1;
         let limits = AccountLimits { reserve_bytes, ..limits };
-        self.accounts.insert(id, Account { limits, held: 0, is_closed: false });
-        Ok(id)
+        self.accounts.insert(id, Account { limits, reserved: 0, held: 0, is_closed: false });
+        self.is_short = true;
+        self.set_aside();
+        id
     }
 
     /// It may take no more, and nothing is set aside for it. What it holds counts until it is given back.
@@ -74,8 +79,10 @@ impl ByteAccounts {
         let Some(account) = self.accounts.get_mut(&id) else { return };
         self.committed -= account.committed() - account.held;
         account.limits = AccountLimits { bytes_max: 0, reserve_bytes: 0 };
+        account.reserved = 0;
         account.is_closed = true;
         self.forget_if_done(id);
+        self.set_aside();
     }
 
     /// It wants so many more: all of them or none.
@@ -85,7 +92,7 @@ impl ByteAccounts {
         if bytes > left_bytes {
             return Err(BytesRefused::Account { left_bytes });
         }
-        let beyond_reserve = (account.held + bytes).max(account.limits.reserve_bytes) - account.committed();
+        let beyond_reserve = (account.held + bytes).max(account.reserved) - account.committed();
         self.commit(beyond_reserve)?;
         self.held += bytes;
         if let Some(account) = self.accounts.get_mut(&id) {
@@ -102,11 +109,12 @@ impl ByteAccounts {
         self.held -= bytes;
         self.committed -= before - account.committed();
         self.forget_if_done(id);
+        self.set_aside();
     }
 
     /// Who holds most beyond what is set aside for it; of equals the one that was opened first.
     pub fn furthest_over(&self) -> Option<AccountId> {
-        let over = |account: &Account| account.held.saturating_sub(account.limits.reserve_bytes);
+        let over = |account: &Account| account.held.saturating_sub(account.reserved);
         // The last of equals is the maximum, so they are seen from the end.
         let (id, account) = self.accounts.iter().rev().max_by_key(|(_, account)| over(account))?;
         (over(account) > 0).then_some(*id)
@@ -135,6 +143,19 @@ impl ByteAccounts {
         Ok(())
     }
 
+    /// Set aside what is still to be, as far as there is room. Nothing is taken from anybody for it.
+    fn set_aside(&mut self) {
+        if !self.is_short {
+            return;
+        }
+        for account in self.accounts.values_mut() {
+            let (before, room) = (account.committed(), self.bytes_max - self.committed);
+            account.reserved = account.limits.reserve_bytes.min(before + room);
+            self.committed += account.committed() - before;
+        }
+        self.is_short = self.accounts.values().any(|account| account.reserved < account.limits.reserve_bytes);
+    }
+
     fn forget_if_done(&mut self, id: AccountId) {
         if self.accounts.get(&id).is_some_and(|account| account.is_closed && account.held == 0) {
             self.accounts.remove(&id);
@@ -144,7 +165,7 @@ impl ByteAccounts {
 
 impl Account {
     fn committed(&self) -> u64 {
-        self.held.max(self.limits.reserve_bytes)
+        self.held.max(self.reserved)
     }
 }
 

@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::nanos::nanos;
+
 /// What is not used is kept for so long: enough for requests that come together, too little to take a core for a while.
 const KEPT_FOR: Duration = Duration::from_millis(100);
 /// Less than this is nothing: a moment after all of it was used there is a little again.
@@ -51,10 +53,6 @@ impl CpuReserve {
         let from = self.used_until.load(Ordering::Relaxed).max(now.saturating_sub(nanos(KEPT_FOR)));
         now.saturating_sub(from).saturating_mul(self.percent) / WHOLE >= nanos(WORTH)
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::nanos::nanos;
+
 /// The weight of a share that has none of its own.
 const WEIGHT_DEFAULT: u64 = 100;
 /// How far a share may be ahead of the one that has used least before it counts as over its share.
@@ -33,8 +35,7 @@ impl Share {
     /// It has run for so long. `floor` is what the share that is served has used: who has not run for a while starts
     /// there, because time that was not used is not saved up.
     pub fn charge(&self, floor: Floor, cpu: Duration) {
-        let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX / WEIGHT_DEFAULT);
-        let weighted = nanos.saturating_mul(WEIGHT_DEFAULT) / self.weight.load(Ordering::Relaxed);
+        let weighted = nanos(cpu).saturating_mul(WEIGHT_DEFAULT) / self.weight.load(Ordering::Relaxed);
         let add = |used: u64| Some(used.max(floor.0).saturating_add(weighted));
         // The closure always gives a value, so there is no failure to look at.
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);

@@ -21,6 +21,7 @@ mod byte_accounts;
 mod cpu_rate;
 mod cpu_reserve;
 mod fair_queue;
+mod nanos;
 mod quota;
 #[cfg(test)]
 mod simulated_shell;
@@ -34,6 +35,7 @@ pub use byte_accounts::{AccountId, AccountLimits, ByteAccounts, BytesRefused};
 pub use cpu_rate::CpuRate;
 pub use cpu_reserve::CpuReserve;
 pub use fair_queue::{FairQueue, Floor, Share};
+pub use nanos::nanos;
 pub use quota::{Quota, QuotaBound, QuotaPolicy, Take};
 pub use token_bucket::TokenBucket;
 pub use wait_queue::Ticket;

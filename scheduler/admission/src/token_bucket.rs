@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::nanos::nanos;
+
 /// A bucket of tokens. It is full at first.
 #[derive(Debug)]
 pub struct TokenBucket {
@@ -24,7 +26,7 @@ impl TokenBucket {
 
     /// A bucket that holds `capacity` tokens and fills with as many in `period`.
     pub fn with_period(capacity: u64, period: Duration, now: Instant) -> Self {
-        let period_nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let period_nanos = nanos(period).max(1);
         let level = u128::from(capacity) * u128::from(period_nanos);
         Self { capacity, period_nanos, level, filled_at: now }
     }

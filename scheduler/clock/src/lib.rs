@@ -58,26 +58,31 @@ pub fn rfc3339_now() -> String {
     rfc3339(unix_ms())
 }
 
-/// Milliseconds since 1970 as RFC 3339 in UTC. The calendar arithmetic is Howard Hinnant's `civil_from_days`.
+/// Milliseconds since 1970 as RFC 3339 in UTC.
 pub fn rfc3339(unix_ms: u64) -> String {
-    let days = unix_ms / 86_400_000;
     let of_day = unix_ms % 86_400_000;
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        "{}T{:02}:{:02}:{:02}.{:03}Z",
+        date((unix_ms / 86_400_000) as i64),
         of_day / 3_600_000,
         of_day / 60_000 % 60,
         of_day / 1_000 % 60,
         of_day % 1_000
     )
+}
+
+/// A day since 1970 in the Gregorian calendar. Years are counted from March, so that the day which some have and others
+/// do not is the last one; the arithmetic is Howard Hinnant's `civil_from_days`.
+pub fn date(days: i64) -> String {
+    let since = days + 719_468;
+    let (era, of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]

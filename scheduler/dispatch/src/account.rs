@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hull_admission::{CpuRate, CpuReserve, Share};
+use hull_admission::{CpuRate, CpuReserve, Share, nanos};
 use parking_lot::Mutex;
 
 use crate::attendance::guest_ran;
@@ -147,8 +147,7 @@ impl Account {
 
     /// So much was used for it by a process that gives way to everything else: it is counted, and keeps nobody waiting.
     pub fn charge_elsewhere(&self, cpu: Duration) {
-        let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-        self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.used_nanos.fetch_add(nanos(cpu), Ordering::Relaxed);
     }
 
     fn charge(&self, now: Instant, cpu: Duration, place: Place) {
@@ -218,7 +217,6 @@ impl Account {
             return;
         }
         let now = self.queue.nanos(now);
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let last = self.long_slice_at.swap(now, Ordering::Relaxed);
         if now.saturating_sub(last) > nanos(FORGIVEN_AFTER) {
             self.doublings.store(0, Ordering::Relaxed);

@@ -103,15 +103,13 @@ impl Compartment {
             }
         };
         let _leaves = LeaveQueue { compartment: self, ticket };
-        match tokio::time::timeout_at(until.into(), &mut woken).await {
-            Ok(place) => place.ok(),
-            Err(_) => {
-                // It may have been admitted in this very moment.
-                let place = woken.try_recv().ok();
-                self.state.lock().shed += u64::from(place.is_none());
-                place
-            }
+        if let Ok(place) = tokio::time::timeout_at(until.into(), &mut woken).await {
+            return place.ok();
         }
+        // It may have been admitted in this very moment.
+        let place = woken.try_recv().ok();
+        self.state.lock().shed += u64::from(place.is_none());
+        place
     }
 
     fn leave(self: &Arc<Self>) {

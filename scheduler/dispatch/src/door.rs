@@ -134,10 +134,7 @@ async fn places(admission: &Admission, rides: bool, now: Instant, invocation: &I
         };
         compartment.enter(now, deadline).await.ok_or_else(shed)
     };
-    let outer = match rides {
-        true => None,
-        false => Some(enter(&admission.compartment).await?),
-    };
+    let outer = if rides { None } else { Some(enter(&admission.compartment).await?) };
     let inner = enter(&admission.concurrency).await?;
     // Given back in this order: whoever is let into the compartment finds a place within the component's own bound.
     Ok(Slot::holding((inner, outer)))
@@ -146,15 +143,15 @@ async fn places(admission: &Admission, rides: bool, now: Instant, invocation: &I
 fn limited(body: Body, limit_bytes: u64, observer: &Arc<dyn Observer>) -> Body {
     let most = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
     let mut observer = Some(Arc::clone(observer));
-    let failed = move |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<BodyError>() {
-        Ok(error) => *error,
-        Err(_) => {
-            // Counted once, however often it is read on.
-            if let Some(observer) = observer.take() {
-                observer.rejected(Resource::BodyIn);
-            }
-            BodyError::TooLarge { limit_bytes }
+    let failed = move |error: Box<dyn std::error::Error + Send + Sync>| {
+        if let Ok(error) = error.downcast::<BodyError>() {
+            return *error;
         }
+        // Counted once, however often it is read on.
+        if let Some(observer) = observer.take() {
+            observer.rejected(Resource::BodyIn);
+        }
+        BodyError::TooLarge { limit_bytes }
     };
     Limited::new(body, most).map_err(failed).boxed_unsync()
 }
@@ -188,14 +185,32 @@ impl Drop for Watch {
             return;
         }
         // Whoever waits gives up at the deadline too, and may be first.
-        let failure = match hull_clock::now() >= self.deadline {
-            true => Failure::DeadlineExceeded {
-                component: self.component.clone(),
-                after: self.deadline.saturating_duration_since(self.entered),
-            },
-            false => Failure::Cancelled,
+        let failure = if hull_clock::now() >= self.deadline {
+            let after = self.deadline.saturating_duration_since(self.entered);
+            Failure::DeadlineExceeded { component: self.component.clone(), after }
+        } else {
+            Failure::Cancelled
         };
         self.observer.ended(self.cause, Err(&failure));
+    }
+}
+
+impl Dispatch {
+    /// One HTTP request that somebody else answers than the guests: an upstream is admitted like a component.
+    pub async fn http_by(
+        &self,
+        answers: &dyn Invoke,
+        invocation: Invocation,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Failure> {
+        let Admitted { invocation, body_in_bytes_max, watch } = self.enter(invocation).await?;
+        let request = match invocation.cause {
+            Cause::Call => request.map(|body| limited(body, body_in_bytes_max, &watch.observer)),
+            Cause::Http | Cause::Event => request,
+        };
+        let result = answers.http(invocation, request).await;
+        watch.end(&result);
+        result
     }
 }
 
@@ -206,14 +221,7 @@ impl Invoke for Dispatch {
         invocation: Invocation,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
-        let Admitted { invocation, body_in_bytes_max, watch } = self.enter(invocation).await?;
-        let request = match invocation.cause {
-            Cause::Call => request.map(|body| limited(body, body_in_bytes_max, &watch.observer)),
-            Cause::Http | Cause::Event => request,
-        };
-        let result = self.guests.http(invocation, request).await;
-        watch.end(&result);
-        result
+        self.http_by(&*self.guests, invocation, request).await
     }
 
     async fn event(

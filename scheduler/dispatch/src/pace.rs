@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use hull_admission::nanos;
+
 /// Of the serving threads' time, such a component gets one part in so many.
 const PART: u64 = 100;
 /// What attending to one request costs, between the extremes of what is measured.
@@ -49,10 +51,6 @@ impl Pace {
         let before = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         before.unwrap_or(now).clamp(now, latest)
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hull_admission::{Floor, Share};
+use hull_admission::{Floor, Share, nanos};
 use parking_lot::Mutex;
 
 /// How often it is looked at.
@@ -75,10 +75,6 @@ pub(crate) struct Seen(Arc<AtomicU64>);
 /// Who has run since then is active.
 fn since(now: u64) -> u64 {
     now.saturating_sub(nanos(ACTIVE_FOR))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Recent {

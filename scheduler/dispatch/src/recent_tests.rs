@@ -38,7 +38,9 @@ impl Served {
     fn pass(&mut self, busy_percent: u64, used: &[(&One, u64)]) {
         self.now_us += 1000;
         self.busy_us.fetch_add(busy_percent * 10, Ordering::Relaxed);
-        used.iter().for_each(|(one, used_us)| self.used(one, *used_us, Place::Here));
+        for (one, used_us) in used {
+            self.used(one, *used_us, Place::Here);
+        }
     }
 
     fn used(&self, one: &One, used_us: u64, place: Place) {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use async_task::{FallibleTask, Runnable};
-use hull_admission::{FairQueue, Floor, Share};
+use hull_admission::{FairQueue, Floor, Share, nanos};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
@@ -188,7 +188,7 @@ impl Shared {
     }
 
     pub(crate) fn nanos(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
+        nanos(now.saturating_duration_since(self.began))
     }
 }
 

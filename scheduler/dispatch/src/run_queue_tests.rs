@@ -159,7 +159,7 @@ async fn a_panic_is_its_waiters_and_the_thread_goes_on() {
     let queue = queue(1);
     let account = queue.account(&Share::new(100), CpuBounds::default());
     let guest = account.run(async { panic!("a guest's own") });
-    assert!(tokio::spawn(async move { guest.await.map(|()| ()) }).await.is_err_and(|error| error.is_panic()));
+    assert!(tokio::spawn(guest).await.is_err_and(|error| error.is_panic()));
     assert_eq!(account.run(async { 7 }).await, Some(7));
 }
 

@@ -161,13 +161,13 @@ mod tests {
     fn occupied(queue: &RunQueue) -> (mpsc::Sender<()>, Arc<Account>) {
         let account = queue.account(&Share::new(100), CpuBounds::default());
         let (end, ended) = mpsc::channel();
-        let (began, begun) = mpsc::channel();
+        let (began, starts) = mpsc::channel();
         let guest = account.run(async move {
             began.send(()).expect("the test waits");
             ended.recv().ok()
         });
         guest.detach();
-        begun.recv().expect("the guest begins");
+        starts.recv().expect("the guest begins");
         (end, account)
     }
 

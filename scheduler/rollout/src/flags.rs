@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hull_manifest::StickyBy;
+
 use crate::split::{Share, Split};
-use crate::sticky::{Asks, StickyBy};
+use crate::sticky::{Asks, key_of};
 
 /// Flags of one app.
 pub const FLAGS_MAX: usize = 64;
@@ -128,7 +130,7 @@ impl Flag {
 
     /// The rule that holds for somebody.
     fn choose(&self, who: &impl Asks) -> Option<usize> {
-        let key = self.sticky.key_of(who);
+        let key = key_of(&self.sticky, who);
         let mut below = 0;
         self.rules.iter().position(|rule| match &rule.when {
             When::User(user) => key == Some(user.as_str()),
@@ -184,7 +186,7 @@ impl Flags {
     pub fn set(&mut self, variable: &str, sticky: Option<StickyBy>, seed: u64, rule: Rule) -> Result<(), FlagError> {
         check(&rule)?;
         let mut next = self.clone();
-        let new = || Flag { sticky: StickyBy::default(), seed, rules: Vec::new() };
+        let new = || Flag { sticky: StickyBy::Ip, seed, rules: Vec::new() };
         let flag = next.flags.entry(variable.to_owned()).or_insert_with(new);
         flag.sticky = sticky.unwrap_or_else(|| flag.sticky.clone());
         flag.set(rule)?;

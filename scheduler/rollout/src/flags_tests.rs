@@ -1,9 +1,13 @@
+//! The rules of flags: by hand, and beside a model that reads them plainly.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hull_manifest::StickyBy;
+
 use super::{FLAGS_MAX, FlagError, Flags, RULES_MAX, Rule, VALUE_BYTES_MAX, When, Which};
 use crate::split::Share;
-use crate::sticky::{Asks, StickyBy};
+use crate::sticky::Asks;
 
 /// Somebody with headers, who comes from somewhere.
 struct Somebody<'a>(&'a [(&'a str, &'a str)], &'a str);
@@ -33,7 +37,7 @@ fn share(percent: u32) -> When {
 fn flags(rules: impl IntoIterator<Item = (When, &'static str)>) -> Flags {
     let mut flags = Flags::default();
     for (when, value) in rules {
-        let by = Some(StickyBy::Header("x-user".to_owned()));
+        let by = Some(StickyBy::Header("x-user".parse().expect("a name")));
         flags.set("colour", by, 7, rule(when, value)).expect("it fits");
     }
     flags
@@ -178,7 +182,7 @@ fn many_random_changes_decide_as_a_plain_reading_of_the_rules_does() {
             model.retain(|one| !is_same(one));
             assert_eq!(flags.unset("colour", &which), gone, "step {step}");
         } else {
-            let by = Some(StickyBy::Header("x-user".to_owned()));
+            let by = Some(StickyBy::Header("x-user".parse().expect("a name")));
             let set = flags.set("colour", by, 11, rule(when.clone(), &value));
             assert!(set.is_ok() || matches!(set, Err(FlagError::AboveAll { .. })), "step {step}: {set:?}");
             if set.is_ok() {

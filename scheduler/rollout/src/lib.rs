@@ -13,5 +13,5 @@ pub use flags::{
     Decided, FLAGS_MAX, Flag, FlagError, Flags, KEY_BYTES_MAX, RULES_MAX, Rule, VALUE_BYTES_MAX, When, Which,
 };
 pub use split::{Share, Split};
-pub use sticky::{Asks, StickyBy, cookie_of};
+pub use sticky::{Asks, cookie_of, key_of};
 pub use tally::Tally;

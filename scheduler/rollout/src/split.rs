@@ -45,6 +45,11 @@ impl Split {
         Self { seed, share }
     }
 
+    /// The seed of a split that has a name: the same on every host and after every restart.
+    pub fn seed_of(name: &str) -> u64 {
+        mixed(hashed(name.as_bytes()))
+    }
+
     /// The share.
     pub fn share(&self) -> Share {
         self.share

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::handlers::{Bus, Handler};
+use crate::handlers::{Bus, Handler, Store};
 use crate::histogram::Histogram;
 use crate::machine;
 use crate::publisher::Publisher;
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// How many events are handled in the first part of a turn.
     pub(crate) events: u64,
-    /// Only handlers with this in their name; the native one always has its turn.
+    /// Only handlers with this in their name, and the native ones that write where they do.
     pub(crate) only: String,
 }
 
@@ -34,11 +34,14 @@ impl Default for Options {
     }
 }
 
-const HANDLERS: [Handler; 4] = [
-    Handler::Native,
-    Handler::Hull(Bus::Nats),
-    Handler::Hull(Bus::Embedded { sync: true }),
-    Handler::Hull(Bus::Embedded { sync: false }),
+const HANDLERS: [Handler; 7] = [
+    Handler::Native(Store::Sqlite),
+    Handler::Hull(Bus::Nats, Store::Sqlite),
+    Handler::HullSerial,
+    Handler::Hull(Bus::Embedded { sync: true }, Store::Sqlite),
+    Handler::Hull(Bus::Embedded { sync: false }, Store::Sqlite),
+    Handler::Native(Store::Postgres),
+    Handler::Hull(Bus::Nats, Store::Postgres),
 ];
 /// Before anything counts.
 const WARM_UP_EVENTS: u64 = 300;
@@ -60,7 +63,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let programs = std::env::current_exe().context("cannot tell where this program is")?;
     let programs = programs.parent().context("this program is in no folder")?;
     let code = tempfile::tempdir().context("cannot make a folder for compiled code")?;
-    let is_wanted = |handler: &Handler| *handler == Handler::Native || handler.name().contains(&options.only);
+    let is_named = |handler: &Handler| handler.name().contains(&options.only);
+    let is_beside = |handler: &Handler| {
+        let its = |other: &&Handler| other.store() == handler.store();
+        matches!(handler, Handler::Native(_)) && HANDLERS.iter().filter(its).any(is_named)
+    };
+    let is_wanted = |handler: &Handler| is_named(handler) || is_beside(handler);
     let mut results: Vec<(Handler, Vec<Turn>)> =
         HANDLERS.into_iter().filter(is_wanted).map(|handler| (handler, Vec::new())).collect();
     for round in 1..=options.rounds {
@@ -112,7 +120,10 @@ fn latencies(sent: &[(u64, Instant)], handled: &[(u64, Instant)]) -> anyhow::Res
 
 fn render(results: &[(Handler, Vec<Turn>)]) -> String {
     let rate = |turns: &[Turn]| median(turns.iter().map(|turn| turn.rate)).unwrap_or_default();
-    let native = results.iter().find(|(handler, _)| *handler == Handler::Native).map_or(0.0, |(_, turns)| rate(turns));
+    let native = |store| {
+        let found = results.iter().find(|(handler, _)| *handler == Handler::Native(store));
+        found.map_or(0.0, |(_, turns)| rate(turns))
+    };
     let mut text = "| handler | events/s | min–max | of native | p50 | p99 |\n|---|--:|--:|--:|--:|--:|\n".to_owned();
     for (handler, turns) in results {
         let time = |of: fn(&Turn) -> Duration| milliseconds(median(turns.iter().map(of)).unwrap_or_default());
@@ -126,7 +137,7 @@ fn render(results: &[(Handler, Vec<Turn>)]) -> String {
             thousands(rate(turns)),
             thousands(least),
             thousands(most),
-            rate(turns) / native,
+            rate(turns) / native(handler.store()),
             time(|turn| turn.p50),
             time(|turn| turn.p99),
         );
@@ -139,7 +150,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Handler, Turn, latencies, render};
-    use crate::handlers::Bus;
+    use crate::handlers::{Bus, Store};
 
     #[test]
     fn a_latency_is_from_its_own_publish_to_its_own_commit() {
@@ -157,8 +168,8 @@ mod tests {
             rates.map(|rate| Turn { rate, p50: Duration::from_millis(2), p99: Duration::from_millis(9) }).to_vec()
         };
         let results = [
-            (Handler::Native, turns([4000.0, 5000.0, 3000.0])),
-            (Handler::Hull(Bus::Nats), turns([3000.0, 2000.0, 3500.0])),
+            (Handler::Native(Store::Sqlite), turns([4000.0, 5000.0, 3000.0])),
+            (Handler::Hull(Bus::Nats, Store::Sqlite), turns([3000.0, 2000.0, 3500.0])),
         ];
         let text = render(&results);
         assert!(text.contains("| hull, NATS + SQLite | 3,000 | 2,000–3,500 | 0.75 | 2.000 ms | 9.000 ms |"), "{text}");

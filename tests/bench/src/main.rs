@@ -19,6 +19,7 @@ mod neighbour;
 mod neighbour_table;
 mod options;
 mod overload;
+mod postgres;
 mod process;
 mod publisher;
 mod response;

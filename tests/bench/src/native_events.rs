@@ -1,6 +1,9 @@
-//! What a service does without Hull, for the event bench: a pull consumer with explicit acks, and a thread that writes
-//! what is ready in one transaction, the row and the mark that makes a redelivery harmless, before it is acknowledged.
-//! Arguments: the URL of NATS, and the database.
+//! What a service does without Hull, for the event bench: a pull consumer with explicit acks, and, before an event is
+//! acknowledged, its row and the mark that makes a redelivery harmless. On SQLite a thread writes what is ready in one
+//! transaction; on PostgreSQL each event has one of its own, as many at once as there are connections.
+//! Arguments: the URL of NATS, and the database: a file, or a URL.
+
+mod native_postgres;
 
 use std::sync::mpsc;
 
@@ -12,6 +15,8 @@ use rusqlite::Connection;
 
 /// Events that are out at once, and that share a commit: what Hull is given as well.
 const AT_ONCE: usize = 64;
+/// There is no address to ask.
+const READY: &str = r#"{"event":"ready","listen":"127.0.0.1:9"}"#;
 const SCHEMA: &str = "CREATE TABLE handled (seq INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL UNIQUE);
     CREATE TABLE marks (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);";
 
@@ -36,11 +41,14 @@ async fn main() -> anyhow::Result<()> {
     let consumer = stream.get_or_create_consumer("native", config).await?;
     let mut messages = consumer.stream().max_messages_per_batch(AT_ONCE).messages().await?;
 
+    if database.starts_with("postgres://") {
+        return native_postgres::run(messages, &database, || println!("{READY}")).await;
+    }
     let database = open(&database)?;
     let (ready, taken) = mpsc::channel::<Message>();
     let (written, mut handled) = tokio::sync::mpsc::unbounded_channel::<Message>();
     let writer = std::thread::spawn(move || write(&database, &taken, &written));
-    println!(r#"{{"event":"ready","listen":"127.0.0.1:9"}}"#);
+    println!("{READY}");
     loop {
         tokio::select! {
             Some(message) = messages.next() => if ready.send(message?).is_err() { break },

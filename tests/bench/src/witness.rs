@@ -1,5 +1,6 @@
 //! Sees from outside when an event is handled: when its row can be read by others, which is after the commit.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags};
+use tokio_postgres::{Client, NoTls, Statement};
 
 /// How often it looks; latencies are right to within this.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
@@ -36,6 +38,39 @@ impl Witness {
                 numbers.push(number.cast_unsigned());
             }
             Ok(numbers)
+        }))
+    }
+
+    /// Of the table `handled` in a PostgreSQL schema. Rows of transactions that run at once do not come in the order of
+    /// their numbers, so it looks again from the lowest that has not come.
+    pub(crate) fn of_postgres(url: &str, schema: &str) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (url, sql) =
+            (url.to_owned(), format!("SELECT seq, n FROM \"{schema}\".handled WHERE seq > $1 ORDER BY seq"));
+        let mut asking: Option<(Client, Statement)> = None;
+        let (mut all_until, mut beyond) = (0_i64, BTreeSet::new());
+        Ok(Self::watching(move || {
+            runtime.block_on(async {
+                let (client, statement) = match &mut asking {
+                    Some(asking) => asking,
+                    none => {
+                        let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+                        tokio::spawn(connection);
+                        let statement = client.prepare(&sql).await?;
+                        none.insert((client, statement))
+                    }
+                };
+                let mut numbers = Vec::new();
+                for row in client.query(statement, &[&all_until]).await? {
+                    if beyond.insert(row.try_get::<_, i64>(0)?) {
+                        numbers.push(row.try_get::<_, i64>(1)?.cast_unsigned());
+                    }
+                }
+                while beyond.remove(&(all_until + 1)) {
+                    all_until += 1;
+                }
+                Ok(numbers)
+            })
         }))
     }
 

@@ -16,7 +16,7 @@ use crate::event::{
 use crate::options::Sabotage;
 use crate::sqlite::{
     Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
-    StateOf,
+    StatesOf,
 };
 
 /// Write the mark, in the transaction that is open. Where the event is handled already, the transaction has ended.
@@ -57,25 +57,30 @@ impl OnPostgres for Mark {
     }
 }
 
-impl OnPostgres for StateOf {
+impl OnPostgres for StatesOf {
     const RUNS: Runs = Runs::AsHost;
 
-    async fn on_postgres(&self, scope: &mut Scope<'_>) -> Result<EventState, StorageError> {
-        let EventIdentity { key, content_hash } = &self.0;
-        let hash: &[u8] = content_hash;
-        let sql = "SELECT (SELECT content_hash FROM {}.hull_handled WHERE id = $1 AND source = $2), \
-                   (SELECT letter FROM {}.hull_dead_letters \
-                    WHERE id = $1 AND source = $2 AND content_hash = $3 AND kind = 0), \
-                   (SELECT attempts FROM {}.hull_attempts WHERE id = $1 AND source = $2)";
-        let parameters = [(&key.id as _, Type::TEXT), (&key.source as _, Type::TEXT), (&hash as _, Type::BYTEA)];
-        let Some(row) = scope.host_row(sql, &parameters).await? else { return Ok(EventState::default()) };
-        let handled: Option<&[u8]> = column(&row, 0)?;
-        let attempts: Option<i64> = column(&row, 2)?;
-        Ok(EventState {
-            handled: handled.and_then(|hash| hash.try_into().ok()),
-            dead_letter: column(&row, 1)?,
-            attempts: attempts.unwrap_or(0) as u32,
-        })
+    async fn on_postgres(&self, scope: &mut Scope<'_>) -> Result<Vec<EventState>, StorageError> {
+        let ids: Vec<&str> = self.0.iter().map(|identity| identity.key.id.as_str()).collect();
+        let sources: Vec<&str> = self.0.iter().map(|identity| identity.key.source.as_str()).collect();
+        let hashes: Vec<&[u8]> = self.0.iter().map(|identity| &identity.content_hash[..]).collect();
+        let sql = "SELECT (SELECT content_hash FROM {}.hull_handled h WHERE h.id = e.id AND h.source = e.source), \
+                   (SELECT letter FROM {}.hull_dead_letters d WHERE d.id = e.id AND d.source = e.source \
+                    AND d.content_hash = e.hash AND d.kind = 0), \
+                   (SELECT attempts FROM {}.hull_attempts a WHERE a.id = e.id AND a.source = e.source) \
+                   FROM unnest($1, $2, $3) WITH ORDINALITY AS e (id, source, hash, place) ORDER BY place";
+        let parameters =
+            [(&ids as _, Type::TEXT_ARRAY), (&sources as _, Type::TEXT_ARRAY), (&hashes as _, Type::BYTEA_ARRAY)];
+        let state = |row: &Row| {
+            let handled: Option<&[u8]> = column(row, 0)?;
+            let attempts: Option<i64> = column(row, 2)?;
+            Ok(EventState {
+                handled: handled.and_then(|hash| hash.try_into().ok()),
+                dead_letter: column(row, 1)?,
+                attempts: attempts.unwrap_or(0) as u32,
+            })
+        };
+        scope.host(sql, &parameters).await?.iter().map(state).collect()
     }
 }
 

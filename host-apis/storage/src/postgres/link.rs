@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
 
-use super::stream::{Address, Socket, UntilClosed, Wrap};
+use super::stream::{Address, Wrap};
 
 /// How long connecting may take, and how long a request to cancel.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -23,6 +23,10 @@ const END_TIME: Duration = Duration::from_secs(30);
 const STATEMENTS_KEPT: usize = 64;
 /// How long a text may be whose compiled statement is kept, in bytes.
 const KEPT_BYTES_MAX: usize = 8 * 1024;
+
+/// What is another one once the server has crashed, and so has given up what it had not written.
+const GENERATION: &str = "SELECT pg_postmaster_start_time()::text || ' ' || coalesce(stats_reset::text, '') \
+                          FROM pg_stat_bgwriter";
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(super) struct Link {
     address: Address,
     wrap: Wrap,
     statements: Mutex<Statements>,
+    /// Of the server, which no connection outlives.
+    generation: String,
     /// Since when there is this connection.
     pub(super) born: Instant,
     /// Why it ended, as far as it is known.
@@ -100,8 +106,10 @@ impl Link {
                 }
             }
         });
+        let generation = client.query_typed_one(GENERATION, &[]).await.and_then(|row| row.try_get(0));
         Ok(Self {
             client,
+            generation: generation.map_err(ConnectError::Refused)?,
             address: address.clone(),
             wrap: wrap.clone(),
             statements: Mutex::default(),
@@ -113,6 +121,11 @@ impl Link {
 
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Which life of the server it is a connection to: numbers of transactions are its own only within that.
+    pub(super) fn generation(&self) -> &str {
+        &self.generation
     }
 
     /// Send statements whose answer nobody needs: they cannot fail unless the connection does, or what comes next fails
@@ -170,7 +183,7 @@ impl Link {
         let token = self.client.cancel_token();
         let cancelling = async {
             // The request is done when the server closes: only then can no later statement be hit.
-            let socket = Socket::new(UntilClosed(self.address.connect().await?));
+            let socket = self.address.connect().await?.until_closed();
             let cancelled = match self.wrap.mode() {
                 tokio_postgres::config::SslMode::Require => token.cancel_query_raw(socket, self.wrap.clone()).await,
                 _ => token.cancel_query_raw(socket, NoTls).await,

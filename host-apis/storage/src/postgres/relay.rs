@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_postgres::error::SqlState;
@@ -14,11 +15,16 @@ use tokio_postgres::types::Type;
 use super::Shared;
 use super::failure;
 use super::link::Link;
-use super::scope::Scope;
+use super::scope::{Scope, column};
+use super::server::APPLICATION_ALONE;
 use crate::error::StorageError;
 
 /// Where hosts tell each other of what there is to relay.
 const CHANNEL: &str = "hull_relay";
+
+/// How long a host that was killed may take to give up what it held.
+const GONE_TIME: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The locks that this host holds in one database.
 #[derive(Default)]
@@ -91,6 +97,40 @@ impl RelayLocks {
         link.send("BEGIN");
         Ok(Held { link, listener, tables: HashSet::new() })
     }
+}
+
+/// Whether this host may work with the component's data beside those that do. Hosts that share it have to hear of each
+/// other's events, so one whose bus is its own has the data for itself as well: it takes the relay, and whoever finds it
+/// taken by such a host stays away.
+pub(super) async fn claim(shared: &Arc<Shared>) -> Result<(), StorageError> {
+    let until = hull_clock::now() + GONE_TIME;
+    loop {
+        let is_alone = shared.server.is_alone();
+        let taken = if is_alone { !shared.server.relays.is_ours(shared).await? } else { is_of_one(shared).await? };
+        if !taken {
+            return Ok(());
+        }
+        if hull_clock::now() >= until {
+            let whose = if is_alone { "this host's bus is its own" } else { "that host's bus is its own" };
+            return Err(StorageError::Other(format!(
+                "another host works with the data of {} in PostgreSQL, and {whose}: neither would hear of the other's \
+                 events. Stop the other one, or set `backend = \"nats\"` in [bus] of the hull.toml of both",
+                shared.component
+            )));
+        }
+        tokio::time::sleep_until((hull_clock::now() + LOOK_EVERY).into()).await;
+    }
+}
+
+/// Whether the component's relay is that of a host whose bus is its own.
+async fn is_of_one(shared: &Arc<Shared>) -> Result<bool, StorageError> {
+    let opened = shared.opened().await?;
+    let lease = shared.server.connection(&shared.server.host_login(), None).await?;
+    let scope = Scope::new(shared, &opened, lease.link()?, false);
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+               WHERE l.relation = '{}.hull_relay'::regclass AND l.granted AND a.application_name = $1)";
+    let row = scope.host_row(sql, &[(&APPLICATION_ALONE, Type::TEXT)]).await?;
+    row.map_or(Ok(false), |row| column(&row, 0))
 }
 
 /// Tell whoever relays for the component that there may be something.

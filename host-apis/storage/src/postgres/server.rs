@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -29,6 +30,8 @@ const HOST_MESSAGE_BYTES_MAX: usize = 80 << 20;
 const GUEST_MESSAGE_BYTES_MAX: usize = 20 << 20;
 /// What the host's own connections are called in the server's list.
 const APPLICATION: &str = "hull";
+/// The same of the relays of a host that may not share the data.
+pub(super) const APPLICATION_ALONE: &str = "hull, alone";
 
 /// A PostgreSQL database, shared by the components that have their data in it. Nothing is connected before it is used.
 #[derive(Clone)]
@@ -49,6 +52,8 @@ pub(super) struct Server {
     idle: Mutex<Idle>,
     /// Which components' relays are this host's.
     pub(super) relays: RelayLocks,
+    /// Whether no other host may work with the same data.
+    alone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -109,8 +114,18 @@ impl PostgresServer {
                 connections_max,
                 idle: Mutex::default(),
                 relays: RelayLocks::default(),
+                alone: AtomicBool::new(false),
             }),
         })
+    }
+
+    /// This host's bus is its own, so that no other host may work with the same data: [`Database::claim`] sees to it.
+    ///
+    /// [`Database::claim`]: crate::Database::claim
+    #[must_use]
+    pub fn for_one_host(self) -> Self {
+        self.inner.alone.store(true, Ordering::Relaxed);
+        self
     }
 }
 
@@ -124,6 +139,11 @@ impl Server {
     /// The name of the database.
     pub(super) fn database(&self) -> &str {
         &self.database
+    }
+
+    /// See [`PostgresServer::for_one_host`].
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Relaxed)
     }
 
     /// How many connections one component may use at once: half of them, so that one that takes all it gets leaves its
@@ -147,6 +167,9 @@ impl Server {
         let mut login = self.host_login();
         let mut config = Config::clone(&login.config);
         config.options("-c client_connection_check_interval=1s -c idle_in_transaction_session_timeout=0");
+        if self.is_alone() {
+            config.application_name(APPLICATION_ALONE);
+        }
         login.config = Arc::new(config);
         self.connect(&login, told).await
     }

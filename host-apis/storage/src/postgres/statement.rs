@@ -41,15 +41,7 @@ impl OnPostgres for Execute {
             return Err(StorageError::Invalid("the statement only reads: use query".to_owned()));
         }
         let (_, rows) = start(scope, &self.sql, &self.parameters).await?;
-        let mut rows = pin!(rows);
-        loop {
-            match rows.try_next().await {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => return Err(scope.failure(&error).await),
-            }
-        }
-        let changed = rows.rows_affected().unwrap_or(0);
+        let changed = drain(scope, rows).await?;
         scope.after_growth(self.growth(), before, changed, bytes_of(&self.parameters)).await?;
         Ok(changed)
     }
@@ -79,6 +71,18 @@ async fn start(scope: &mut Scope<'_>, sql: &str, parameters: &[Value]) -> Result
     match scope.client().query_raw(&statement, parameters.iter().map(Parameter)).await {
         Ok(rows) => Ok((statement, rows)),
         Err(error) => Err(scope.failure(&error).await),
+    }
+}
+
+/// Have a statement whose rows nobody wants run to its end; how many it has changed.
+async fn drain(scope: &Scope<'_>, rows: RowStream) -> Result<u64, StorageError> {
+    let mut rows = pin!(rows);
+    loop {
+        match rows.try_next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(rows.rows_affected().unwrap_or(0)),
+            Err(error) => return Err(scope.failure(&error).await),
+        }
     }
 }
 
@@ -130,14 +134,7 @@ pub(super) async fn run_script(scope: &mut Scope<'_>, sql: &str) -> Result<(), S
             Ok(rows) => rows,
             Err(error) => return Err(scope.failure(&error).await),
         };
-        let mut rows = pin!(rows);
-        loop {
-            match rows.try_next().await {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => return Err(scope.failure(&error).await),
-            }
-        }
+        drain(scope, rows).await?;
     }
     Ok(())
 }

@@ -19,11 +19,28 @@ pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A socket to the server.
-pub(super) struct Socket(Box<dyn Bytes>);
+pub(super) struct Socket {
+    bytes: Box<dyn Bytes>,
+    /// What is read is looked at.
+    messages: Option<Messages>,
+    /// It counts as shut down when the other side has closed it as well.
+    is_until_closed: bool,
+}
 
 impl Socket {
-    pub(super) fn new(bytes: impl Bytes + 'static) -> Self {
-        Self(Box::new(bytes))
+    fn new(bytes: impl Bytes + 'static) -> Self {
+        Self { bytes: Box::new(bytes), messages: None, is_until_closed: false }
+    }
+
+    /// Its reader fails at a message that is too large, before it is read.
+    fn bounded(self, message_bytes_max: usize) -> Self {
+        let messages = Messages { message_bytes_max, rest: 0, header: [0; 5], header_length: 0 };
+        Self { messages: Some(messages), ..self }
+    }
+
+    /// Shutting it down waits for the other side: a request to cancel is done then.
+    pub(super) fn until_closed(self) -> Self {
+        Self { is_until_closed: true, ..self }
     }
 }
 
@@ -53,36 +70,6 @@ impl Address {
         match &self.host {
             Host::Tcp(host) => host,
             Host::Unix(_) => "localhost",
-        }
-    }
-}
-
-/// A socket that counts as shut down when the other side has closed it as well: a request to cancel is done then.
-pub(super) struct UntilClosed(pub(super) Socket);
-
-impl AsyncRead for UntilClosed {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for UntilClosed {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut bytes = [0; 64];
-        loop {
-            let mut buf = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
-            if buf.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
         }
     }
 }
@@ -121,14 +108,14 @@ impl Wrap {
 
     /// What goes below the library: with TLS the messages can be seen only above.
     pub(super) fn below(&self, socket: Socket) -> Socket {
-        if self.tls.is_some() { socket } else { Socket::new(Bounded::new(socket, self.message_bytes_max)) }
+        if self.tls.is_some() { socket } else { socket.bounded(self.message_bytes_max) }
     }
 }
 
 impl TlsConnect<Socket> for Wrap {
-    type Stream = Secured;
+    type Stream = Socket;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Secured>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
 
     fn connect(self, stream: Socket) -> Self::Future {
         Box::pin(async move {
@@ -136,23 +123,13 @@ impl TlsConnect<Socket> for Wrap {
                 return Err(io::Error::other("the connection was to be without TLS"));
             };
             let stream = TlsConnector::from(config).connect(name, stream).await?;
-            Ok(Secured(Bounded::new(Socket::new(stream), self.message_bytes_max)))
+            Ok(Socket::new(stream).bounded(self.message_bytes_max))
         })
     }
 }
 
-/// A socket with TLS.
-pub(super) struct Secured(Bounded);
-
-impl TlsStream for Secured {
-    fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
-    }
-}
-
-/// A socket whose reader fails at a message that is too large, before it is read.
-struct Bounded {
-    socket: Socket,
+/// Where one message of the server ends and the next one begins, and how large that is.
+struct Messages {
     message_bytes_max: usize,
     /// Of the present message: how much of it is still to come.
     rest: usize,
@@ -161,11 +138,7 @@ struct Bounded {
     header_length: usize,
 }
 
-impl Bounded {
-    fn new(socket: Socket, message_bytes_max: usize) -> Self {
-        Self { socket, message_bytes_max, rest: 0, header: [0; 5], header_length: 0 }
-    }
-
+impl Messages {
     fn look_at(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.rest > 0 {
@@ -193,67 +166,43 @@ impl Bounded {
     }
 }
 
-impl AsyncRead for Bounded {
+impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
-        if let Poll::Ready(Ok(())) = read {
-            self.look_at(buf.filled().get(before..).unwrap_or_default())?;
+        let read = Pin::new(&mut self.bytes).poll_read(cx, buf);
+        if let (Poll::Ready(Ok(())), Some(messages)) = (&read, &mut self.messages) {
+            messages.look_at(buf.filled().get(before..).unwrap_or_default())?;
         }
         read
     }
 }
 
-impl AsyncWrite for Bounded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
-impl AsyncRead for Secured {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Secured {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.bytes).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.bytes).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        if !self.is_until_closed {
+            return Pin::new(&mut self.bytes).poll_shutdown(cx);
+        }
+        let mut bytes = [0; 64];
+        loop {
+            let mut buf = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.bytes).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl TlsStream for Socket {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
     }
 }

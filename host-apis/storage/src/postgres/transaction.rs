@@ -1,13 +1,11 @@
 //! Transactions: how one begins, how it is committed with what goes with the commit, and what became of one whose
 //! connection was lost while it was committed.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::Shared;
 use super::events::mark;
 use super::operation::OnPostgres;
 use super::outbox::put_all;
@@ -36,6 +34,8 @@ pub(super) enum Isolation {
 pub(super) struct Transaction {
     /// Its number, once something may have been written: by it the server knows later what became of it.
     number: Option<String>,
+    /// Whether its commit comes with the mark of an event, which tells the same.
+    of_event: bool,
 }
 
 impl Transaction {
@@ -48,6 +48,16 @@ impl Transaction {
         Self::default()
     }
 
+    /// One that is committed with the mark of an event.
+    pub(super) fn of_event(scope: &Scope<'_>, isolation: Isolation) -> Self {
+        Self { of_event: true, ..Self::begin(scope, isolation) }
+    }
+
+    /// It was undone and is another one now.
+    pub(super) fn began_anew(&mut self) {
+        self.number = None;
+    }
+
     /// Run an operation in it.
     pub(super) async fn run<O: OnPostgres>(
         &mut self,
@@ -55,7 +65,7 @@ impl Transaction {
         operation: &O,
         writes: bool,
     ) -> Result<O::Output, StorageError> {
-        if !writes || self.number.is_some() {
+        if !writes || self.of_event || self.number.is_some() {
             return operation.on_postgres(scope).await;
         }
         let link = scope.link;
@@ -78,14 +88,12 @@ impl Transaction {
         let scope = &*scope;
         let ahead = async {
             let put = put_all(scope, &published);
-            // Without an answer to this, an error before the commit would not be seen.
-            let alive = scope.host_execute("SELECT 1", &[]);
+            // Without an answer, to the mark or to this, an error before the commit would not be seen.
+            let alive = async { if identity.is_some() { Ok(0) } else { scope.host_execute("SELECT 1", &[]).await } };
             let (put, marked, alive) = futures::join!(put, mark(scope, identity), alive);
             put?;
             let finished = marked?;
-            if finished == Finished::Committed {
-                alive?;
-            }
+            alive?;
             Ok::<_, StorageError>(finished)
         };
         let commit = scope.link.end("COMMIT");
@@ -108,7 +116,7 @@ impl Transaction {
         };
         let finished = match lost {
             None => finished?,
-            Some(_) if !scope.link.is_usable() => self.outcome(scope.shared, identity, finished.ok()).await?,
+            Some(_) if !scope.link.is_usable() => self.outcome(scope).await?,
             Some(error) => return Err(finished.err().unwrap_or(error)),
         };
         if finished == Finished::Committed {
@@ -121,40 +129,57 @@ impl Transaction {
     }
 
     /// What became of it, now that nobody has said so.
-    async fn outcome(
-        &self,
-        shared: &Arc<Shared>,
-        identity: Option<&EventIdentity>,
-        finished: Option<Finished>,
-    ) -> Result<Finished, StorageError> {
+    async fn outcome(&self, scope: &Scope<'_>) -> Result<Finished, StorageError> {
         let lost = || StorageError::Other("the connection to PostgreSQL was lost before the commit".to_owned());
-        let Some(number) = &self.number else {
-            // Nothing was written but what the mark tells of, and that is asked for before the event is tried again.
-            let _ = (identity, finished);
-            return Err(lost());
-        };
+        // If it is committed all the same, its mark is found before the event is tried again, or when that commits.
+        let Some(number) = &self.number else { return Err(lost()) };
         let until = hull_clock::now() + OUTCOME_TIME;
         while hull_clock::now() < until {
-            match status(shared, number).await.as_deref() {
-                Ok("committed") => return Ok(Finished::Committed),
-                Ok("aborted") => return Err(lost()),
-                _ => tokio::time::sleep_until((hull_clock::now() + OUTCOME_EVERY).into()).await,
+            match fate(scope, number).await {
+                Ok(Fate::Committed) => return Ok(Finished::Committed),
+                Ok(Fate::Undone) => return Err(lost()),
+                Ok(Fate::Unknown) => break,
+                Ok(Fate::Open) | Err(_) => tokio::time::sleep_until((hull_clock::now() + OUTCOME_EVERY).into()).await,
             }
         }
         Err(StorageError::Other(
-            "the connection to PostgreSQL was lost during the commit, and the server could not be asked what became of \
-             it: it may have been committed"
+            "the connection to PostgreSQL was lost during the commit, and the server cannot say what became of it: it \
+             may have been committed"
                 .to_owned(),
         ))
     }
 }
 
-async fn status(shared: &Arc<Shared>, number: &String) -> Result<String, StorageError> {
+/// What became of a transaction.
+enum Fate {
+    Committed,
+    Undone,
+    Open,
+    /// Its number says nothing.
+    Unknown,
+}
+
+/// A server that has crashed gives out numbers again of transactions of which nothing was on its disk: theirs may then be
+/// the number of one that was committed.
+async fn fate(scope: &Scope<'_>, number: &String) -> Result<Fate, StorageError> {
+    let (shared, born) = (scope.shared, scope.link.generation());
     let opened = shared.opened().await?;
     let lease = shared.server.connection(&shared.server.host_login(), None).await?;
     let scope = Scope::new(shared, &opened, lease.link()?, false);
-    let row = scope.host_row("SELECT coalesce(pg_xact_status($1::xid8), '')", &[(number, Type::TEXT)]).await?;
-    row.map_or_else(|| Ok(String::new()), |row| column(&row, 0))
+    let is_number_ours = scope.link.generation() == born;
+    let row = scope.host_row("SELECT coalesce(pg_xact_status($1::xid8), '')", &[(number, Type::TEXT)]).await;
+    let status: String = match row {
+        Ok(row) => row.map_or_else(|| Ok(String::new()), |row| column(&row, 0))?,
+        // It may be one that was not given out again yet.
+        Err(_) if !is_number_ours => return Ok(Fate::Unknown),
+        Err(error) => return Err(error),
+    };
+    Ok(match status.as_str() {
+        "aborted" => Fate::Undone,
+        "committed" if is_number_ours => Fate::Committed,
+        _ if !is_number_ours => Fate::Unknown,
+        _ => Fate::Open,
+    })
 }
 
 /// Leave the connection as if nobody had used it.

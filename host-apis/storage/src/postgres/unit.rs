@@ -10,11 +10,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::allowance::{Allowance, Cancel};
+use super::ending::allowed;
 use super::link::Link;
 use super::operation::OnPostgres;
 use super::scope::Scope;
 use super::transaction::{Isolation, Transaction, reset};
+use crate::allowance::{Allowance, Cancel};
 use crate::backend::{Answer, End};
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
@@ -23,6 +24,9 @@ use crate::operation::Growth;
 /// How many commands of one unit may be under way. A guest makes one call at a time; one that is dropped half-way
 /// leaves its command behind.
 const COMMANDS_MAX: usize = 16;
+
+/// Undoes the one operation that there was.
+const ANEW: &str = "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ";
 
 /// The invocation's side.
 pub(crate) struct UnitClient {
@@ -124,11 +128,13 @@ impl Drop for UnitClient {
     }
 }
 
-/// Begin a unit; the connection is waited for by its task.
-pub(super) fn begin(shared: &Arc<Shared>) -> UnitClient {
+/// Begin a unit; the connection is waited for by its task. `of_event` is whether its commit brings the mark of an event.
+pub(super) fn begin(shared: &Arc<Shared>, of_event: bool) -> UnitClient {
     let (sender, commands) = channel(COMMANDS_MAX);
     let (cancel, ended) = (Cancel::default(), Arc::new(OnceLock::new()));
-    let server = UnitServer { shared: Arc::clone(shared), commands, cancel: cancel.clone(), ended: Arc::clone(&ended) };
+    let shared = Arc::clone(shared);
+    let server =
+        UnitServer { shared, of_event, is_fresh: true, commands, cancel: cancel.clone(), ended: Arc::clone(&ended) };
     tokio::spawn(server.serve());
     UnitClient { commands: sender, cancel, ended }
 }
@@ -136,6 +142,9 @@ pub(super) fn begin(shared: &Arc<Shared>) -> UnitClient {
 /// The task's side.
 struct UnitServer {
     shared: Arc<Shared>,
+    of_event: bool,
+    /// Nothing was done in its transaction yet: to undo the first operation is to begin again.
+    is_fresh: bool,
     commands: Receiver<Command>,
     cancel: Cancel,
     ended: Arc<OnceLock<StorageError>>,
@@ -166,7 +175,8 @@ impl UnitServer {
         };
         let Ok(link) = lease.link() else { return };
         let mut scope = Scope::new(&shared, &opened, link, true);
-        let mut transaction = Some(Transaction::begin(&scope, Isolation::RepeatableRead));
+        let begin = if self.of_event { Transaction::of_event } else { Transaction::begin };
+        let mut transaction = Some(begin(&scope, Isolation::RepeatableRead));
         let limit = scope.limits.transaction_time;
         let ends = hull_clock::now() + limit;
         let mut next = Some(first);
@@ -228,27 +238,37 @@ impl UnitServer {
         ends: Instant,
     ) -> Goes {
         let limits = Arc::clone(&scope.limits);
-        let allowance = Allowance::statement(limits.statement_time, job.deadline(), &self.cancel)
+        let now = hull_clock::now();
+        let allowance = Allowance::statement(now, limits.statement_time, job.deadline(), &self.cancel)
             .within_unit(ends, limits.transaction_time);
         let link = scope.link;
-        link.send("SAVEPOINT hull_statement");
+        let has_savepoint = !std::mem::replace(&mut self.is_fresh, false);
+        if has_savepoint {
+            link.send("SAVEPOINT hull_statement");
+        }
         let published = scope.published.len();
         let rejected = self.shared.rejected.clone();
-        let ran = allowance.run(link, rejected.as_ref(), job.run(transaction, scope)).await;
+        let ran = allowed(&allowance, link, rejected.as_ref(), job.run(transaction, scope)).await;
         let is_late = hull_clock::now() >= ends && !self.cancel.is_cancelled();
         let error = match ran {
             Ok(()) => {
-                link.send("RELEASE hull_statement");
+                if has_savepoint {
+                    link.send("RELEASE hull_statement");
+                }
                 None
             }
             Err(error) => {
                 scope.published.truncate(published);
-                if let Some(reason) = self.undo(link, &error).await {
+                self.is_fresh = !has_savepoint;
+                if let Some(reason) = self.undo(link, &error, has_savepoint).await {
                     let _ = self.ended.set(reason.clone());
                     self.commands.close();
                     job.answer(Some(error));
                     self.refuse_rest(&reason);
                     return Goes::Over;
+                }
+                if self.is_fresh {
+                    transaction.began_anew();
                 }
                 Some(error)
             }
@@ -263,14 +283,15 @@ impl UnitServer {
     }
 
     /// Undo one operation; why the unit cannot go on, if it cannot.
-    async fn undo(&self, link: &Link, error: &StorageError) -> Option<StorageError> {
+    async fn undo(&self, link: &Link, error: &StorageError, has_savepoint: bool) -> Option<StorageError> {
         if *error == StorageError::Conflict {
             return Some(StorageError::Conflict);
         }
         if !link.is_usable() {
             return Some(error.clone());
         }
-        let undone = link.end("ROLLBACK TO hull_statement; RELEASE hull_statement").await;
+        let undo = if has_savepoint { "ROLLBACK TO hull_statement; RELEASE hull_statement" } else { ANEW };
+        let undone = link.end(undo).await;
         undone.is_err().then(|| StorageError::Expired(format!("a statement undid it: {error}")))
     }
 

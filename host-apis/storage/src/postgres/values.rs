@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use bytes::BytesMut;
+use hull_clock::date;
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type};
 use tokio_postgres::{Column, Row};
 
@@ -196,20 +197,6 @@ fn time(bytes: &[u8]) -> Option<String> {
     let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
     let text = format!("{}T{clock}", date(day + DAYS_TO_2000));
     Some(if fraction == 0 { text } else { format!("{text}.{fraction:06}") })
-}
-
-/// A day since 1970 in the Gregorian calendar: years are counted from March, so that the day which some have and others
-/// do not is the last one.
-fn date(days: i64) -> String {
-    let since = days + 719_468;
-    let (era, of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use hull_invocation::Resource;
 
-use super::control::Allowance;
 use super::events::Mark;
 use super::job::Job;
 use super::scope::{Lost, Scope};
 use super::unit::{Command, End, UnitServer};
+use crate::allowance::{Allowance, Cancel};
 use crate::error::StorageError;
 use crate::event::Finished;
 use crate::operation::Operation;
@@ -192,7 +192,7 @@ impl<'a> Batch<'a> {
         let finished = match mark {
             None => Ok(Finished::Committed),
             Some(mark) => {
-                let allowance = Allowance::host(hull_clock::now());
+                let allowance = Allowance::host(hull_clock::now(), &Cancel::default());
                 match self.scope.atomically(mark.growth(), allowance, || mark.run(self.scope)) {
                     Ok(finished) => finished,
                     Err(lost) => {

@@ -16,6 +16,7 @@ use rusqlite::{OpenFlags, TransactionBehavior};
 use super::control::{Control, STEPS_BETWEEN_CHECKS};
 use super::failure;
 use super::functions::replace_costly;
+use super::glance::GLANCE_BYTES_MAX;
 use super::guard::Guard;
 use super::point::PointReads;
 use super::{PAGE_BYTES, schema};
@@ -34,6 +35,10 @@ const CACHE_KIB: i64 = 1024;
 const STATEMENTS_KEPT: usize = 64;
 /// What a row may have beyond its largest value: other columns, key, headers.
 const ROW_OVERHEAD_BYTES: usize = 256 * 1024;
+/// How large a row of the host's own tables may be: an event with its headers.
+const HOST_ROW_BYTES_MAX: usize = (64 << 20) + ROW_OVERHEAD_BYTES;
+/// The same where it is read on the thread that asks: while it is copied, that thread serves nobody.
+const QUICK_ROW_BYTES_MAX: usize = GLANCE_BYTES_MAX;
 
 /// How many columns a table or result may have, and arguments a function: each may hold a value of the largest size
 /// at once.
@@ -99,9 +104,25 @@ impl Connection {
             .map_err(|error| failure::of_host(&error, &self.place))
     }
 
-    /// How large a value may be that the following statements make or read, with its row.
-    pub(super) fn bound_rows(&self, value_bytes: usize) -> Result<(), StorageError> {
-        let bytes = value_bytes + ROW_OVERHEAD_BYTES;
+    /// How large a value may be that a guest's following statements make or read, with its row.
+    pub(super) fn bound_guests_rows(&self, value_bytes: usize) -> Result<(), StorageError> {
+        self.bound_rows(value_bytes + ROW_OVERHEAD_BYTES)
+    }
+
+    /// The same for the host's.
+    pub(super) fn bound_hosts_rows(&self) -> Result<(), StorageError> {
+        self.bound_rows(HOST_ROW_BYTES_MAX)
+    }
+
+    /// What is read next may wait and be large, or else is given up at once: on a thread that serves everybody.
+    pub(super) fn take_time(&self, takes_time: bool) -> Result<(), StorageError> {
+        let (wait, row_bytes) =
+            if takes_time { (BUSY_WAIT, HOST_ROW_BYTES_MAX) } else { (Duration::ZERO, QUICK_ROW_BYTES_MAX) };
+        self.raw.busy_timeout(wait).map_err(|error| failure::of_host(&error, &self.place))?;
+        self.bound_rows(row_bytes)
+    }
+
+    fn bound_rows(&self, bytes: usize) -> Result<(), StorageError> {
         self.control.set_value_bytes_max(bytes);
         let bounded = self.raw.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes as i32);
         bounded.map(drop).map_err(|error| failure::of_host(&error, &self.place))

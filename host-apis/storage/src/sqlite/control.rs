@@ -3,145 +3,19 @@
 //! can end is one call of a function, nor the calls in one row's expressions: their arguments are bounded instead.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hull_invocation::Resource;
 use parking_lot::Mutex;
 use rusqlite::InterruptHandle;
 
 use super::connection::Place;
 use super::watch::watch;
+use crate::allowance::Allowance;
 use crate::error::StorageError;
 use crate::options::MeteredWork;
 
 /// How many steps of SQLite's machine lie between two questions: some tens of microseconds.
 pub(super) const STEPS_BETWEEN_CHECKS: i32 = 2000;
-
-/// How long a statement of the host's own may run.
-const HOST_TIME: Duration = Duration::from_mins(1);
-
-/// Says that nobody waits for the answer any more.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    pub(crate) fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Cancels when the guard is dropped before it is disarmed: a future that is dropped half-way.
-    pub(crate) fn on_drop(&self) -> CancelOnDrop {
-        CancelOnDrop(Some(self.clone()))
-    }
-}
-
-/// See [`Cancel::on_drop`].
-pub(crate) struct CancelOnDrop(Option<Cancel>);
-
-impl CancelOnDrop {
-    pub(crate) fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        if let Some(cancel) = self.0.take() {
-            cancel.cancel();
-        }
-    }
-}
-
-/// Until when a statement may run, and which bound that is.
-#[derive(Debug, Clone)]
-pub(super) struct Allowance {
-    until: Instant,
-    bound: Bound,
-    cancel: Cancel,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Bound {
-    Statement(Duration),
-    Unit(Duration),
-    Deadline,
-    Migration(Duration),
-    Host,
-    /// It was only tried.
-    Glance,
-}
-
-impl Allowance {
-    /// A guest's statement: its own time, then the invocation's deadline.
-    pub(super) fn statement(now: Instant, limit: Duration, deadline: Instant, cancel: &Cancel) -> Self {
-        let until = now + limit;
-        let (until, bound) =
-            if deadline < until { (deadline, Bound::Deadline) } else { (until, Bound::Statement(limit)) };
-        Self { until, bound, cancel: cancel.clone() }
-    }
-
-    /// At most until the unit of work has held the writer for as long as it may.
-    pub(super) fn within_unit(mut self, ends: Instant, limit: Duration) -> Self {
-        if ends < self.until {
-            self.until = ends;
-            self.bound = Bound::Unit(limit);
-        }
-        self
-    }
-
-    /// A migration: the host runs it, but what it says is the app's.
-    pub(super) fn migration(now: Instant, limit: Duration, cancel: &Cancel) -> Self {
-        Self { until: now + limit, bound: Bound::Migration(limit), cancel: cancel.clone() }
-    }
-
-    /// The host's own work, which is bounded by what it does.
-    pub(super) fn host(now: Instant) -> Self {
-        Self { until: now + HOST_TIME, bound: Bound::Host, cancel: Cancel::default() }
-    }
-
-    /// A read that is tried on the thread that asks.
-    pub(super) fn glance(now: Instant, time: Duration) -> Self {
-        Self { until: now + time, bound: Bound::Glance, cancel: Cancel::default() }
-    }
-
-    fn is_over(&self) -> bool {
-        self.cancel.is_cancelled() || hull_clock::now() >= self.until
-    }
-
-    /// The component's bound that it meets when it is over.
-    fn resource(&self) -> Option<Resource> {
-        match self.bound {
-            _ if self.cancel.is_cancelled() => None,
-            Bound::Statement(_) => Some(Resource::StatementTime),
-            // What ends with it is counted there: the unit, the invocation.
-            Bound::Unit(_) | Bound::Deadline | Bound::Migration(_) | Bound::Host | Bound::Glance => None,
-        }
-    }
-
-    fn error(&self) -> StorageError {
-        match self.bound {
-            Bound::Migration(_) if self.cancel.is_cancelled() => {
-                StorageError::Timeout("the deployment was given up".to_owned())
-            }
-            _ if self.cancel.is_cancelled() => StorageError::Timeout("the invocation was cancelled".to_owned()),
-            Bound::Statement(limit) => StorageError::statement_time(limit),
-            Bound::Unit(limit) => StorageError::Timeout(format!(
-                "the unit of work held the database longer than {limit:?} (limits.transaction-time)"
-            )),
-            Bound::Deadline => StorageError::deadline(),
-            Bound::Migration(limit) => StorageError::Timeout(format!(
-                "it ran longer than {limit:?} and was undone; split it into several migrations that each do less"
-            )),
-            Bound::Glance => StorageError::Timeout("it is not quick".to_owned()),
-            Bound::Host => StorageError::Timeout(format!("the statement ran longer than {HOST_TIME:?}")),
-        }
-    }
-}
 
 /// Shared by a connection, its progress handler, its functions and the watch.
 pub(super) struct Control {
@@ -173,8 +47,7 @@ impl Control {
     }
 
     fn allow(self: &Arc<Self>, allowance: Allowance) {
-        let is_metered = !matches!(allowance.bound, Bound::Glance);
-        let metered = self.place.meter.as_ref().filter(|_| is_metered).map(|meter| meter.begin());
+        let metered = self.place.meter.as_ref().filter(|_| !allowance.is_glance()).map(|meter| meter.begin());
         let mut current = self.current.lock();
         current.allowance = Some(allowance);
         current.work = metered;
@@ -221,7 +94,7 @@ impl Control {
     /// Whether what runs was only tried.
     pub(super) fn is_glance(&self) -> bool {
         let current = self.current.lock();
-        current.allowance.as_ref().is_some_and(|allowance| matches!(allowance.bound, Bound::Glance))
+        current.allowance.as_ref().is_some_and(Allowance::is_glance)
     }
 
     /// How large a value is that a function may make now.

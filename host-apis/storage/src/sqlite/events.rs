@@ -51,29 +51,32 @@ impl Operation for Mark {
     }
 }
 
-/// What is known of an event.
-pub(crate) struct StateOf(pub(crate) EventIdentity);
+/// What is known of events, in their order.
+pub(crate) struct StatesOf(pub(crate) Vec<EventIdentity>);
 
-impl Operation for StateOf {
-    type Output = EventState;
+impl Operation for StatesOf {
+    type Output = Vec<EventState>;
 
     fn growth(&self) -> Growth {
         Growth::None
     }
 
-    fn run(&self, scope: &Scope<'_>) -> Result<EventState, StorageError> {
-        let EventIdentity { key, content_hash } = &self.0;
-        let handled = handled(scope, key)?;
-        let sql = "SELECT letter FROM hull_dead_letters \
-                   WHERE id = ?1 AND source = ?2 AND content_hash = ?3 AND kind = ?4";
-        let incoming = DeadLetterKind::Incoming.number();
-        let mut statement = scope.host(sql)?;
-        let dead_letter = statement
-            .query_row((&key.id, &key.source, content_hash, incoming), |row| row.get(0))
-            .optional()
-            .map_err(|error| scope.host_failure(&error))?;
-        Ok(EventState { handled, dead_letter, attempts: attempts(scope, key)? })
+    fn run(&self, scope: &Scope<'_>) -> Result<Vec<EventState>, StorageError> {
+        self.0.iter().map(|identity| state(scope, identity)).collect()
     }
+}
+
+fn state(scope: &Scope<'_>, EventIdentity { key, content_hash }: &EventIdentity) -> Result<EventState, StorageError> {
+    let handled = handled(scope, key)?;
+    let sql = "SELECT letter FROM hull_dead_letters \
+               WHERE id = ?1 AND source = ?2 AND content_hash = ?3 AND kind = ?4";
+    let incoming = DeadLetterKind::Incoming.number();
+    let mut statement = scope.host(sql)?;
+    let dead_letter = statement
+        .query_row((&key.id, &key.source, content_hash, incoming), |row| row.get(0))
+        .optional()
+        .map_err(|error| scope.host_failure(&error))?;
+    Ok(EventState { handled, dead_letter, attempts: attempts(scope, key)? })
 }
 
 /// One more failed attempt; none if the event was handled after all: whoever waited for its commit may have given up

@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 
 /// How long a read may take on the thread that asks.
 pub(super) const GLANCE: Duration = Duration::from_micros(200);
+/// How many bytes it may give there: while they are copied, the thread serves nobody.
+pub(super) const GLANCE_BYTES_MAX: usize = 64 * 1024;
 /// For how long no read is tried after one that was not quick; doubled each time, up to [`DOUBLINGS_MAX`] times.
 const SLOW_FOR: Duration = Duration::from_millis(100);
 const DOUBLINGS_MAX: u32 = 5;

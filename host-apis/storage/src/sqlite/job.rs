@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::control::{Allowance, Cancel};
 use super::scope::{Lost, Scope};
+use crate::allowance::{Allowance, Cancel};
 use crate::error::StorageError;
 use crate::operation::{Growth, Operation};
 
@@ -106,7 +106,7 @@ impl<O: Operation> Job for JobOf<O> {
         match (self.deadline, self.operation.long_time(scope.limits)) {
             (Some(deadline), _) => Allowance::statement(now, scope.limits.statement_time, deadline, &self.cancel),
             (None, Some(limit)) => Allowance::migration(now, limit, &self.cancel),
-            (None, None) => Allowance::host(now),
+            (None, None) => Allowance::host(now, &Cancel::default()),
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::value::{KeyPage, Swapped};
 /// The one store there is so far; the column is there for others.
 const STORE: &str = "default";
 
+/// How many keys are looked up on the thread that asks.
+const QUICK_KEYS_MAX: usize = 16;
+
 /// The value of a key.
 pub(crate) struct Get(pub(crate) String);
 
@@ -19,6 +22,10 @@ impl Operation for Get {
 
     fn growth(&self) -> Growth {
         Growth::None
+    }
+
+    fn is_quick(&self, _: &Scope<'_>) -> bool {
+        true
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError> {
@@ -35,6 +42,10 @@ impl Operation for GetMany {
 
     fn growth(&self) -> Growth {
         Growth::None
+    }
+
+    fn is_quick(&self, _: &Scope<'_>) -> bool {
+        self.0.len() <= QUICK_KEYS_MAX
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError> {
@@ -62,6 +73,10 @@ impl Operation for Exists {
 
     fn growth(&self) -> Growth {
         Growth::None
+    }
+
+    fn is_quick(&self, _: &Scope<'_>) -> bool {
+        true
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<bool, StorageError> {

@@ -2,7 +2,7 @@
 //! can be long. Such a read is over sooner than another thread could be told of it, so it runs on the thread that asks,
 //! which serves everybody. Every other statement could hold that thread: nothing ends an instruction half-way.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -80,61 +80,57 @@ const JUMPS: [&str; 26] = [
     "SeekRowid",
 ];
 
-/// What a connection has found out about statements: each by its text, with the schema that it was compiled for.
+/// What a connection has found out: which schema it knows, and which statements are point reads with that one.
 #[derive(Default)]
-pub(super) struct PointReads(RefCell<HashMap<Box<str>, Known>>);
-
-#[derive(Clone, Copy)]
-struct Known {
-    schema: i64,
-    is_point: bool,
+pub(super) struct PointReads {
+    /// None before it has read any.
+    schema: Cell<Option<i64>>,
+    known: RefCell<HashMap<Box<str>, bool>>,
 }
 
 impl PointReads {
     /// Whether it was one when it was last looked at.
-    pub(super) fn seems(&self, sql: &str) -> bool {
-        sql.len() <= SQL_BYTES_MAX && self.0.borrow().get(sql).is_some_and(|known| known.is_point)
+    pub(super) fn is_one(&self, sql: &str) -> bool {
+        sql.len() <= SQL_BYTES_MAX && self.known.borrow().get(sql).is_some_and(|is_point| *is_point)
     }
 
-    /// Look at a statement that has just been run.
-    pub(super) fn learn(&self, scope: &Scope<'_>, sql: &str) {
-        if sql.len() > SQL_BYTES_MAX || !may_share_cache(sql) {
-            return;
-        }
+    /// After a read: know the schema as it is now, and what the statement is that was run, if it was one.
+    pub(super) fn learn(&self, scope: &Scope<'_>, sql: Option<&str>) {
+        let sql = sql.filter(|sql| sql.len() <= SQL_BYTES_MAX && may_share_cache(sql));
         let looked = within_snapshot(scope, || {
-            let schema = schema_of(scope)?;
-            if self.0.borrow().get(sql).is_some_and(|known| known.schema == schema) {
-                return Ok(());
+            let schema = Some(schema_of(scope)?);
+            if self.schema.get() != schema {
+                self.known.borrow_mut().clear();
+                // Of what only asks for a number, or explains, SQLite does not look whether the schema is another one.
+                let any = scope.host("SELECT 1 FROM sqlite_schema LIMIT 1 /* hull */")?.exists([]);
+                any.map_err(|error| scope.host_failure(&error))?;
+                self.schema.set(schema);
             }
-            // EXPLAIN runs nothing, so it would not notice that this connection still knows an older schema.
-            let any = scope.host("SELECT 1 FROM sqlite_schema LIMIT 1 /* hull */")?.exists([]);
-            any.map_err(|error| scope.host_failure(&error))?;
+            let Some(sql) = sql.filter(|sql| !self.known.borrow().contains_key(*sql)) else { return Ok(()) };
             let is_point = looks_like_one(scope, sql).unwrap_or(false);
-            let mut known = self.0.borrow_mut();
+            let mut known = self.known.borrow_mut();
             if known.len() >= KNOWN_MAX {
                 known.clear();
             }
-            known.insert(sql.into(), Known { schema, is_point });
+            known.insert(sql.into(), is_point);
             Ok(())
         });
         if let Err(error) = looked {
-            tracing::debug!(component = %scope.connection.place.component, %error, "a statement could not be looked at");
+            tracing::debug!(component = %scope.connection.place.component, %error, "the schema could not be looked at");
         }
     }
 
-    /// Run it if it is one: the schema is looked at in the same snapshot, as another one makes another program of it.
-    pub(super) fn run<R>(
+    /// Do something quick, if the schema is the one that is known, looked at in the same snapshot: reading another one may
+    /// be long, and makes other programs of statements.
+    pub(super) fn quickly<R>(
         &self,
         scope: &Scope<'_>,
-        sql: &str,
-        run: impl FnOnce() -> Result<R, StorageError>,
-    ) -> Option<Result<R, StorageError>> {
-        let known = self.0.borrow().get(sql).copied().filter(|known| known.is_point)?;
-        let ran = within_snapshot(scope, || match schema_of(scope)? == known.schema {
-            true => run().map(Some),
-            false => Ok(None),
-        });
-        ran.transpose()
+        work: impl FnOnce() -> Result<R, StorageError>,
+    ) -> Result<Option<R>, StorageError> {
+        within_snapshot(scope, || {
+            let is_known = self.schema.get() == Some(schema_of(scope)?);
+            if is_known { work().map(Some) } else { Ok(None) }
+        })
     }
 }
 

@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::connection::Connection;
-use super::control::{Allowance, Cancel};
-use super::glance::{GLANCE, Quickness};
+use super::glance::{GLANCE, GLANCE_BYTES_MAX, Quickness};
 use super::point;
 use super::scope::Scope;
 use super::writer::Shared;
+use crate::allowance::{Allowance, Cancel};
 use crate::error::StorageError;
 use crate::operation::Operation;
 use crate::options::StorageLimits;
@@ -62,15 +62,18 @@ impl Readers {
 }
 
 impl Shared {
-    /// Take a connection back. After the writer has closed the file, one that is kept would keep it open for nobody.
-    fn rest<T>(&self, connection: Connection, result: &Result<T, StorageError>) {
+    /// Take a connection back, or give it to be closed: after the writer has closed the file, one that is kept would
+    /// keep it open for nobody.
+    fn rest<T>(&self, connection: Connection, result: &Result<T, StorageError>) -> Option<Connection> {
         // One that is still in a transaction would see for ever what was there when that began.
         let damaged = matches!(result, Err(StorageError::Corrupt { .. } | StorageError::Other(_)))
             || !connection.raw.is_autocommit();
         let mut idle = self.readers.idle.lock();
-        if self.open.load(Ordering::Acquire) && !damaged {
-            idle.connections.push(connection);
+        if !self.open.load(Ordering::Acquire) || damaged {
+            return Some(connection);
         }
+        idle.connections.push(connection);
+        None
     }
 }
 
@@ -105,7 +108,8 @@ pub(super) async fn read<O: Operation>(
 fn read_now<O: Operation>(shared: &Arc<Shared>, operation: O, deadline: Option<Instant>, cancel: &Cancel) -> Read<O> {
     let limits = Arc::clone(&shared.limits.read());
     let taken = shared.readers.take().map_or_else(|| Connection::reader(&shared.place), Ok);
-    let connection = match taken {
+    let ready = taken.and_then(|connection| connection.take_time(true).map(|()| connection));
+    let connection = match ready {
         Ok(connection) => connection,
         Err(error) => return Read::Done(Err(error)),
     };
@@ -113,11 +117,18 @@ fn read_now<O: Operation>(shared: &Arc<Shared>, operation: O, deadline: Option<I
     let now = hull_clock::now();
     let allowance = match deadline {
         Some(deadline) => Allowance::statement(now, limits.statement_time, deadline, cancel),
-        None => Allowance::host(now),
+        None => Allowance::host(now, &Cancel::default()),
     };
-    let result = scope.allowed(allowance, || operation.run(&scope));
+    let result = scope.allowed(allowance, || {
+        let result = operation.run(&scope);
+        if deadline.is_some() && result.is_ok() && !scope.wants_writer.get() {
+            // A program that was made for the values it was given says nothing of others.
+            connection.points.learn(&scope, operation.text().filter(|_| !scope.recompiled.get()));
+        }
+        result
+    });
     let writes = scope.wants_writer.get();
-    shared.rest(connection, &result);
+    drop(shared.rest(connection, &result));
     if writes { Read::Writes(operation) } else { Read::Done(result) }
 }
 
@@ -126,7 +137,8 @@ enum Glanced<O: Operation> {
     NotSeen(O),
 }
 
-/// Try a guest's read on this thread, if nothing has to be waited for and its component's reads are quick.
+/// Try a guest's read on this thread, if nothing has to be waited for and its component's reads are quick. If anything is
+/// wrong with it, or too large, that is told when it runs elsewhere.
 fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>) -> Glanced<O> {
     let readers = &shared.readers;
     let now = hull_clock::now();
@@ -139,27 +151,28 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let Some(connection) = readers.take() else { return Glanced::NotSeen(operation) };
     let mut limits = StorageLimits::clone(&shared.limits.read());
     limits.value_bytes_max = limits.value_bytes_max.min(point::VALUE_BYTES_MAX);
+    limits.result_bytes_max = limits.result_bytes_max.min(GLANCE_BYTES_MAX);
     let scope = Scope::new(&connection, &limits, &shared.waiters, true);
-    let result = scope.allowed(Allowance::glance(now, GLANCE), || operation.glance(&scope));
-    let writes = scope.wants_writer.get();
-    let Some(result) = result else {
-        shared.rest(connection, &Ok(()));
-        let ended = hull_clock::now();
-        if ended >= now + GLANCE * 10 {
-            readers.quickness.on_slow(ended);
-        }
-        return Glanced::NotSeen(operation);
+    let try_now = || {
+        connection.take_time(false)?;
+        let run = || connection.points.quickly(&scope, || operation.run(&scope));
+        scope.allowed(Allowance::glance(now, GLANCE), run)
     };
-    shared.rest(connection, &result);
-    let is_timeout = matches!(result, Err(StorageError::Timeout(_)));
-    // Threads are taken from their work now and then: a little longer is nobody's fault if it came to its end.
-    if is_timeout || hull_clock::now() >= now + GLANCE * 10 {
-        readers.quickness.on_slow(hull_clock::now());
+    let seen = if operation.is_quick(&scope) { try_now() } else { Ok(None) };
+    let writes = scope.wants_writer.get();
+    if let Some(connection) = shared.rest(connection, &seen) {
+        // The last one to be closed brings the log into the file.
+        tokio::task::spawn_blocking(move || drop(connection));
     }
-    match is_timeout {
+    // Threads are taken from their work now and then: a little longer is nobody's fault if it came to its end.
+    let ended = hull_clock::now();
+    if matches!(seen, Err(StorageError::Timeout(_))) || ended >= now + GLANCE * 10 {
+        readers.quickness.on_slow(ended);
+    }
+    match seen {
         _ if writes => Glanced::Seen(Read::Writes(operation)),
-        true => Glanced::NotSeen(operation),
-        false => Glanced::Seen(Read::Done(result)),
+        Ok(Some(output)) => Glanced::Seen(Read::Done(Ok(output))),
+        Ok(None) | Err(_) => Glanced::NotSeen(operation),
     }
 }
 
@@ -170,3 +183,7 @@ pub(super) async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Re
         Some(deadline) => tokio::time::timeout_at(deadline.into(), future).await.map_err(|_| StorageError::deadline()),
     }
 }
+
+#[cfg(test)]
+#[path = "readers_tests.rs"]
+mod tests;

@@ -9,9 +9,9 @@ use rusqlite::CachedStatement;
 
 use super::PAGE_BYTES;
 use super::connection::Connection;
-use super::control::Allowance;
 use super::failure;
 use super::guard::Author;
+use crate::allowance::Allowance;
 use crate::error::StorageError;
 use crate::operation::Growth;
 use crate::options::StorageLimits;
@@ -92,11 +92,11 @@ impl<'a> Scope<'a> {
         work: impl FnOnce() -> Result<R, StorageError>,
     ) -> Result<R, StorageError> {
         let connection = self.connection;
-        connection.bound_rows(self.limits.value_bytes_max)?;
+        connection.bound_guests_rows(self.limits.value_bytes_max)?;
         connection.guard.set_author(author);
         let result = work();
         connection.guard.set_author(Author::Host);
-        connection.bound_rows(HOST_ROW_BYTES_MAX)?;
+        connection.bound_hosts_rows()?;
         result
     }
 
@@ -112,6 +112,8 @@ impl<'a> Scope<'a> {
     /// What an error of one of the host's statements means.
     pub(super) fn host_failure(&self, error: &rusqlite::Error) -> StorageError {
         match self.failure(error) {
+            // Too large only for the thread that asks.
+            invalid @ StorageError::Invalid(_) if self.connection.control.is_glance() => invalid,
             StorageError::Invalid(_) => failure::of_host(error, &self.connection.place),
             other => other,
         }
@@ -204,9 +206,6 @@ impl<'a> Scope<'a> {
 /// The transaction is gone, with everything in it; why, if an error says so.
 #[derive(Debug)]
 pub(super) struct Lost(pub(super) Option<StorageError>);
-
-/// How large a row of the host's own tables may be: an event with its headers.
-const HOST_ROW_BYTES_MAX: usize = 64 << 20;
 
 /// Whether a guest's statement may use the cache of compiled statements: not if it could be the text of one of the
 /// host's, which is compiled with other rights.

@@ -33,27 +33,16 @@ impl Operation for Query {
         if begins_with(&self.sql, &["select", "values", "explain"]) { Growth::None } else { Growth::Guest }
     }
 
-    fn glance(&self, scope: &Scope<'_>) -> Option<Result<ResultSet, StorageError>> {
-        let points = &scope.connection.points;
-        if !points.seems(&self.sql) || self.parameters.iter().any(|value| value.size() > point::VALUE_BYTES_MAX) {
-            return None;
-        }
-        // If anything is wrong, or too large, it is told when it runs elsewhere.
-        let ran = points.run(scope, &self.sql, || self.ask(scope));
-        ran.filter(|result| matches!(result, Ok(_) | Err(StorageError::Timeout(_))))
+    fn is_quick(&self, scope: &Scope<'_>) -> bool {
+        scope.connection.points.is_one(&self.sql)
+            && self.parameters.iter().all(|value| value.size() <= point::VALUE_BYTES_MAX)
+    }
+
+    fn text(&self) -> Option<&str> {
+        Some(&self.sql)
     }
 
     fn run(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
-        let result = self.ask(scope)?;
-        if scope.read_only && !scope.wants_writer.get() && !scope.recompiled.get() {
-            scope.connection.points.learn(scope, &self.sql);
-        }
-        Ok(result)
-    }
-}
-
-impl Query {
-    fn ask(&self, scope: &Scope<'_>) -> Result<ResultSet, StorageError> {
         check_text(&self.sql)?;
         scope
             .guest(&self.sql, |statement| {

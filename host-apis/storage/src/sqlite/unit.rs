@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::control::Cancel;
 use super::events::Mark;
 use super::job::{Answer, Job, JobOf};
+use crate::allowance::Cancel;
 use crate::error::StorageError;
 use crate::event::Finished;
 use crate::operation::Operation;

@@ -17,6 +17,10 @@ use crate::error::StorageError;
 use crate::options::StorageLimits;
 use crate::waiters::Waiters;
 
+/// What a database gives way by to the threads that serve everybody, so that one component's bulk writes do not hold up
+/// another's requests: half as far as guests do that are past their first tick, which a commit must not wait for.
+const NICENESS: i32 = 5;
+
 /// What the writer's thread and the clients share.
 pub(crate) struct Shared {
     pub(super) place: Arc<Place>,
@@ -112,6 +116,9 @@ impl Shared {
     /// The thread. It opens the file, serves until nothing came for the idle time, and closes the file.
     fn write(self: Arc<Self>) {
         let _ending = Ending(&self);
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::warn!(%error, "databases are written at the same priority as requests are served");
+        }
         loop {
             self.serve();
             self.open.store(false, Ordering::Release);

@@ -190,6 +190,18 @@ pub(crate) async fn number(session: &Session, sql: &str) -> i64 {
     }
 }
 
+/// A value of each type.
+pub(crate) fn one_of_each_type() -> Vec<Value> {
+    vec![
+        Value::Null,
+        Value::Boolean(true),
+        Value::Integer(i64::MIN),
+        Value::Real(0.5),
+        Value::Text("ä\n'\"".into()),
+        Value::Blob(vec![0, 255]),
+    ]
+}
+
 /// Until the condition holds, which it must do within half a minute.
 pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
     let waiting = async {

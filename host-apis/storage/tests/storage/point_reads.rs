@@ -125,3 +125,44 @@ async fn large_values_are_given_and_read_elsewhere() {
     assert_eq!(names(&session, sql, "long").await, [[text(&long)]]);
     assert!(names(&session, sql, &long).await.is_empty());
 }
+
+/// How often it was handed to another thread of so many times that a key was asked for.
+async fn gets_handed_of(times: usize, key: &str, handed: &Handed, session: &Session) -> usize {
+    let before = handed.0.load(Ordering::Relaxed);
+    for _ in 0..times {
+        session.get(key.to_owned()).await.expect("an answer");
+    }
+    handed.0.load(Ordering::Relaxed) - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_looked_up_where_it_is_asked_for_and_a_large_value_elsewhere() {
+    let (fixture, handed) = prepared().await;
+    let session = fixture.session();
+    for (key, bytes) in [("small", 60_000), ("large", 70_000)] {
+        session.set(key.to_owned(), vec![b'x'; bytes]).await.expect("a value");
+    }
+    until(async || gets_handed_of(1, "small", &handed, &session).await == 0).await;
+    assert_eq!(gets_handed_of(5, "large", &handed, &session).await, 5);
+    assert_eq!(session.get("large".to_owned()).await, Ok(Some(vec![b'x'; 70_000])));
+    let many = |count: usize| vec!["small".to_owned(); count];
+    let handed_by = async |count| {
+        let before = handed.0.load(Ordering::Relaxed);
+        let found = session.get_many(many(count)).await.expect("values");
+        assert!(found.len() == count && found.iter().flatten().all(|(_, value)| value.len() == 60_000));
+        handed.0.load(Ordering::Relaxed) - before
+    };
+    until(async || handed_by(1).await == 0).await;
+    assert_eq!(handed_by(2).await, 1, "together they are large");
+    assert_eq!(handed_by(100).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_schema_is_read_elsewhere() {
+    let (fixture, handed) = prepared().await;
+    let session = fixture.session();
+    until(async || gets_handed_of(1, "a", &handed, &session).await == 0).await;
+    execute(&session, "CREATE TABLE more (id INTEGER PRIMARY KEY)").await.expect("a change");
+    assert_eq!(gets_handed_of(1, "a", &handed, &session).await, 1);
+    until(async || gets_handed_of(1, "a", &handed, &session).await == 0).await;
+}

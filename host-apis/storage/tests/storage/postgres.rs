@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct Server {
     directory: TempDir,
     child: Option<Child>,
     port: u16,
+    /// What it is started with besides.
+    settings: Vec<String>,
     /// Whose the processes and the files are; none if this process is not root.
     user: Option<(u32, u32)>,
 }
@@ -31,13 +33,36 @@ pub(crate) struct Server {
 impl Server {
     /// Make one and start it.
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// One that takes TLS, with this certificate and its key.
+    #[allow(dead_code)]
+    pub(crate) fn start_with_tls(certificate: &Path, key: &Path) -> Self {
+        Self::start_with(|server| {
+            let own = |file: &Path, name: &str| {
+                let copy = server.directory.path().join(name);
+                fs::copy(file, &copy).expect("copied");
+                fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).expect("only the server reads it");
+                if let Some((uid, gid)) = server.user {
+                    chown(&copy, Some(uid), Some(gid)).expect("the file is the server's");
+                }
+                copy.display().to_string()
+            };
+            let (certificate, key) = (own(certificate, "server.pem"), own(key, "server.key"));
+            vec!["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")]
+        })
+    }
+
+    fn start_with(settings: impl FnOnce(&Self) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let user = user();
         if let Some((uid, gid)) = user {
             chown(directory.path(), Some(uid), Some(gid)).expect("the folder is the server's");
         }
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let mut server = Self { directory, child: None, port, user };
+        let mut server = Self { directory, child: None, port, settings: Vec::new(), user };
+        server.settings = settings(&server);
         let password = server.directory.path().join("password");
         fs::write(&password, "postgres").expect("written");
         if let Some((uid, gid)) = user {
@@ -93,13 +118,28 @@ impl Server {
     /// SIGKILL to all of its processes: one that serves a connection would live on for a moment and answer.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let id = child.id();
-            let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+            let children = children_of(child.id());
             child.kill().expect("kills");
             child.wait().expect("ends");
             // Those that have ended meanwhile are none.
-            let _ = Command::new("kill").arg("-KILL").args(children.split_whitespace()).stderr(Stdio::null()).status();
+            let children = children.iter().map(u32::to_string);
+            let _ = Command::new("kill").arg("-KILL").args(children).stderr(Stdio::null()).status();
         }
+    }
+
+    /// The process that starts the others, and those.
+    #[allow(dead_code)]
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let Some(id) = self.child.as_ref().map(Child::id) else { return Vec::new() };
+        [vec![id], children_of(id)].concat()
+    }
+
+    /// Write all of a database into a file, as SQL.
+    #[allow(dead_code)]
+    pub(crate) fn dump(&self, database: &str, file: &Path) {
+        let mut dump = Command::new(program("pg_dump"));
+        dump.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", database, "-f"]).arg(file);
+        assert!(dump.env("PGPASSWORD", "postgres").status().expect("pg_dump starts").success());
     }
 
     /// Start it again.
@@ -110,6 +150,9 @@ impl Server {
             let mut command = self.command("postgres");
             command.arg("-D").arg(&data).args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
             command.args(["-c", "unix_socket_directories=", "-c", "max_connections=300", "-c", "fsync=on"]);
+            for setting in &self.settings {
+                command.args(["-c", setting]);
+            }
             let log = fs::File::options().create(true).append(true).open(self.directory.path().join("log"));
             command.stdout(Stdio::null()).stderr(log.expect("a log"));
             let mut child = command.spawn().expect("postgres starts");
@@ -152,11 +195,18 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // An immediate shutdown: its processes end with it. It may have ended by itself.
-            let _ = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            // An immediate shutdown: its processes end with it. It may have ended by itself, or be stopped.
+            for signal in ["-QUIT", "-CONT"] {
+                let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
+            }
             let _ = child.wait();
         }
     }
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// The user that the server runs as where this process is root.

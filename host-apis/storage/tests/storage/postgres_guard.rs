@@ -5,7 +5,7 @@ use std::time::Duration;
 use hull_invocation::ComponentId;
 use hull_storage::{Database, DatabaseOptions, PostgresServer, StorageError, Value};
 
-use crate::fixture::{Fixture, On, as_superuser, event, execute, number, session};
+use crate::fixture::{Fixture, On, as_superuser, event, execute, number, one_of_each_type, session};
 
 /// The URL's database, as another component of the same host.
 fn neighbour(fixture: &Fixture) -> Database {
@@ -114,14 +114,7 @@ async fn what_a_function_leaves_behind_does_not_reach_the_next_invocation() {
 async fn every_type_goes_in_and_comes_out() {
     let fixture = Fixture::new(On::Postgres);
     let session = fixture.session();
-    let values = vec![
-        Value::Null,
-        Value::Boolean(true),
-        Value::Integer(i64::MIN),
-        Value::Real(0.5),
-        Value::Text("ä\n'\"".into()),
-        Value::Blob(vec![0, 255]),
-    ];
+    let values = one_of_each_type();
     let sql = "SELECT $1::text AS a, $2::boolean AS b, $3::bigint, $4::float8, $5, $6::bytea";
     let result = session.query(sql.into(), values.clone()).await.expect("query");
     assert_eq!(result.columns[..2], ["a".to_owned(), "b".to_owned()]);

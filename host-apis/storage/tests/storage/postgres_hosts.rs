@@ -1,6 +1,7 @@
 //! Several hosts with one PostgreSQL database: each event is handled once, and one of them relays.
 
-use hull_storage::{Database, Finished, StorageError, Value};
+use hull_invocation::ComponentId;
+use hull_storage::{Database, DatabaseOptions, Finished, PostgresServer, StorageError, Value};
 
 use crate::fixture::{
     Fixture, On, event, execute, migration, number, open_postgres, outgoing, postgres_url, session, until,
@@ -91,6 +92,29 @@ async fn one_of_them_relays_and_the_other_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_a_bus_of_its_own_has_the_data_for_itself() {
+    let url = postgres_url();
+    let open = |is_alone: bool| {
+        let server = PostgresServer::new(&url, 8).expect("a URL");
+        let server = if is_alone { server.for_one_host() } else { server };
+        Database::on_postgres(&server, DatabaseOptions::new(ComponentId::new("shop", "orders")))
+    };
+    let (alone, beside, shared, other) = (open(true), open(true), open(false), open(false));
+    alone.claim().await.expect("nobody else is there");
+    alone.claim().await.expect("its own, still");
+    for refused in [&beside, &shared] {
+        let error = refused.claim().await.expect_err("it is another's").to_string();
+        assert!(error.contains("shop/orders") && error.contains("backend = \"nats\""), "{error}");
+    }
+    alone.close().await;
+    shared.claim().await.expect("the one that was alone is gone");
+    shared.outbox().next(1, 0).await.expect("a look");
+    other.claim().await.expect("hosts that share a bus share the data");
+    let error = beside.claim().await.expect_err("others are there").to_string();
+    assert!(error.contains("this host's bus"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_keeps_what_was_answered_and_serves_again() {
     let mut server = Server::start();
     let database = open_postgres(&server.database("killed"), |_| {});
@@ -116,6 +140,45 @@ async fn a_server_that_is_killed_keeps_what_was_answered_and_serves_again() {
         assert_eq!(number(&of(&database), "SELECT count(*) FROM t").await, answered);
         assert_eq!(database.statistics().await.expect("statistics").outbox_rows, answered as u64);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_given_out_again_after_a_crash_is_not_taken_for_a_commit() {
+    let mut server = Server::start();
+    let database = open_postgres(&server.database("again"), |options| {
+        options.limits.transaction_time = std::time::Duration::from_secs(60);
+    });
+    database.migrate(&[migration(1, "CREATE TABLE t (n BIGINT)")]).await.expect("migrate");
+    // Nothing of an open transaction is written before the crash.
+    server.sql("again", "ALTER SYSTEM SET wal_writer_delay = '10s'");
+    server.sql("again", "SELECT pg_reload_conf()");
+    of(&database).set("k".into(), b"before".to_vec()).await.expect("set");
+    let delivered = hull_storage::EventIdentity::of(&event("e"));
+    let handler = session(&database, Some(delivered.clone()), std::time::Duration::from_secs(60));
+    execute(&handler, "INSERT INTO t VALUES (1)").await.expect("insert");
+    let unit = of(&database);
+    unit.begin().expect("begin");
+    execute(&unit, "INSERT INTO t VALUES (1)").await.expect("insert");
+    let before = server_number(&server);
+    server.kill();
+    server.restart();
+    until(async || of(&database).set("k".into(), b"after".to_vec()).await.is_ok()).await;
+    while server_number(&server) <= before + 2 {
+        of(&database).set("k".into(), b"after".to_vec()).await.expect("set");
+    }
+    assert!(handler.finish_event().await.is_err(), "what it did is gone");
+    assert!(unit.commit().await.is_err(), "what it did is gone");
+    assert_eq!(number_of_rows(&database).await, 0);
+    assert_eq!(database.ledger().state(&delivered).await.expect("a look").handled, None, "so that it comes again");
+}
+
+/// The number of the next transaction.
+fn server_number(server: &Server) -> u64 {
+    server.sql("again", "SELECT pg_snapshot_xmax(pg_current_snapshot())").parse().expect("a number")
+}
+
+async fn number_of_rows(database: &Database) -> i64 {
+    number(&of(database), "SELECT count(*) FROM t").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use hull_storage::{ConstraintKind, StorageError, Value};
 
-use crate::fixture::{Fixture, On, execute, on_both};
+use crate::fixture::{Fixture, On, execute, on_both, one_of_each_type};
 
 on_both! {
     parameters_go_by_their_number,
@@ -14,14 +14,7 @@ on_both! {
 async fn every_type_goes_in_and_comes_out() {
     let fixture = Fixture::new(On::Sqlite);
     let session = fixture.session();
-    let values = vec![
-        Value::Null,
-        Value::Boolean(true),
-        Value::Integer(i64::MIN),
-        Value::Real(0.5),
-        Value::Text("ä\n'\"".into()),
-        Value::Blob(vec![0, 255]),
-    ];
+    let values = one_of_each_type();
     let result = session.query("SELECT $1 AS a, $2 AS b, $3, $4, $5, $6".into(), values.clone()).await.expect("query");
     assert_eq!(result.columns[..2], ["a".to_owned(), "b".to_owned()]);
     let mut expected = values;

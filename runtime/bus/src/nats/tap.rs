@@ -10,7 +10,7 @@ use async_nats::jetstream::{AckKind, Context};
 use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::debug;
@@ -222,7 +222,7 @@ impl Filling {
                 biased;
                 () = link::until_closed(&mut closed) => break,
                 message = self.subscriber.next() => match message {
-                    Some(message) => self.take(message, &mut pulls),
+                    Some(message) => self.take_all(message, &mut pulls),
                     None => break,
                 },
                 () = self.tap.asked.notified() => {}
@@ -239,6 +239,16 @@ impl Filling {
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
         // It fails only when the client has ended, and then the subscription ends too.
         let _ = self.terms.client.publish_with_reply(subject, self.inbox.clone(), Bytes::from(request)).await;
+    }
+
+    /// Take it and what has come with it, so that whoever waits gets them together.
+    fn take_all(&mut self, first: Message, pulls: &mut Pulls) {
+        let mut next = Some(first);
+        while let Some(message) = next.take() {
+            self.take(message, pulls);
+            next = self.subscriber.next().now_or_never().flatten();
+        }
+        self.tap.came.notify_waiters();
     }
 
     fn take(&self, message: Message, pulls: &mut Pulls) {
@@ -259,8 +269,6 @@ impl Filling {
                 state.failure = Some(unavailable(&durable.app, reason));
             }
         }
-        drop(state);
-        self.tap.came.notify_waiters();
     }
 
     /// When the oldest event goes back, if nobody takes it.

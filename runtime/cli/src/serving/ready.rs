@@ -30,8 +30,7 @@ impl Ready<'_> {
     }
 
     fn print_json(&self) -> anyhow::Result<()> {
-        let route = |route: &PublicRoute| json!({ "route": route.route, "component": route.component });
-        let routes: Vec<_> = self.apps.iter().flat_map(|app| &app.routes).map(route).collect();
+        let routes: Vec<_> = self.apps.iter().flat_map(|app| &app.routes).map(PublicRoute::to_json).collect();
         let apps: Vec<_> = self.apps.iter().map(|app| json!({ "app": app.name, "revision": app.revision })).collect();
         let only = match self.apps {
             [one] => Some(&one.name),
@@ -58,8 +57,7 @@ impl Ready<'_> {
             // Writing to a string does not fail.
             let _ = writeln!(text, "app {}{revision}", app.name);
             for route in &app.routes {
-                let target = route.component.as_deref().unwrap_or("(static response)");
-                let _ = writeln!(text, "  http://{}{:width$}  {target}", self.listen, route.route);
+                let _ = writeln!(text, "  http://{}{:width$}  {}", self.listen, route.route, route.answers);
             }
         }
         if self.apps.is_empty() {

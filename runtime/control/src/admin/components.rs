@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, json_ok};
 use crate::deploy::Served;
 use crate::node::Node;
-use crate::public_routes::public_routes;
+use crate::public_routes::{PublicRoute, public_routes};
 use crate::resources;
 
 pub(super) async fn apps(node: &Node) -> Answer {
@@ -34,7 +34,7 @@ pub(super) async fn apps(node: &Node) -> Answer {
 
 fn routes(app: &App) -> Vec<Value> {
     let shown = public_routes(app);
-    shown.into_iter().map(|route| json!({ "route": route.route, "component": route.component })).collect()
+    shown.iter().map(PublicRoute::to_json).collect()
 }
 
 pub(super) async fn components(node: &Node) -> Answer {
@@ -51,7 +51,8 @@ pub(super) async fn components(node: &Node) -> Answer {
             }
         }
     }
-    json_ok(&json!({ "components": shown }))
+    let upstreams: Vec<Value> = apps.values().flat_map(|deployed| node.show_upstreams(&deployed.app)).collect();
+    json_ok(&json!({ "components": shown, "upstreams": upstreams }))
 }
 
 async fn one(node: &Node, app: &App, component: &Component, served: &Served, events: Option<ComponentEvents>) -> Value {
@@ -145,7 +146,7 @@ async fn storage(served: &Served, metrics: &ComponentMetrics) -> Value {
     }
 }
 
-fn bulkhead(node: &Node, id: &ComponentId) -> Value {
+pub(crate) fn bulkhead(node: &Node, id: &ComponentId) -> Value {
     let Some(status) = node.dispatch.status(id) else { return Value::Null };
     json!({
         "name": status.name,

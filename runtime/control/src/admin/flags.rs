@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use hull_manifest::{App, Name, VariableName};
-use hull_rollout::{Rule, Share, StickyBy, When, Which};
+use hull_manifest::{App, Name, StickyBy, VariableName};
+use hull_rollout::{Rule, Share, When, Which};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

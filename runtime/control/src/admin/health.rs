@@ -49,18 +49,14 @@ fn failing(detail: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hull_dispatch::RunOrder;
     use std::sync::Arc;
 
     use http::StatusCode;
     use http_body_util::BodyExt;
-    use hull_gateway::{Gateway, GatewayConfig};
-    use hull_manifest::Host;
-    use hull_storage::StateDir;
-    use hull_telemetry::{Logs, Metrics};
 
     use super::{live, ready};
-    use crate::node::{Node, NodeConfig};
+    use crate::node::Node;
+    use crate::test_node::node_in;
 
     async fn not_ready(node: &Node, because: &str) {
         let answer = ready(node, None).await.expect("an answer");
@@ -74,21 +70,7 @@ mod tests {
     #[tokio::test]
     async fn a_host_is_not_ready_before_the_first_deployment_nor_when_it_stops() {
         let folder = tempfile::tempdir().expect("a folder");
-        let metrics = Arc::new(Metrics::new());
-        let listen = ([127, 0, 0, 1], 0).into();
-        let gateway = Gateway::bind(GatewayConfig { listen, ..GatewayConfig::default() }, &metrics).expect("bound");
-        let node = Node::start(NodeConfig {
-            host: Host::default(),
-            state_dir: StateDir::open(folder.path()).expect("a state directory"),
-            run_order: RunOrder::default(),
-            sabotage: None,
-            crash_at: None,
-            compile_program: "/nowhere".into(),
-            routes: gateway.routes(),
-            logs: Logs::new(Arc::clone(&metrics)),
-            metrics,
-        });
-        let node = node.await.expect("a node");
+        let node = node_in(folder.path()).await;
         not_ready(&node, "no app is deployed").await;
         let deploying = Arc::clone(&node.deploying).lock_owned().await;
         not_ready(&node, "the first deployment is under way").await;

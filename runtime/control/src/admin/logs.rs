@@ -14,7 +14,7 @@ use hull_invocation::ComponentId;
 use hull_telemetry::LogLine;
 
 use super::answer::{Answer, Problem, with_body};
-use super::route::{Asked, known, known_app};
+use super::route::{Asked, known_app, known_or_upstream};
 use crate::node::Node;
 
 /// Lines that are shown unless another number is asked for.
@@ -31,7 +31,7 @@ pub(super) async fn logs(node: &Node, app: &str, asked: &Asked) -> Answer {
     };
     let lines = lines.min(LINES_MAX);
     let component: Option<ComponentId> = match asked.query.get("component") {
-        Some(name) => Some(known(node, app, name).await?),
+        Some(name) => Some(known_or_upstream(node, app, name).await?),
         None => None,
     };
     let app: Arc<str> = app.into();

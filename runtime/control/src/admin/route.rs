@@ -187,6 +187,19 @@ pub(super) async fn known(node: &Node, app: &str, component: &str) -> Result<Com
     served.map(|served| served.id.clone()).ok_or_else(missing)
 }
 
+/// The same where an upstream will do as well.
+pub(super) async fn known_or_upstream(node: &Node, app: &str, name: &str) -> Result<ComponentId, Problem> {
+    let apps = node.apps.read().await;
+    let upstream = apps.get(app).and_then(|deployed| deployed.upstreams.iter().find(|one| one.id.component() == name));
+    match upstream.map(|served| served.id.clone()) {
+        Some(id) => Ok(id),
+        None => {
+            drop(apps);
+            known(node, app, name).await
+        }
+    }
+}
+
 /// The component's own bound, as the door has it as well.
 async fn time_of(node: &Node, id: &ComponentId) -> Duration {
     let apps = node.apps.read().await;

@@ -48,9 +48,14 @@ impl Token {
     }
 }
 
-fn make(path: &Path) -> io::Result<String> {
+/// What nobody can guess.
+pub(super) fn new_text() -> String {
     let half = |bytes| RequestId::from_bytes(bytes).as_str().to_owned();
-    let token = half(hull_clock::random_bytes()) + &half(hull_clock::random_bytes());
+    half(hull_clock::random_bytes()) + &half(hull_clock::random_bytes())
+}
+
+fn make(path: &Path) -> io::Result<String> {
+    let token = new_text();
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(token.as_bytes())?;
     file.sync_all()?;

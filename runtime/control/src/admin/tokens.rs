@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use hull_invocation::RequestId;
 use hull_manifest::Name;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::AdminError;
-use super::token::Token;
+use super::token::{Token, new_text};
 use crate::durable;
 use crate::revisions::Content;
 
@@ -105,8 +104,7 @@ impl Tokens {
 
     /// Make one; its text is told now and never again.
     pub(super) fn add(&self, name: Name, role: Role, by: &str) -> Result<String, String> {
-        let half = |bytes| RequestId::from_bytes(bytes).as_str().to_owned();
-        let text = half(hull_clock::random_bytes()) + &half(hull_clock::random_bytes());
+        let text = new_text();
         let (made_at, made_by) = (hull_clock::rfc3339_now(), by.to_owned());
         let token = Named { role, made_at, made_by, sha256: Content::of(text.as_bytes()) };
         self.change(|named| {

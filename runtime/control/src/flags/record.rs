@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hull_rollout::{Flag, Flags, Rule, Share, StickyBy, When};
+use hull_manifest::{Invalid, StickyBy};
+use hull_rollout::{Flag, Flags, Rule, Share, When};
 use serde::{Deserialize, Serialize};
 
 /// The flags of an app.
@@ -55,7 +56,7 @@ impl AppRecord {
     pub(super) fn flags(self) -> Result<Flags, String> {
         let mut flags = Flags::default();
         for (variable, record) in self.flags {
-            let sticky: StickyBy = record.sticky.parse()?;
+            let sticky: StickyBy = record.sticky.parse().map_err(|error: Invalid| error.to_string())?;
             for rule in record.rules {
                 let set = flags.set(&variable, Some(sticky.clone()), record.seed, rule.rule()?);
                 set.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Who is sent to the canary: always the same users, whatever connection and component they come by.
+//! Who is sent to the canary, or to the component of a split route: always the same users, whatever connection and component they come by.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,20 +6,62 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName};
 use hull_gateway::Chooses;
-use hull_rollout::{Share, Split, StickyBy, cookie_of};
+use hull_manifest::StickyBy;
+use hull_rollout::{Share, Split, cookie_of};
 
-/// Whoever sends it is sent to the canary (`canary`) or not (`stable`), whatever the share.
-const PREVIEW: HeaderName = HeaderName::from_static("x-hull-preview");
+/// A header by which somebody chooses, whatever the share: its name, and its two words.
+#[derive(Debug, Clone)]
+pub(crate) struct Word {
+    header: HeaderName,
+    taken: &'static [u8],
+    left: &'static [u8],
+}
 
-pub(super) struct Chooser {
-    by: StickyBy,
+/// To the canary or not.
+#[allow(
+    clippy::declare_interior_mutable_const,
+    reason = "a header's name that is known when this is compiled has none"
+)]
+pub(super) const PREVIEW: Word =
+    Word { header: HeaderName::from_static("x-hull-preview"), taken: b"canary", left: b"stable" };
+
+/// To the component of a split route, or to its upstream.
+#[allow(
+    clippy::declare_interior_mutable_const,
+    reason = "a header's name that is known when this is compiled has none"
+)]
+pub(crate) const SPLIT: Word =
+    Word { header: HeaderName::from_static("x-hull-split"), taken: b"component", left: b"upstream" };
+
+/// What stays the same for one user, as requests have it.
+#[derive(Debug)]
+enum Key {
+    Ip,
+    Header(HeaderName),
+    Cookie(String),
+}
+
+pub(crate) struct Chooser {
+    key: Key,
     seed: u64,
     share: AtomicU32,
+    word: Word,
 }
 
 impl Chooser {
-    pub(super) fn new(by: StickyBy, seed: u64, share: Share) -> Self {
-        Self { by, seed, share: AtomicU32::new(share.hundredths()) }
+    pub(crate) fn new(by: &StickyBy, seed: u64, share: Share, word: Word) -> Self {
+        let key = match by {
+            StickyBy::Ip => Key::Ip,
+            // The manifest knows the same names.
+            StickyBy::Header(name) => name.as_str().parse().map_or(Key::Ip, Key::Header),
+            StickyBy::Cookie(name) => Key::Cookie(name.clone()),
+        };
+        Self { key, seed, share: AtomicU32::new(share.hundredths()), word }
+    }
+
+    /// The seed of a split that has a name.
+    pub(crate) fn seed_of(name: &str) -> u64 {
+        Split::seed_of(name)
     }
 
     pub(super) fn set(&self, share: Share) {
@@ -33,17 +75,17 @@ impl Chooser {
 
 impl Chooses for Chooser {
     fn chooses(&self, headers: &HeaderMap, client: IpAddr) -> bool {
-        match headers.get(PREVIEW).map(http::HeaderValue::as_bytes) {
-            Some(b"canary") => return true,
-            Some(b"stable") => return false,
+        match headers.get(&self.word.header).map(http::HeaderValue::as_bytes) {
+            Some(word) if word == self.word.taken => return true,
+            Some(word) if word == self.word.left => return false,
             _ => {}
         }
         let split = Split::new(self.seed, self.share());
         let by_ip = || split.takes(client.to_string().as_bytes());
-        match &self.by {
-            StickyBy::Ip => by_ip(),
-            StickyBy::Header(name) => headers.get(name).map_or_else(by_ip, |value| split.takes(value.as_bytes())),
-            StickyBy::Cookie(name) => cookie(headers, name).map_or_else(by_ip, |value| split.takes(value.as_bytes())),
+        match &self.key {
+            Key::Ip => by_ip(),
+            Key::Header(name) => headers.get(name).map_or_else(by_ip, |value| split.takes(value.as_bytes())),
+            Key::Cookie(name) => cookie(headers, name).map_or_else(by_ip, |value| split.takes(value.as_bytes())),
         }
     }
 }
@@ -58,9 +100,10 @@ mod tests {
 
     use http::{HeaderMap, HeaderValue};
     use hull_gateway::Chooses as _;
-    use hull_rollout::{Share, StickyBy};
+    use hull_manifest::StickyBy;
+    use hull_rollout::Share;
 
-    use super::{Chooser, cookie};
+    use super::{Chooser, PREVIEW, cookie};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect()
@@ -68,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_preview_header_decides_before_the_share() {
-        let chooser = |share| Chooser::new(StickyBy::Ip, 1, share);
+        let chooser = |share| Chooser::new(&StickyBy::Ip, 1, share, PREVIEW);
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert!(!chooser(Share::NONE).chooses(&headers(&[]), ip));
         assert!(chooser(Share::ALL).chooses(&headers(&[]), ip));

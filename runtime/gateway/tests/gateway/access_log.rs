@@ -32,14 +32,14 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-async fn lines_of(access_log: AccessLog) -> Vec<serde_json::Value> {
+async fn lines_of(access_log: AccessLog, path: &str) -> Vec<serde_json::Value> {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines.clone()).finish();
     // The runtime of the test runs everything on this thread.
     let _default = tracing::subscriber::set_default(subscriber);
     let mut running = Running::start(|config| config.access_log = access_log);
     let mut wire = Wire::to(running.address).await;
-    wire.send("GET /hello?secret=1 HTTP/1.1\r\nhost: x\r\nx-request-id: r-5\r\nconnection: close\r\n\r\n").await;
+    wire.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-request-id: r-5\r\nconnection: close\r\n\r\n")).await;
     assert_eq!(wire.answer().await.status, 200);
     running.tell_to_stop();
     running.ended().await;
@@ -50,7 +50,7 @@ async fn lines_of(access_log: AccessLog) -> Vec<serde_json::Value> {
 
 #[tokio::test]
 async fn every_request_leaves_a_line() {
-    let lines = lines_of(AccessLog::Info).await;
+    let lines = lines_of(AccessLog::Info, "/hello?secret=1").await;
     let [line] = &lines[..] else { panic!("{lines:?}") };
     for (field, value) in [
         ("level", "INFO"),
@@ -70,6 +70,13 @@ async fn every_request_leaves_a_line() {
 
 #[tokio::test]
 async fn or_none_if_nobody_wants_it() {
-    assert!(lines_of(AccessLog::Debug).await.is_empty());
-    assert!(lines_of(AccessLog::Off).await.is_empty());
+    assert!(lines_of(AccessLog::Debug, "/hello").await.is_empty());
+    assert!(lines_of(AccessLog::Off, "/hello").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_is_complete_with_the_last_byte_that_it_told_of() {
+    let lines = lines_of(AccessLog::Info, "/told").await;
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((&line["body_bytes"], &line["complete"]), (&6.into(), &true.into()), "its guest goes on");
 }

@@ -96,6 +96,8 @@ impl Invoke for Fake {
                 Ok(Response::new(whole("waited")))
             }
             "/stream" => Ok(Response::new(self.stream(1))),
+            "/told" => Ok(told(self.stream(1))),
+            "/told-trailers" => Ok(told(with_trailers("first "))),
             "/flood" => Ok(Response::new(self.stream(usize::MAX))),
             "/trap" => Err(Failure::Trapped { component, message: "secret of the guest".to_owned() }),
             "/half" => Ok(Response::new(self.broken(Some("half")))),
@@ -150,6 +152,20 @@ fn raw(path: &str) -> Response<Body> {
         "/raw/101" => answer(101, &[], ""),
         _ => answer(404, &[], ""),
     }
+}
+
+/// With the length of the first chunk.
+fn told(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert("content-length", HeaderValue::from_static("6"));
+    response
+}
+
+fn with_trailers(bytes: &'static str) -> Body {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", HeaderValue::from_static("1"));
+    let body = Full::from(bytes).with_trailers(std::future::ready(Some(Ok(trailers))));
+    Body::new(body.map_err(|never: std::convert::Infallible| match never {}))
 }
 
 /// One chunk, then the rest when released.
@@ -262,6 +278,8 @@ impl Running {
             metrics: self.metrics.component(&id),
             log: self.logs.component(&id),
             watch: None,
+            upstream: None,
+            split: None,
         });
         let mut headers = HeaderMap::new();
         headers.insert("x-static", HeaderValue::from_static("yes"));

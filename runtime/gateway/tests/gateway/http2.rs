@@ -61,6 +61,26 @@ async fn bodies_are_bounded_and_refusals_explained() {
 }
 
 #[tokio::test]
+async fn trailers_follow_a_body_of_a_told_length() {
+    let running = Running::start(|_| {});
+    let mut client = connect(&running).await;
+    let answer = client.send_request(get(&running, "/told-trailers")).await.expect("an answer");
+    assert_eq!(answer.headers()["content-length"], "6");
+    let body = answer.into_body().collect().await.expect("a body");
+    assert_eq!(body.trailers().map(|trailers| &trailers["x-sum"]), Some(&"1".parse().expect("a value")));
+    assert_eq!(body.to_bytes(), "first ");
+}
+
+#[tokio::test]
+async fn a_body_of_a_told_length_is_complete_without_its_end() {
+    let running = Running::start_with_time(Duration::from_millis(100), |_| {});
+    let mut client = connect(&running).await;
+    let answer = client.send_request(get(&running, "/told")).await.expect("an answer");
+    let body = answer.into_body().collect().await.expect("a whole body, though its guest goes on");
+    assert_eq!(body.to_bytes(), "first ");
+}
+
+#[tokio::test]
 async fn a_reset_stream_cancels_its_guest_and_no_other() {
     let running = Running::start(|_| {});
     let mut client = connect(&running).await;

@@ -25,10 +25,12 @@ pub fn effective_app(app: &App) -> Shown {
         let messaging = app.messaging_triggers.iter().map(messaging_trigger).collect();
         triggers.push(Entry::new("messaging", Shown::Sections(messaging)));
     }
-    entries.push(Entry::new("trigger", Shown::Section(triggers)));
     let components =
         app.components.iter().map(|one| Entry::new(one.name.as_str(), Shown::Section(component(app, one))));
-    entries.push(Entry::new("component", Shown::Section(components.collect())));
+    // An app of upstreams alone has neither.
+    let rest = [("trigger", triggers), ("component", components.collect())];
+    let rest = rest.into_iter().filter(|(_, entries)| !entries.is_empty());
+    entries.extend(rest.map(|(key, entries)| Entry::new(key, Shown::Section(entries))));
     Shown::Section(entries)
 }
 

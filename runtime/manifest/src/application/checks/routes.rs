@@ -6,27 +6,30 @@ use crate::read::{Report, Span};
 use crate::route::Route;
 use crate::trigger::TriggerRoute;
 
-/// Every route that is served, by triggers and upstreams.
-fn served<'d>(draft: &Draft<'d>) -> Vec<(&'d Route, &'d Span)> {
+/// Every route that is served, by triggers and upstreams, and whether by an upstream.
+fn served<'d>(draft: &Draft<'d>) -> Vec<(&'d Route, &'d Span, bool)> {
     let triggers = draft.triggers.http.iter().filter_map(|draft| match &draft.trigger.route {
-        TriggerRoute::Public(route) => draft.matches_at.first().map(|at| (route, at)),
+        TriggerRoute::Public(route) => draft.matches_at.first().map(|at| (route, at, false)),
         TriggerRoute::Private => None,
     });
     let upstreams = draft.details.upstreams.iter().flat_map(|named| named.value.routes.iter().zip(&named.places));
-    let mut served: Vec<_> = triggers.chain(upstreams).collect();
-    served.sort_by_key(|(_, at)| at.start);
+    let mut served: Vec<_> = triggers.chain(upstreams.map(|(route, at)| (route, at, true))).collect();
+    served.sort_by_key(|(_, at, _)| at.start);
     served
 }
+
+const SHARED: &str = ", or leave it to the component and give its policies a `split` with the upstream";
 
 /// Two that serve the same paths would hide one another.
 pub(super) fn check_routes(draft: &Draft<'_>, report: &Report) {
     let served = served(draft);
-    for (index, (route, at)) in served.iter().enumerate() {
-        let before = served.iter().take(index).find(|(other, _)| route.same_paths(other));
-        if let Some((other, _)) = before {
+    for (index, (route, at, by_upstream)) in served.iter().enumerate() {
+        let before = served.iter().take(index).find(|(other, ..)| route.same_paths(other));
+        if let Some((other, _, before_by_upstream)) = before {
             let same = if route == other { String::new() } else { format!(", as {other}") };
             let message = format!("the route {route} is served already{same}");
-            report.wrong(at, message, "give one of the two another route");
+            let shared = if by_upstream == before_by_upstream { "" } else { SHARED };
+            report.wrong(at, message, format!("give one of the two another route{shared}"));
         }
     }
 }
@@ -41,8 +44,8 @@ pub(super) fn check_policies(draft: &Draft<'_>, report: &Report) {
             let message = format!("the policies of {} are set already, as {}", policy.route, other.route);
             report.wrong(&policy.route_at, message, "put them into one table");
         }
-        if !served.iter().any(|(route, _)| policy.route.overlaps(route)) {
-            let routes: Vec<String> = served.iter().map(|(route, _)| route.to_string()).collect();
+        if !served.iter().any(|(route, ..)| policy.route.overlaps(route)) {
+            let routes: Vec<String> = served.iter().map(|(route, ..)| route.to_string()).collect();
             let message = format!("no trigger and no upstream serves {}", policy.route);
             let remedy = crate::read::did_you_mean(&policy.route.to_string(), &routes, "routes");
             report.missing(&policy.route_at, message, remedy);

@@ -1,0 +1,4 @@
+CREATE TABLE handled (
+    seq bigserial PRIMARY KEY,
+    n bigint NOT NULL UNIQUE
+);
