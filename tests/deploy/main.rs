@@ -6,6 +6,7 @@
 mod apart;
 mod audit;
 mod budgets;
+mod contracts;
 mod crash;
 #[path = "../hostile/encoded.rs"]
 mod encoded;
@@ -14,6 +15,7 @@ mod parts;
 mod removing;
 mod revisions;
 mod rollouts;
+mod shadow;
 mod swap;
 mod uploads;
 mod warming;

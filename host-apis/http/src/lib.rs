@@ -10,6 +10,7 @@ mod failure;
 mod outgoing;
 mod places;
 mod policy;
+mod tape;
 mod upstream;
 
 pub use egress::{Egress, EgressLimits};

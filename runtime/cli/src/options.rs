@@ -12,7 +12,7 @@ pub(crate) use client::{
 
 pub(crate) use deploying::{
     AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RemoveOptions, RollbackOptions,
-    RolloutOptions, RolloutWord, TokensCommand,
+    RolloutOptions, RolloutWord, TokensCommand, VerifyContractOptions,
 };
 
 pub(crate) use flags::{FlagsCommand, SetFlagOptions, UnsetFlagOptions};
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Host(ServeOptions),
     /// Deploy an app, or a new version of one of its components, to a daemon
     Deploy(DeployOptions),
+    /// Verify a version against the examples of those who rely on it, before it is deployed or promoted
+    Verify(VerifyContractOptions),
     /// Show or decide what becomes of a revision that is being tried
     Rollout(RolloutOptions),
     /// Deploy an old revision's content again

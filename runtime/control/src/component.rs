@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hull_config::{LiveFlags, Settings};
+use hull_contracts::Contract;
 use hull_dispatch::{Account, BulkheadLimits};
 use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
@@ -14,6 +15,7 @@ use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
 use hull_messaging::{MessageRate, MessagingPolicy};
 use hull_storage::{Database, DatabaseOptions, StatementMeter, StorageLimits};
 
+use crate::contracts::event_schemas;
 use crate::node::Node;
 use crate::observe::Keeping;
 use crate::resources::DatabaseWatch;
@@ -28,13 +30,20 @@ pub(crate) struct WaysOut {
 
 impl WaysOut {
     /// What is left for the version before is left for this one: deploying again gives nothing anew.
-    pub(crate) fn of(node: &Node, id: &ComponentId, component: &Component, before: Option<&Self>) -> Self {
+    pub(crate) fn of(
+        node: &Node,
+        id: &ComponentId,
+        component: &Component,
+        contract: Option<&Contract>,
+        before: Option<&Self>,
+    ) -> Self {
         let limits = &component.hull.limits;
         let grants = component.outbound_hosts().cloned().collect();
         let allowed = AllowedHosts::new(id.clone(), grants);
         let messaging = MessagingPolicy {
             component: id.clone(),
             publishes: component.hull.publishes.clone(),
+            schemas: event_schemas(contract),
             event_bytes_max: limits.messages.size_max.get(),
             rate: before.map_or_else(
                 || Arc::new(MessageRate::new(limits.messages.rate)),

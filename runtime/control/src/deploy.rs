@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hull_contracts::Finding;
 use hull_dispatch::{Admission, BulkheadLimits, Compartment};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
@@ -14,6 +15,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::claim::Claim;
 use crate::component::{bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
+use crate::contracts::{self, event_schemas};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
@@ -55,7 +57,22 @@ impl Node {
     /// that is done to its end.
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let turn = self.turn().await;
-        self.deploy_in_turn(turn, app, Base { path: base, is_ours: false, is_new: true }, Box::new(|| Ok(()))).await
+        let findings = self.contract_findings(&app, base).await?;
+        if !findings.is_empty() {
+            return Err(failed(&app, contracts::problems(&findings), Vec::new()));
+        }
+        let base = Base { path: base, is_ours: false, is_new: true, is_apart: false };
+        self.deploy_in_turn(turn, app, base, Box::new(|| Ok(()))).await
+    }
+
+    /// Whom an app would break that is to serve in place of what does. Contracts that cannot be read are an error.
+    pub(crate) async fn contract_findings(&self, app: &App, base: &Path) -> Result<Vec<Finding>, DeployFailed> {
+        let (read, path) = (app.clone(), base.to_owned());
+        let read = tokio::task::spawn_blocking(move || contracts::read_contracts(&read, &path)).await;
+        let read = read.map_err(|error| failed(app, vec![ended_badly(&error)], Vec::new()))?;
+        let found = read.map_err(|problems| failed(app, problems, Vec::new()))?;
+        let running = self.apps.read().await.get(app.name.as_str()).cloned();
+        Ok(contracts::findings(app, &found, running.as_ref()))
     }
 
     /// Wait until nobody else deploys.
@@ -90,7 +107,7 @@ impl Node {
         let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
         if base.is_new {
-            let problems = self.warm_all(&deployed).await;
+            let problems = self.warm_all(&deployed, base.is_apart).await;
             if !problems.is_empty() {
                 claim.give_back().await;
                 return Err(failed(&deployed.app, problems, migrated));
@@ -239,6 +256,7 @@ impl Node {
             served.watch.set(Arc::clone(&served.account), Arc::clone(&metrics));
             set_limits(&metrics, &app, component);
             let config = ComponentConfig::from_manifest(&app, component, served.database.clone(), metrics);
+            let config = ComponentConfig { schemas: event_schemas(served.contract.as_deref()), ..config };
             Some(self.events.start(config, HANDOVER))
         });
         futures::future::join_all(starting).await;

@@ -220,6 +220,7 @@ impl Deployments {
     pub(crate) async fn bring(&self, turn: Turn, plan: Plan, is_new: bool) -> Result<Record, DeploymentError> {
         let Plan { record, draft } = plan;
         let (record, draft, app) = self.laid_out(record, draft).await?;
+        let record = self.within_contracts(record, &draft, &app).await?;
         let (store, committed, draft) = (Arc::clone(&self.store), record.clone(), Arc::new(draft));
         let kept = Arc::clone(&draft);
         let commit = Box::new(move || {
@@ -227,7 +228,7 @@ impl Deployments {
         });
         let tree = draft.tree();
         let name = app.name.clone();
-        let deployed = self.node.deploy_in_turn(turn, app, Base { path: &tree, is_ours: true, is_new }, commit).await;
+        let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_new, false), commit).await;
         tokio::task::spawn_blocking(move || drop(draft));
         deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         self.unrestored.lock().remove(&name);

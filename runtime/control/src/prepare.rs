@@ -12,6 +12,7 @@ use hull_storage::{Database, DatabaseOptions, Migration};
 
 use crate::bytes::component_bytes;
 use crate::component::{Parts, WaysOut, component_spec, database_options};
+use crate::contracts::read_contract;
 use crate::deploy::{Deployed, Served, failed};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
@@ -33,6 +34,15 @@ pub(crate) struct Base<'a> {
     pub(crate) is_ours: bool,
     /// It has not served yet: what comes back after a restart was warmed when it was deployed.
     pub(crate) is_new: bool,
+    /// It runs beside what serves and must not show there: it has bounds of its own, and is not asked how it is.
+    pub(crate) is_apart: bool,
+}
+
+impl<'a> Base<'a> {
+    /// Written by the host from what it keeps.
+    pub(crate) fn ours(path: &'a Path, is_new: bool, is_apart: bool) -> Self {
+        Self { path, is_ours: true, is_new, is_apart }
+    }
 }
 
 /// A component that is ready to be switched on.
@@ -50,7 +60,7 @@ impl Node {
         base: Base<'_>,
     ) -> Result<Vec<Prepared>, DeployFailed> {
         let before = self.apps.read().await.get(app.name.as_str()).cloned();
-        let before = before.as_ref();
+        let before = before.as_ref().filter(|_| !base.is_apart);
         let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
         let preparing = app.components.iter().map(|component| {
             let (name, bulkhead) = app.bulkhead_of(component);
@@ -98,11 +108,12 @@ impl Node {
             let dialect = self.stores.dialect(&component);
             move || {
                 let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
-                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?))
+                let contract = read_contract(&component, &path)?.map(Arc::new);
+                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?, contract))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
-        let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
+        let (migrations, mounts, contract) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
         let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
@@ -110,7 +121,7 @@ impl Node {
             None => self.run_queue.account(&share, bounds),
             Some(before) => self.run_queue.account_after(&before.account, &share, bounds),
         };
-        let ways_out = WaysOut::of(self, &id, component, before.map(|before| &before.ways_out));
+        let ways_out = WaysOut::of(self, &id, component, contract.as_deref(), before.map(|before| &before.ways_out));
         let parts = Parts {
             id: id.clone(),
             bytes,
@@ -129,7 +140,7 @@ impl Node {
             tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
-        let served = Served { id, version, database, account, ways_out, watch, files };
+        let served = Served { id, version, database, account, ways_out, watch, files, contract };
         Ok(Prepared { served, migrations, left_behind })
     }
 

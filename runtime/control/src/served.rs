@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hull_contracts::Contract;
 use hull_dispatch::{Account, Compartment, Share};
 use hull_engine::Version;
 use hull_invocation::{ComponentId, Pinned};
@@ -52,6 +53,8 @@ pub struct Served {
     pub(crate) ways_out: WaysOut,
     /// Who is told of its storage's work.
     pub(crate) watch: Arc<DatabaseWatch>,
+    /// What it promises and relies on, where it ships a contract.
+    pub(crate) contract: Option<Arc<Contract>>,
     /// The folder with its copy of `files`, whether there are any or not.
     pub(crate) files: PathBuf,
 }

@@ -20,12 +20,12 @@ const HEALTH_BYTES_MAX: usize = 64 << 10;
 
 impl Node {
     /// Warm every component of a revision that is ready; what is wrong with any of them.
-    pub(crate) async fn warm_all(&self, deployed: &Deployed) -> Vec<ComponentProblem> {
+    pub(crate) async fn warm_all(&self, deployed: &Deployed, is_apart: bool) -> Vec<ComponentProblem> {
         let before = self.apps.read().await.get(deployed.app.name.as_str()).cloned();
         let mut problems = Vec::new();
         for served in &deployed.components {
             let Some(component) = deployed.app.component(served.id.component()) else { continue };
-            let replaces = before.as_ref().is_some_and(|before| before.served(&component.name).is_some());
+            let replaces = !is_apart && before.as_ref().is_some_and(|before| before.served(&component.name).is_some());
             let warmed = self.warm(deployed, served, component, replaces).await;
             problems.extend(warmed.err().map(|message| ComponentProblem::new(&component.name, message)));
         }
