@@ -11,7 +11,7 @@ const STEPS_MIN: u64 = 12;
 const STEPS_MAX: u64 = 60;
 
 /// Whether the host crashed, and which step it named.
-fn crashed(host: &mut Host) -> anyhow::Result<Option<String>> {
+pub(crate) fn crashed(host: &mut Host) -> anyhow::Result<Option<String>> {
     host.ended(std::time::Duration::from_secs(20))?;
     let said = host.said();
     Ok(said.lines().find_map(|line| line.split_once("crashing on purpose: ").map(|(_, step)| step.to_owned())))

@@ -5,12 +5,18 @@
 
 mod apart;
 mod audit;
+mod budgets;
 mod contracts;
 mod crash;
+#[path = "../hostile/encoded.rs"]
+mod encoded;
+mod flags;
 mod parts;
+mod removing;
 mod revisions;
 mod rollouts;
 mod shadow;
 mod swap;
 mod uploads;
+mod warming;
 mod watching;

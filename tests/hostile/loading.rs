@@ -1,17 +1,11 @@
 //! Components that do harm before they are asked anything: to whoever compiles them, or starts them.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use anyhow::Context as _;
 use hull_tests::app::App;
-use hull_tests::shared::{Running, Shared};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
-use crate::attack::{counted, ended, hostile, manifest, neighbour_is_well, refused};
-
-const WORLD: &str = include_str!("../guests_at_work/preview1/world.wit");
+use crate::attack::{hostile, manifest};
+use crate::encoded::encoded;
 
 /// The start function never ends.
 const START: &str = "(module
@@ -33,52 +27,27 @@ const MEMORY: &str = "(module
 const LOCALS: usize = 10_000;
 const LOOPS: usize = 3_000;
 
-static ROOM: Shared = Shared::new(app);
-
-/// A module in the text format as a component that handles HTTP.
-pub(crate) fn encoded(module: &str) -> anyhow::Result<Vec<u8>> {
-    let mut module = wat::parse_str(module)?;
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("world.wit", WORLD)?;
-    let world = resolve.select_world(&[package], None)?;
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
-    let mut encoder = ComponentEncoder::default();
-    encoder.module(&module)?.encode().context("the module cannot be encoded")
-}
-
-fn app() -> anyhow::Result<App> {
-    let start = hostile("start", "", "cpu-per-invocation = \"100ms\"\ntime = \"20s\"");
-    let memory = hostile("memory", "", "");
-    let app = App::of_text(&manifest(&[
-        start.replace("{hostile}", "start.wasm"),
-        memory.replace("{hostile}", "memory.wasm"),
-    ]))?;
-    std::fs::write(app.folder().join("start.wasm"), encoded(START)?)?;
-    std::fs::write(app.folder().join("memory.wasm"), encoded(MEMORY)?)?;
-    Ok(app)
-}
-
-fn room() -> anyhow::Result<Arc<Running>> {
-    ROOM.get()
+/// It is found out while the host warms the component up, before anybody can ask it.
+fn cannot_start(module: &str, limits: &str, because: &str) -> anyhow::Result<()> {
+    let app = App::of_text(&manifest(&[hostile("start", "", limits).replace("{hostile}", "start.wasm")]))?;
+    std::fs::write(app.folder().join("start.wasm"), encoded(module)?)?;
+    let ended = app.up_ends()?;
+    assert_eq!(ended.status, Some(1), "{}", ended.said());
+    for part in ["start: it cannot be started: hostile/start ", because] {
+        assert!(ended.said().contains(part), "{part:?} in {}", ended.said());
+    }
+    Ok(())
 }
 
 #[test]
 fn a_start_function_that_loops() -> anyhow::Result<()> {
-    let room = room()?;
-    refused(&room, "start", "anything", 500, "cpu-exceeded")?;
-    ended(room.host(), "start", "http", "cpu-exceeded", 1.0)?;
-    counted(room.host(), "start", "cpu-per-invocation", 1.0)?;
-    room.host().until_idle("start")?;
-    neighbour_is_well(&room)
+    let limits = "cpu-per-invocation = \"100ms\"\ntime = \"20s\"";
+    cannot_start(START, limits, "used more than its 100ms of CPU (limits.cpu-per-invocation)")
 }
 
 #[test]
 fn four_gibibytes_from_the_start() -> anyhow::Result<()> {
-    let room = room()?;
-    refused(&room, "memory", "anything", 500, "memory-exceeded")?;
-    counted(room.host(), "memory", "memory", 1.0)?;
-    room.host().until_idle("memory")?;
-    neighbour_is_well(&room)
+    cannot_start(MEMORY, "", "bytes of memory (limits.memory)")
 }
 
 /// A hundred kilobytes that take a compiler gigabytes.

@@ -9,6 +9,7 @@ mod attack;
 mod calls;
 mod concurrent;
 mod cpu;
+mod encoded;
 mod http;
 mod loading;
 mod memory;

@@ -8,7 +8,7 @@ use hull_tests::subset::difference;
 use serde_json::json;
 
 use crate::attack::{STORAGE, attack, counted, ended, gives_back, hostile, is_well_again, manifest, refused};
-use crate::loading::encoded;
+use crate::encoded::encoded;
 
 static ROOM: Shared = Shared::new(app);
 

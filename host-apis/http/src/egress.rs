@@ -9,10 +9,10 @@ use hull_invocation::{CountRejected, Resource};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 use crate::connector::CheckedConnector;
+use crate::places::{Place, Places};
 use crate::policy::AllowedHosts;
 
 /// `limits.outbound` of one component.
@@ -51,7 +51,8 @@ pub(crate) fn pooled_client(allowed: &Arc<AllowedHosts>) -> PooledClient {
 pub struct Egress {
     pub(crate) allowed: Arc<AllowedHosts>,
     pub(crate) limits: EgressLimits,
-    places: Arc<Semaphore>,
+    /// Of all versions of the component.
+    places: Arc<Places>,
     pub(crate) client: PooledClient,
     pub(crate) door: Arc<dyn Invoke>,
     pub(crate) rejected: Arc<dyn CountRejected>,
@@ -67,26 +68,37 @@ impl Egress {
     ) -> Self {
         let allowed = Arc::new(allowed);
         let client = pooled_client(&allowed);
-        let places = Arc::new(Semaphore::new(limits.concurrency));
+        let places = Arc::new(Places::new(limits.concurrency));
         Self { allowed, limits, places, client, door, rejected }
+    }
+
+    /// With the places of the version before: what its requests take is not there for this one's.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { places: Arc::clone(&before.places), ..self }
+    }
+
+    /// From now on there are as many places as this version may have.
+    pub fn set_places(&self) {
+        self.places.set(self.limits.concurrency);
     }
 
     /// Requests to the outside that are under way now, up to `limits.outbound.concurrency`.
     pub fn in_use(&self) -> u32 {
-        u32::try_from(self.limits.concurrency.saturating_sub(self.places.available_permits())).unwrap_or(u32::MAX)
+        u32::try_from(self.places.in_use()).unwrap_or(u32::MAX)
     }
 
     /// A place for one more request, until a time. When that is over nobody connects any more, even with a place that
     /// was given back at the same moment.
-    pub(crate) async fn place(&self, now: Instant, until: Instant) -> Result<OwnedSemaphorePermit, WasiError> {
+    pub(crate) async fn place(&self, now: Instant, until: Instant) -> Result<Place, WasiError> {
         if now >= until {
             return Err(WasiError::HttpResponseTimeout);
         }
-        let place = tokio::time::timeout_at(until.into(), Arc::clone(&self.places).acquire_owned()).await;
+        let place = tokio::time::timeout_at(until.into(), self.places.enter()).await;
         if hull_clock::now() >= until {
             self.rejected.rejected(Resource::OutboundConcurrency);
             return Err(WasiError::ConnectionLimitReached);
         }
-        place.ok().and_then(Result::ok).ok_or(WasiError::ConnectionLimitReached)
+        place.ok().flatten().ok_or(WasiError::ConnectionLimitReached)
     }
 }

@@ -8,6 +8,7 @@ mod connector;
 mod egress;
 mod failure;
 mod outgoing;
+mod places;
 mod policy;
 mod tape;
 mod upstream;

@@ -7,7 +7,6 @@ use http::uri::Scheme;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hull_invocation::Invocation;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error as WasiError, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
@@ -17,6 +16,7 @@ use crate::call::{call, internal_target};
 use crate::connector::{host_of, port_of};
 use crate::egress::Egress;
 use crate::failure::of_client;
+use crate::places::Place;
 use crate::tape::{Asked, played};
 
 /// One instance's way out, for the invocation it serves.
@@ -128,7 +128,7 @@ async fn send_granted(
 /// Over the network. The component's place is held until the response's body has ended.
 async fn send_outside(
     egress: &Egress,
-    place: OwnedSemaphorePermit,
+    place: Place,
     request: Request<WasiBody>,
 ) -> Result<Response<WasiBody>, WasiError> {
     let request = request.map(|body| sized(egress, body, WasiError::HttpRequestBodySize));

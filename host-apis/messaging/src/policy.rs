@@ -27,25 +27,29 @@ pub struct MessagingPolicy {
     pub rejected: Arc<dyn CountRejected>,
 }
 
-/// `limits.messages.rate`, and what is left of it.
+/// `limits.messages.rate`, and what is left of it: for all versions of a component together.
 #[derive(Debug)]
-pub struct MessageRate {
-    rate: Rate,
-    left: Mutex<TokenBucket>,
-}
+pub struct MessageRate(Mutex<(Rate, TokenBucket)>);
 
 impl MessageRate {
     /// All of it is left.
     pub fn new(rate: Rate) -> Self {
         let bucket = TokenBucket::with_period(rate.count.get().into(), rate.per, hull_clock::now());
-        Self { rate, left: Mutex::new(bucket) }
+        Self(Mutex::new((rate, bucket)))
+    }
+
+    /// Another rate, from now on. What is left stays, as far as the new one gives as much.
+    pub fn set(&self, rate: Rate) {
+        let (now, left) = &mut *self.0.lock();
+        left.change(rate.count.get().into(), rate.per, hull_clock::now());
+        *now = rate;
     }
 
     /// What is used of it now, per second like the bound: it falls with time as more may be published again.
     pub fn used_per_second(&self) -> f64 {
-        let all = u64::from(self.rate.count.get());
-        let used = all.saturating_sub(self.left.lock().left(hull_clock::now()));
-        used as f64 / self.rate.per.as_secs_f64()
+        let (rate, left) = &mut *self.0.lock();
+        let used = u64::from(rate.count.get()).saturating_sub(left.left(hull_clock::now()));
+        used as f64 / rate.per.as_secs_f64()
     }
 }
 
@@ -71,7 +75,7 @@ impl MessagingPolicy {
 
     /// One more message; the last check, so that only those count that could go out.
     pub(crate) fn check_rate(&self) -> Result<(), Error> {
-        let taken = self.rate.left.lock().on_take_one(hull_clock::now());
+        let taken = self.rate.0.lock().1.on_take_one(hull_clock::now());
         taken.map_err(|wait| {
             self.rejected.rejected(Resource::MessageRate);
             Error::RateLimited(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1))

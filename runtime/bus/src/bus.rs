@@ -75,6 +75,10 @@ pub trait Bus: Send + Sync + 'static {
         let _ = app;
     }
 
+    /// Delete an app's stream with everything in it, and its consumers. Nobody may have any of them open. What is not
+    /// there is no error.
+    async fn remove_stream(&self, app: &str) -> Result<(), BusError>;
+
     /// What every stream and consumer is doing.
     async fn status(&self) -> BusStatus;
 

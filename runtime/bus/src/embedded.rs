@@ -20,6 +20,7 @@ mod ranges;
 mod reading;
 mod record;
 mod recovery;
+mod removal;
 mod requests;
 mod segment;
 mod shares;
@@ -62,7 +63,7 @@ pub struct EmbeddedBus {
     disk: Arc<dyn Disk>,
     streams: Arc<Mutex<HashMap<String, Arc<Stream>>>>,
     /// Streams whose files were found damaged: they take nothing and are left as they are.
-    broken: BTreeMap<String, BusError>,
+    broken: Mutex<BTreeMap<String, BusError>>,
     /// Held while a stream or consumer is made, so that it is made once. The thread that makes it holds it, for
     /// whoever waits may go away meanwhile.
     making: Arc<tokio::sync::Mutex<()>>,
@@ -99,7 +100,7 @@ impl EmbeddedBus {
             options,
             disk,
             streams,
-            broken,
+            broken: Mutex::new(broken),
             making: Arc::default(),
             signal,
             housekeeper: Mutex::new(Some(housekeeper)),
@@ -115,7 +116,7 @@ impl EmbeddedBus {
             return Ok(Arc::clone(stream));
         }
         check_name(app)?;
-        if let Some(error) = self.broken.get(app) {
+        if let Some(error) = self.broken.lock().get(app) {
             return Err(error.clone());
         }
         let making = Arc::clone(&self.making).lock_owned().await;
@@ -219,12 +220,16 @@ impl Bus for EmbeddedBus {
         self.requests.respond(app, component, pattern)
     }
 
+    async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
+        self.remove(app).await
+    }
+
     async fn status(&self) -> BusStatus {
         let mut streams: Vec<_> = self.streams.lock().values().cloned().collect();
         streams.sort_by(|one, other| one.shared.app.cmp(&other.shared.app));
         let closed = self.closed.load(Ordering::Acquire);
         let mut status = BusStatus { problem: closed.then(|| BusError::Closed.to_string()), ..BusStatus::default() };
-        status.streams.extend(self.broken.iter().map(|(app, error)| StreamStatus {
+        status.streams.extend(self.broken.lock().iter().map(|(app, error)| StreamStatus {
             app: app.clone(),
             events: 0,
             bytes: 0,

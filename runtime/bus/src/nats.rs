@@ -246,6 +246,19 @@ impl Shared {
         }
     }
 
+    async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
+        self.check_open()?;
+        self.connected(app).await?;
+        streams::delete(&self.context, app).await?;
+        self.streams.forget(app);
+        self.shares.lock().remove(app);
+        let gone: Vec<_> = self.durables.lock().extract_if(|(its_app, _), _| its_app == app).collect();
+        for (_, durable) in gone {
+            durable.remove();
+        }
+        Ok(())
+    }
+
     async fn shutdown(&self) {
         self.closed.send_replace(true);
         self.alive.lock().take();
@@ -310,6 +323,10 @@ impl Bus for NatsBus {
 
     async fn release(&self, app: &str) {
         self.shared.leases.release(&self.shared.context, app).await;
+    }
+
+    async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
+        self.shared.remove_stream(app).await
     }
 
     async fn status(&self) -> BusStatus {

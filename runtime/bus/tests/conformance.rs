@@ -68,6 +68,7 @@ conformance! { [embedded, embedded_unsynced, nats]: [
     consuming::several_hands_share_a_consumer,
     consuming::a_cancelled_fetch_loses_nothing,
     consuming::a_removed_consumer_ends,
+    consuming::a_removed_stream_is_gone_with_everything,
     consuming::shutdown_ends_waiting,
     consuming::status_counts,
     reading::pages_follow_each_other_to_the_end,

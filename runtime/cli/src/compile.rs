@@ -17,7 +17,10 @@ pub(crate) fn run(options: &CompileOptions) -> ExitCode {
         bounds: CompileBounds { time: Duration::from_secs(options.time_secs), memory_bytes: options.memory_bytes },
     };
     match compile_worker(&job) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(cpu_micros) => {
+            println!("{cpu_micros}");
+            ExitCode::SUCCESS
+        }
         Err((status, message)) => {
             eprintln!("{message}");
             u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)

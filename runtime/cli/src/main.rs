@@ -9,6 +9,7 @@ mod dead_letters;
 mod deploy;
 mod events;
 mod failure;
+mod flags;
 mod history;
 mod inspection;
 mod invoke;
@@ -20,6 +21,7 @@ mod options;
 mod payload;
 mod progress;
 mod publish;
+mod remove;
 mod rollback;
 mod rollout;
 mod serving;
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
         Command::Verify(options) => admin::block_on(verify::run(&options)),
         Command::Rollout(options) => admin::block_on(rollout::run(&options)),
         Command::Rollback(options) => admin::block_on(rollback::run(&options)),
+        Command::Flags(command) => admin::block_on(flags::run(&command)),
+        Command::Remove(options) => admin::block_on(remove::run(&options)),
         Command::History(options) => admin::block_on(history::run(&options)),
         Command::Diff(options) => admin::block_on(history::diff(&options)),
         Command::Audit(options) => audit::run(&options),

@@ -3,6 +3,7 @@
 
 mod client;
 mod deploying;
+mod flags;
 
 pub(crate) use client::{
     DeadLettersCommand, EventsCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions,
@@ -10,9 +11,11 @@ pub(crate) use client::{
 };
 
 pub(crate) use deploying::{
-    AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RollbackOptions, RolloutOptions,
-    RolloutWord, TokensCommand, VerifyContractOptions,
+    AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RemoveOptions, RollbackOptions,
+    RolloutOptions, RolloutWord, TokensCommand, VerifyContractOptions,
 };
+
+pub(crate) use flags::{FlagsCommand, SetFlagOptions, UnsetFlagOptions};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,10 +46,15 @@ pub(crate) enum Command {
     Rollout(RolloutOptions),
     /// Deploy an old revision's content again
     Rollback(RollbackOptions),
+    /// Take an app out of service; its data stays unless it is purged
+    Remove(RemoveOptions),
     /// Show what was deployed, when, by whom and why
     History(HistoryOptions),
     /// Show what differs between two revisions
     Diff(DiffOptions),
+    /// Give variables of the app other values for some of those who ask, without a deployment
+    #[command(subcommand)]
+    Flags(FlagsCommand),
     /// Show who changed what, and who was denied
     Audit(AuditOptions),
     /// Give tokens to others and take them back

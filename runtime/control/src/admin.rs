@@ -6,6 +6,7 @@ mod components;
 mod connections;
 mod dead_letters;
 mod events;
+mod flags;
 mod health;
 mod invoke;
 mod logs;

@@ -59,6 +59,10 @@ impl Bus for Telling {
         self.told.send(format!("released {app}")).expect("the test listens");
     }
 
+    async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
+        self.inner.remove_stream(app).await
+    }
+
     async fn status(&self) -> BusStatus {
         self.inner.status().await
     }

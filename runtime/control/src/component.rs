@@ -1,11 +1,11 @@
 //! From a component of the manifest to what engine, door, storage and gateway each want to know of it.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hull_config::{LiveFlags, Settings};
 use hull_contracts::Contract;
 use hull_dispatch::{Account, BulkheadLimits};
 use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
@@ -29,7 +29,14 @@ pub(crate) struct WaysOut {
 }
 
 impl WaysOut {
-    pub(crate) fn of(node: &Node, id: &ComponentId, component: &Component, contract: Option<&Contract>) -> Self {
+    /// What is left for the version before is left for this one: deploying again gives nothing anew.
+    pub(crate) fn of(
+        node: &Node,
+        id: &ComponentId,
+        component: &Component,
+        contract: Option<&Contract>,
+        before: Option<&Self>,
+    ) -> Self {
         let limits = &component.hull.limits;
         let grants = component.outbound_hosts().cloned().collect();
         let allowed = AllowedHosts::new(id.clone(), grants);
@@ -38,14 +45,29 @@ impl WaysOut {
             publishes: component.hull.publishes.clone(),
             schemas: event_schemas(contract),
             event_bytes_max: limits.messages.size_max.get(),
-            rate: Arc::new(MessageRate::new(limits.messages.rate)),
+            rate: before.map_or_else(
+                || Arc::new(MessageRate::new(limits.messages.rate)),
+                |before| Arc::clone(&before.messaging.rate),
+            ),
             rejected: node.metrics().component(id),
         };
+        let egress = Egress::new(allowed, egress_limits(limits), node.door(), node.metrics().component(id));
+        let log = || Keeping::new(node.logs().component(id), node.metrics().component(id), limits.logs);
         Self {
-            egress: Arc::new(Egress::new(allowed, egress_limits(limits), node.door(), node.metrics().component(id))),
+            egress: Arc::new(match before {
+                None => egress,
+                Some(before) => egress.after(&before.egress),
+            }),
             messaging: Arc::new(messaging),
-            log: Arc::new(Keeping::new(node.logs().component(id), node.metrics().component(id), limits.logs)),
+            log: before.map_or_else(|| Arc::new(log()), |before| Arc::clone(&before.log)),
         }
+    }
+
+    /// The version serves: its bounds count from now on, for what is left of the one before as well.
+    pub(crate) fn set_limits(&self, limits: &Limits) {
+        self.egress.set_places();
+        self.messaging.rate.set(limits.messages.rate);
+        self.log.set(limits.logs);
     }
 }
 
@@ -57,11 +79,13 @@ pub(crate) struct Parts {
     pub(crate) database: Database,
     pub(crate) account: Arc<Account>,
     pub(crate) ways_out: WaysOut,
+    pub(crate) flags: Arc<LiveFlags>,
 }
 
 /// Everything the engine wants to know.
 pub(crate) fn component_spec(node: &Node, app: &App, component: &Component, parts: Parts) -> ComponentSpec {
-    let Parts { id, bytes, mounts, database, account, ways_out: WaysOut { egress, messaging, log } } = parts;
+    let Parts { id, bytes, mounts, database, account, ways_out, flags } = parts;
+    let WaysOut { egress, messaging, log } = ways_out;
     let limits = &component.hull.limits;
     let is_component = |target: &HttpTarget| matches!(target, HttpTarget::Component(name) if *name == component.name);
     ComponentSpec {
@@ -72,7 +96,8 @@ pub(crate) fn component_spec(node: &Node, app: &App, component: &Component, part
         memory_reserved_bytes: component.hull.reserve.memory.get(),
         account,
         environment: component.environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-        variables: Arc::new(variables(app, component)),
+        settings: Arc::new(Settings::of(app, component)),
+        flags,
         mounts,
         egress,
         log_sink: log,
@@ -96,11 +121,6 @@ fn reuse(component: &Component) -> Reuse {
         hull_manifest::Reuse::Serial => Reuse::Serial { invocations_max },
         hull_manifest::Reuse::Concurrent => Reuse::Concurrent { invocations_max },
     }
-}
-
-fn variables(app: &App, component: &Component) -> BTreeMap<String, String> {
-    let filled = |template| app.fill(template).unwrap_or_default();
-    component.variables.iter().map(|(name, template)| (name.to_string(), filled(template))).collect()
 }
 
 fn egress_limits(limits: &Limits) -> EgressLimits {

@@ -26,6 +26,11 @@ struct One {
 }
 
 impl Departed {
+    /// Nothing of an app is admitted any more.
+    pub(crate) fn forget(&self, app: &str) {
+        self.0.lock().retain(|one| one.id.app() != app);
+    }
+
     /// An app is switched on: who else of it is to be admitted.
     pub(crate) fn on_switch(
         &self,

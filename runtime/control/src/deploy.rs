@@ -1,77 +1,32 @@
 //! Deploying an app: everything is read, checked, compiled and migrated first; then it is switched on as one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_contracts::Contract;
-use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment};
-use hull_engine::Version;
+use hull_dispatch::{Admission, BulkheadLimits, Compartment};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
-use hull_invocation::{ComponentId, Pinned, Resource};
+use hull_invocation::{ComponentId, Resource};
 use hull_manifest::{App, Name};
-use hull_storage::Database;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::claim::Claim;
-use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
+use crate::component::{bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
 use crate::contracts::{self, event_schemas};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::reserve;
-use crate::resources::{DatabaseWatch, set_limits};
-use crate::upstreams::ServedUpstream;
+use crate::resources::set_limits;
+
+pub(crate) use crate::served::Compartments;
+pub use crate::served::{Deployed, Served};
 
 /// How long handlers of the version before may go on.
-const HANDOVER: Duration = Duration::from_secs(30);
-
-/// An app that serves.
-#[derive(Clone)]
-pub struct Deployed {
-    /// Its manifest.
-    pub app: Arc<App>,
-    /// Its components, in the order of the manifest.
-    pub components: Vec<Served>,
-    /// Its upstreams.
-    pub(crate) upstreams: Vec<ServedUpstream>,
-    /// What pins an invocation to it.
-    pub(crate) revision: Pinned,
-    /// Where its invocations have their places.
-    compartments: Compartments,
-}
-
-/// Compartments outlive a deployment: invocations of the version before have their places in them as well.
-#[derive(Clone, Default)]
-pub(crate) struct Compartments {
-    bulkheads: BTreeMap<Name, Arc<Compartment>>,
-    own: BTreeMap<Name, Arc<Compartment>>,
-    pub(crate) upstreams: BTreeMap<Name, Arc<Compartment>>,
-}
-
-/// A component that serves.
-#[derive(Clone)]
-pub struct Served {
-    /// Its name.
-    pub id: ComponentId,
-    /// Its version.
-    pub version: Arc<Version>,
-    /// Its storage.
-    pub database: Database,
-    /// What its guests and statements are charged to.
-    pub(crate) account: Arc<Account>,
-    /// What bounds its ways out.
-    pub(crate) ways_out: WaysOut,
-    /// Who is told of its storage's work.
-    pub(crate) watch: Arc<DatabaseWatch>,
-    /// What it promises and relies on, where it ships a contract.
-    pub(crate) contract: Option<Arc<Contract>>,
-    /// The folder with its copy of `files`, whether there are any or not.
-    pub(crate) files: PathBuf,
-}
+pub(crate) const HANDOVER: Duration = Duration::from_secs(30);
 
 /// What [`Node::switch`] needs; it goes on by itself once it has begun.
 struct Switch {
@@ -105,7 +60,8 @@ impl Node {
         if !findings.is_empty() {
             return Err(failed(&app, contracts::problems(&findings), Vec::new()));
         }
-        self.deploy_in_turn(turn, app, Base { path: base, is_ours: false }, Box::new(|| Ok(()))).await
+        let base = Base { path: base, is_ours: false, is_new: true, is_apart: false };
+        self.deploy_in_turn(turn, app, base, Box::new(|| Ok(()))).await
     }
 
     /// Wait until nobody else deploys.
@@ -125,7 +81,7 @@ impl Node {
         self.switch_on(turn, ready, commit).await
     }
 
-    /// Everything that can be done before an app serves: read, check, compile, migrate.
+    /// Everything that can be done before an app serves: read, check, compile, migrate, warm.
     pub(crate) async fn make_ready(self: &Arc<Self>, app: App, base: Base<'_>) -> Result<Ready, DeployFailed> {
         self.check_stream(&app).await?;
         self.check_reservations(&app).await?;
@@ -139,6 +95,14 @@ impl Node {
         self.table_with(&deployed, None).await?;
         let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
+        if base.is_new {
+            let problems = self.warm_all(&deployed, base.is_apart).await;
+            if !problems.is_empty() {
+                claim.give_back().await;
+                return Err(failed(&deployed.app, problems, migrated));
+            }
+            self.crash_points.passed("warmed");
+        }
         Ok(Ready { deployed, migrated, claim })
     }
 
@@ -275,6 +239,8 @@ impl Node {
             let component = app.component(served.id.component())?;
             let limits = storage_limits(&served.database.limits(), &component.hull.limits);
             served.database.set_limits(limits);
+            served.ways_out.set_limits(&component.hull.limits);
+            served.account.share().set_weight(app.bulkhead_of(component).1.cpu_weight.get());
             let metrics = self.metrics().component(&served.id);
             served.watch.set(Arc::clone(&served.account), Arc::clone(&metrics));
             set_limits(&metrics, &app, component);

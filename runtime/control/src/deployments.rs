@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::deploy::{Commit, Turn};
 use crate::error::ComponentProblem;
-use crate::next_record::{next_record, wanted};
+use crate::next_record::{check_removal, next_record, wanted};
 use crate::node::{Node, NodeError};
 use crate::prepare::Base;
 use crate::revisions::{Draft, Record, Store, StoreError, UploadError, UploadPlaces, receive};
@@ -37,6 +37,9 @@ pub enum DeploymentError {
     /// Not now.
     #[error("{0}")]
     Busy(String),
+    /// It has happened, and something that belongs to it has not.
+    #[error("{0}")]
+    Unfinished(String),
     /// The state directory cannot be read or written.
     #[error("{0}; nothing that serves was changed")]
     Storage(String),
@@ -134,7 +137,9 @@ impl Deployments {
         to_its_end(&self.node, async move {
             let turn = own.turn().await?;
             let name = app.clone();
-            let before = own.with_store(move |store| store.current(&name)).await?;
+            let (before, removal) =
+                own.with_store(move |store| Ok((store.current(&name)?, store.removal(&name)?))).await?;
+            check_removal(&app, removal, draft.head.manifest.is_some())?;
             let record = next_record(&app, &draft, before.as_ref(), by)?;
             match draft.head.rollout.clone() {
                 None => own.bring(turn, Plan { record, draft }, true).await,
@@ -159,6 +164,9 @@ impl Deployments {
         let own = Arc::clone(self);
         to_its_end(&self.node, async move {
             let turn = own.turn().await?;
+            let name = app.clone();
+            let removal = own.with_store(move |store| store.removal(&name)).await?;
+            check_removal(&app, removal, true)?;
             let (last, old) = own.with_store(move |store| wanted(store, &app, to)).await?;
             let record = Record {
                 revision: last + 1,
@@ -175,7 +183,7 @@ impl Deployments {
     }
 
     /// The turn to deploy, which nobody has while a revision is tried.
-    async fn turn(&self) -> Result<Turn, DeploymentError> {
+    pub(crate) async fn turn(&self) -> Result<Turn, DeploymentError> {
         let turn = self.node.turn().await;
         self.no_rollout().map(|()| turn)
     }
@@ -220,7 +228,7 @@ impl Deployments {
         });
         let tree = draft.tree();
         let name = app.name.clone();
-        let deployed = self.node.deploy_in_turn(turn, app, Base { path: &tree, is_ours: true }, commit).await;
+        let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_new, false), commit).await;
         tokio::task::spawn_blocking(move || drop(draft));
         deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         self.unrestored.lock().remove(&name);

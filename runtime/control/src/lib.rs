@@ -14,6 +14,7 @@ mod deployments;
 mod durable;
 mod error;
 mod files;
+mod flags;
 mod migrations;
 mod moves;
 mod next_record;
@@ -21,17 +22,20 @@ mod node;
 mod observe;
 mod prepare;
 mod public_routes;
+mod removing;
 mod reserve;
 mod resources;
 mod restoring;
 mod revisions;
 mod rollouts;
+mod served;
 mod stores;
 mod targets;
 #[cfg(test)]
 mod test_node;
 mod unenforced;
 mod upstreams;
+mod warm;
 
 pub use admin::{AdminConfig, AdminError, AdminServer, Role, Tokens};
 pub use audit::{AuditError, AuditReport, Entry, Flaw, verify_audit};

@@ -3,7 +3,7 @@
 use hull_manifest::Name;
 
 use crate::deployments::DeploymentError;
-use crate::revisions::{Draft, Record, Store, StoreError};
+use crate::revisions::{Draft, Record, Removal, Store, StoreError};
 
 /// The number of the last revision, and the one to go back to.
 pub(crate) fn wanted(store: &Store, app: &Name, to: Option<u64>) -> Result<(u64, Record), StoreError> {
@@ -11,6 +11,19 @@ pub(crate) fn wanted(store: &Store, app: &Name, to: Option<u64>) -> Result<(u64,
     let last = store.current(app)?.ok_or_else(|| none(to.unwrap_or(1)))?;
     let to = to.unwrap_or_else(|| last.restores.unwrap_or(last.revision).saturating_sub(1));
     Ok((last.revision, store.record(app, to)?))
+}
+
+/// Whether an app that was removed may be deployed again: as a whole, and with nothing left of it that is to go.
+pub(crate) fn check_removal(app: &Name, removal: Option<Removal>, is_whole: bool) -> Result<(), DeploymentError> {
+    match removal {
+        Some(Removal::Purged) => Err(DeploymentError::Conflict(format!(
+            "app {app} is removed, and not all of it is purged yet; `hull remove {app} --purge` goes on with it"
+        ))),
+        Some(Removal::Kept) if !is_whole => {
+            Err(DeploymentError::Missing(format!("app {app} was removed; deploy its manifest first")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is committed if the deployment succeeds.

@@ -22,6 +22,7 @@ use crate::bus::Ownership;
 use crate::crash_points::CrashPoints;
 use crate::departed::Departed;
 use crate::deploy::Deployed;
+use crate::flags::FlagBook;
 use crate::public_routes::{PublicRoute, public_routes};
 use crate::reserve::Totals;
 use crate::resources::DatabaseWatch;
@@ -109,6 +110,7 @@ pub struct Node {
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) departed: Departed,
     pub(crate) audit: Audit,
+    pub(crate) flags: FlagBook,
     /// Of the deployment that is going on, or of the last one.
     pub(crate) preparing: watch::Sender<Preparing>,
     logs: Arc<Logs>,
@@ -130,6 +132,10 @@ impl Node {
         let (_, cache_dir) = state_dir.folder("cache")?;
         let (_, audit_dir) = state_dir.folder("audit")?;
         let audit = Audit::open(audit_dir)?;
+        let (_, flags_dir) = state_dir.folder("flags")?;
+        let io = |source| NodeError::StateDir(StateDirError::Io { path: flags_dir.clone(), source });
+        let crash_points = Arc::new(CrashPoints::new(crash_at));
+        let flags = FlagBook::open(flags_dir.clone(), Arc::clone(&crash_points)).map_err(io)?;
         let retain = host.bus.retain;
         let ownership = Ownership::of(&host, &state_dir)?;
         let stores = Stores::of(&host)?;
@@ -165,9 +171,10 @@ impl Node {
             stores,
             totals,
             sabotage,
-            crash_points: Arc::new(CrashPoints::new(crash_at)),
+            crash_points,
             departed: Departed::default(),
             audit,
+            flags,
             preparing: watch::Sender::default(),
             logs,
             bus,

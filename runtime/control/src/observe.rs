@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hull_admission::TokenBucket;
 use hull_dispatch::Observer;
@@ -42,12 +42,12 @@ const LINE_BYTES: u64 = 128;
 pub(crate) struct Keeping {
     log: Arc<ComponentLog>,
     metrics: Arc<ComponentMetrics>,
-    rate: ByteRate,
     budget: Mutex<Budget>,
 }
 
 /// The rate, spent line by line.
 struct Budget {
+    rate: ByteRate,
     bucket: TokenBucket,
     /// Bytes dropped since a line was last kept whole.
     dropped_bytes: u64,
@@ -83,13 +83,21 @@ impl Budget {
 impl Keeping {
     pub(crate) fn new(log: Arc<ComponentLog>, metrics: Arc<ComponentMetrics>, rate: ByteRate) -> Self {
         let bucket = TokenBucket::new(rate.bytes_per_second(), hull_clock::now());
-        Self { log, metrics, rate, budget: Mutex::new(Budget { bucket, dropped_bytes: 0 }) }
+        Self { log, metrics, budget: Mutex::new(Budget { rate, bucket, dropped_bytes: 0 }) }
+    }
+
+    /// Another rate, from now on. What is left of the one before stays, as far as there is as much of this one.
+    pub(crate) fn set(&self, rate: ByteRate) {
+        let mut budget = self.budget.lock();
+        budget.bucket.change(rate.bytes_per_second(), Duration::from_secs(1), hull_clock::now());
+        budget.rate = rate;
     }
 
     /// What it has used of what one second gives, in bytes.
     pub(crate) fn used(&self) -> u64 {
-        let left = self.budget.lock().bucket.left(hull_clock::now());
-        self.rate.bytes_per_second().saturating_sub(left)
+        let mut budget = self.budget.lock();
+        let left = budget.bucket.left(hull_clock::now());
+        budget.rate.bytes_per_second().saturating_sub(left)
     }
 }
 
@@ -102,7 +110,7 @@ impl LogSink for Keeping {
         let allowed = self.budget.lock().on_line(hull_clock::now(), &line);
         self.metrics.log_dropped(allowed.dropped_bytes + record.cut_bytes as u64);
         if allowed.dropped_before > 0 {
-            let (dropped, rate) = (allowed.dropped_before, self.rate);
+            let (dropped, rate) = (allowed.dropped_before, self.budget.lock().rate);
             let told = format!("{dropped} bytes of its log were dropped: limits.logs is \"{rate}\"");
             self.log.write(Level::Warn, LogSource::Host, None, &told);
         }
@@ -141,7 +149,8 @@ mod tests {
     #[test]
     fn what_exceeds_the_rate_is_cut_and_counted() {
         let start = hull_clock::now();
-        let mut budget = Budget { bucket: TokenBucket::new(300, start), dropped_bytes: 0 };
+        let mut budget =
+            Budget { rate: "300B/s".parse().expect("a rate"), bucket: TokenBucket::new(300, start), dropped_bytes: 0 };
         let whole = Allowed { kept: Some("hundred"), dropped_bytes: 0, dropped_before: 0 };
         assert_eq!(budget.on_line(start, "hundred"), whole);
         let rest = "é".repeat(100);

@@ -32,6 +32,17 @@ pub(crate) struct Base<'a> {
     pub(crate) path: &'a Path,
     /// The host has written it from what it keeps: it lies in the state directory.
     pub(crate) is_ours: bool,
+    /// It has not served yet: what comes back after a restart was warmed when it was deployed.
+    pub(crate) is_new: bool,
+    /// It runs beside what serves and must not show there: it has bounds of its own, and is not asked how it is.
+    pub(crate) is_apart: bool,
+}
+
+impl<'a> Base<'a> {
+    /// Written by the host from what it keeps.
+    pub(crate) fn ours(path: &'a Path, is_new: bool, is_apart: bool) -> Self {
+        Self { path, is_ours: true, is_new, is_apart }
+    }
 }
 
 /// A component that is ready to be switched on.
@@ -48,11 +59,16 @@ impl Node {
         app: &App,
         base: Base<'_>,
     ) -> Result<Vec<Prepared>, DeployFailed> {
+        let before = self.apps.read().await.get(app.name.as_str()).cloned();
+        let before = before.as_ref().filter(|_| !base.is_apart);
         let mut shares: BTreeMap<Name, Arc<Share>> = BTreeMap::new();
         let preparing = app.components.iter().map(|component| {
             let (name, bulkhead) = app.bulkhead_of(component);
-            let share = shares.entry(name.clone()).or_insert_with(|| Share::new(bulkhead.cpu_weight.get()));
-            let preparing = self.prepare(app, component, base, Arc::clone(share));
+            let kept = || before.and_then(|before| before.share(&name)).cloned();
+            let new = || Share::new(bulkhead.cpu_weight.get());
+            let share = shares.entry(name.clone()).or_insert_with(|| kept().unwrap_or_else(new));
+            let served = before.and_then(|before| before.served(&component.name));
+            let preparing = self.prepare(app, component, base, (Arc::clone(share), served));
             async {
                 let prepared = preparing.await;
                 self.preparing.send_modify(|preparing| preparing.ready += 1);
@@ -78,7 +94,7 @@ impl Node {
         app: &App,
         component: &Component,
         base: Base<'_>,
-        share: Arc<Share>,
+        (share, before): (Arc<Share>, Option<&Served>),
     ) -> Result<Prepared, ComponentProblem> {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
@@ -101,8 +117,11 @@ impl Node {
         let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
         let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
-        let account = self.run_queue.account(&share, bounds);
-        let ways_out = WaysOut::of(self, &id, component, contract.as_deref());
+        let account = match before {
+            None => self.run_queue.account(&share, bounds),
+            Some(before) => self.run_queue.account_after(&before.account, &share, bounds),
+        };
+        let ways_out = WaysOut::of(self, &id, component, contract.as_deref(), before.map(|before| &before.ways_out));
         let parts = Parts {
             id: id.clone(),
             bytes,
@@ -110,13 +129,15 @@ impl Node {
             database: database.clone(),
             account: Arc::clone(&account),
             ways_out: ways_out.clone(),
+            flags: self.flags.live(&app.name).map_err(|error| problem(error.to_string()))?,
         };
         let spec = component_spec(self, app, component, parts);
         let began = hull_clock::now();
         let version = self.engine.prepare(spec).await.map_err(|error| problem(error.to_string()))?;
-        if version.compiled() {
+        if let Some(cpu) = version.compiled() {
             let took_ms = hull_clock::now().saturating_duration_since(began).as_millis() as u64;
-            tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
+            let cpu_ms = cpu.as_millis() as u64;
+            tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
         let served = Served { id, version, database, account, ways_out, watch, files, contract };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hull_manifest::Name;
 
 use crate::deployments::{DeploymentError, Deployments, Plan};
-use crate::revisions::Store;
+use crate::revisions::{Removal, Store};
 
 /// How an app came back.
 pub struct Restored {
@@ -21,6 +21,9 @@ impl Deployments {
         let apps = self.with_store(Store::apps).await?;
         let mut restored = Vec::with_capacity(apps.len());
         for app in apps {
+            if self.is_gone(&app).await {
+                continue;
+            }
             let outcome = self.restore_one(&app).await.map_err(|error| error.to_string());
             if let Err(why) = &outcome {
                 tracing::error!(app = %app, why, "an app could not be brought back");
@@ -33,6 +36,22 @@ impl Deployments {
         }
         self.node.crash_points.arm();
         Ok(restored)
+    }
+
+    /// Whether an app was removed. One that was being purged is purged to its end.
+    async fn is_gone(&self, app: &Name) -> bool {
+        let name = app.clone();
+        match self.with_store(move |store| store.removal(&name)).await {
+            Ok(Some(Removal::Kept)) => true,
+            Ok(Some(Removal::Purged)) => {
+                if let Err(error) = self.purge(app).await {
+                    tracing::error!(%error, app = %app, "a removed app could not be purged");
+                }
+                true
+            }
+            // What cannot be read shows when the app is brought back.
+            Ok(None) | Err(_) => false,
+        }
     }
 
     async fn restore_one(self: &Arc<Self>, app: &Name) -> Result<u64, DeploymentError> {

@@ -3,12 +3,14 @@
 
 mod content;
 mod record;
+mod removal;
 mod rollout;
 mod store;
 mod upload;
 
 pub use content::Content;
 pub use record::{ContentRecord, FileRecord, Record};
+pub(crate) use removal::Removal;
 pub(crate) use rollout::RolloutRecord;
 pub use rollout::{RolloutPlan, ShadowPlan};
 pub(crate) use store::{Store, StoreError};

@@ -3,6 +3,7 @@
 
 mod chooser;
 mod drive;
+mod plan;
 mod seen;
 mod shadow;
 
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use hull_clock::rfc3339_now;
 use hull_gateway::Watch;
-use hull_manifest::{Name, StickyBy};
-use hull_rollout::{Canary, Plan, Share, Waiting};
+use hull_manifest::Name;
+use hull_rollout::{Canary, Share, Waiting};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ use crate::deployments::{DeploymentError, Deployments, Plan as Bringing};
 use crate::prepare::Base;
 use crate::revisions::{RolloutPlan, RolloutRecord, Store};
 use chooser::PREVIEW;
+use plan::{checked, sticky};
 use seen::Seen;
 use shadow::{Copying, Shadow};
 
@@ -86,7 +88,7 @@ struct Figures {
 
 impl Running {
     fn new(kept: RolloutRecord, app: Name, ready: Ready, shadow: Option<Arc<Shadow>>) -> Result<Self, DeploymentError> {
-        let by: StickyBy = sticky(&kept.plan)?;
+        let by = sticky(&kept.plan)?;
         let interval = Duration::from_millis(kept.plan.interval_ms);
         let analysis = match checked(&kept.plan)? {
             Some(plan) => Some(Canary::resume(plan, kept.step, hull_clock::now())),
@@ -146,28 +148,6 @@ impl Running {
     }
 }
 
-/// The plan of a canary; none where there is nothing to analyse.
-pub(crate) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentError> {
-    let refused = |what: String| DeploymentError::Refused(format!("the rollout: {what}"));
-    sticky(plan)?;
-    if plan.shadow.is_some() && !plan.steps.is_empty() {
-        return Err(refused("a revision that is run in parallel has no share".to_owned()));
-    }
-    if plan.steps.is_empty() {
-        return Ok(None);
-    }
-    let shares: Option<Vec<Share>> = plan.steps.iter().map(|step| Share::from_hundredths(*step)).collect();
-    let shares = shares.ok_or_else(|| refused("a share is above 100%".to_owned()))?;
-    let plan = Plan::new(shares, Duration::from_millis(plan.interval_ms));
-    plan.map(Some).map_err(|error| refused(error.to_string()))
-}
-
-fn sticky(plan: &RolloutPlan) -> Result<StickyBy, DeploymentError> {
-    plan.by
-        .parse()
-        .map_err(|invalid: hull_manifest::Invalid| DeploymentError::Refused(format!("the rollout: by: {invalid}")))
-}
-
 impl Deployments {
     /// Try what was received beside what serves, instead of letting it serve.
     pub(crate) async fn begin_rollout(
@@ -199,7 +179,7 @@ impl Deployments {
         let (record, draft, parsed) = self.laid_out(record, draft).await?;
         let record = self.within_contracts(record, &draft, &parsed).await?;
         let tree = draft.tree();
-        let ready = self.node.make_ready(parsed, Base { path: &tree, is_ours: true }).await;
+        let ready = self.node.make_ready(parsed, Base::ours(&tree, is_new, kept.plan.shadow.is_some())).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         let kept = RolloutRecord { record: record.clone(), ..kept };
         let written = kept.clone();

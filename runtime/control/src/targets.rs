@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hull_gateway::{Chooses, ComponentTarget, RouteTable, Split, StaticAnswer, Target, Watch};
+use hull_gateway::{Chooses, ComponentTarget, DuplicateRoute, RouteTable, Split, StaticAnswer, Target, Watch};
 use hull_manifest::{HttpTarget, Route, RoutePolicy, RouteSplit, StaticResponse, TriggerRoute};
 use hull_rollout::Share;
 
@@ -39,6 +39,16 @@ impl Node {
             component: app.name.to_string(),
             message: format!("{duplicate}; it is served already, by this app or another"),
         })
+    }
+
+    /// The routes of these apps, which serve together.
+    pub(crate) fn route_table_of(
+        &self,
+        apps: &BTreeMap<String, Deployed>,
+    ) -> Result<RouteTable<Target>, DuplicateRoute> {
+        let mut routes = Vec::new();
+        apps.values().for_each(|deployed| self.add_routes(&mut routes, deployed, None));
+        RouteTable::new(routes)
     }
 
     fn add_routes(&self, routes: &mut Vec<(Route, Target)>, deployed: &Deployed, watch: Option<&Watch>) {

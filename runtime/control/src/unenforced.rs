@@ -34,10 +34,14 @@ fn look_at_app(app: &App, found: &mut Unenforced) {
     look_at_components(app, found);
 }
 
+/// A new version is asked how it is when it takes another's place, and not again.
+const AFTER_DEPLOYMENT: &str = "health after a deployment";
+
 /// One line per key, however many components have it.
 fn look_at_components(app: &App, found: &mut Unenforced) {
     type Is = fn(&ComponentSettings) -> bool;
-    let keys: [(&str, Is); 2] = [("calls", |hull| !hull.calls.is_empty()), ("health", |hull| hull.health.is_some())];
+    let keys: [(&str, Is); 2] =
+        [("calls", |hull| !hull.calls.is_empty()), (AFTER_DEPLOYMENT, |hull| hull.health.is_some())];
     for (key, is_set) in keys {
         let with = app.components.iter().filter(|component| is_set(&component.hull));
         let names: Vec<_> = with.map(|component| component.name.as_str()).collect();

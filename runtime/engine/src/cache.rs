@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hull_invocation::VersionId;
 use tokio::fs;
@@ -23,8 +24,8 @@ pub(crate) struct CodeCache {
 #[derive(Debug)]
 pub(crate) struct CachedCode {
     pub(crate) path: PathBuf,
-    /// Whether it had to be compiled just now.
-    pub(crate) compiled: bool,
+    /// The CPU time that compiling it took, if it had to be compiled just now.
+    pub(crate) compiled: Option<Duration>,
 }
 
 impl CodeCache {
@@ -42,14 +43,14 @@ impl CodeCache {
     ) -> Result<CachedCode, CompileError> {
         let path = self.dir.join(file_name(engine, flavor, version));
         match checksum_holds(&path).await {
-            Some(true) => return Ok(CachedCode { path, compiled: false }),
+            Some(true) => return Ok(CachedCode { path, compiled: None }),
             Some(false) => {
                 tracing::warn!(file = %path.display(), "a file of the code cache is damaged; compiling again");
             }
             None => {}
         }
-        self.compile_into(&path, flavor, bytes).await?;
-        Ok(CachedCode { path, compiled: true })
+        let cpu = self.compile_into(&path, flavor, bytes).await?;
+        Ok(CachedCode { path, compiled: Some(cpu) })
     }
 
     /// Remove code that turned out to be unusable, so that the next attempt compiles it.
@@ -58,7 +59,7 @@ impl CodeCache {
         let _ = fs::remove_file(sum_path(path)).await;
     }
 
-    async fn compile_into(&self, path: &Path, flavor: Flavor, bytes: &[u8]) -> Result<(), CompileError> {
+    async fn compile_into(&self, path: &Path, flavor: Flavor, bytes: &[u8]) -> Result<Duration, CompileError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| CompileError::Cache { path, source }
@@ -69,13 +70,14 @@ impl CodeCache {
         let _cleanup = RemoveOnDrop([input.clone(), output.clone()]);
         fs::create_dir_all(&self.dir).await.map_err(failed(&self.dir))?;
         fs::write(&input, bytes).await.map_err(failed(&input))?;
-        compile(&self.program, flavor, &input, &output, self.bounds).await?;
+        let cpu = compile(&self.program, flavor, &input, &output, self.bounds).await?;
         let code = fs::read(&output).await.map_err(failed(&output))?;
         let sum = format!("{:08x} {}\n", crc32c::crc32c(&code), code.len());
         let sum_tmp = output.with_extension("sum-tmp");
         fs::write(&sum_tmp, sum).await.map_err(failed(&sum_tmp))?;
         fs::rename(&output, path).await.map_err(failed(path))?;
-        fs::rename(&sum_tmp, sum_path(path)).await.map_err(failed(path))
+        fs::rename(&sum_tmp, sum_path(path)).await.map_err(failed(path))?;
+        Ok(cpu)
     }
 }
 

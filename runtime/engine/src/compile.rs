@@ -16,6 +16,8 @@ use crate::error::CompileError;
 pub(crate) const COMPILE_COMMAND: &str = "compile-component";
 /// As much of the worker's complaint as is kept, in bytes.
 const COMPLAINT_BYTES_MAX: u64 = 16 << 10;
+/// What it says of its CPU time, in bytes.
+const TOLD_BYTES_MAX: u64 = 64;
 /// The largest code that a component may become, in bytes.
 const CODE_BYTES_MAX: u64 = 1 << 30;
 /// What the worker gives way by: everything else comes first.
@@ -51,9 +53,9 @@ pub struct CompileJob {
     pub bounds: CompileBounds,
 }
 
-/// The worker's side: bound this process, compile, write. Returns the exit status for the process and what to say
-/// on standard error.
-pub fn compile_worker(job: &CompileJob) -> Result<(), (i32, String)> {
+/// The worker's side: bound this process, compile, write. Returns the CPU time that it used, in microseconds, which is
+/// to be told on standard output; or the exit status for the process and what to say on standard error.
+pub fn compile_worker(job: &CompileJob) -> Result<u64, (i32, String)> {
     let failed = |what: &str, error: &dyn std::fmt::Display| (1, format!("{what}: {error}"));
     bound_this_process(job.bounds).map_err(|error| failed("setrlimit", &error))?;
     // What serves comes first.
@@ -61,7 +63,8 @@ pub fn compile_worker(job: &CompileJob) -> Result<(), (i32, String)> {
     let bytes = std::fs::read(&job.input).map_err(|error| failed("read", &error))?;
     let engine = wasmtime::Engine::new(&host_config(job.flavor, 1)).map_err(|error| failed("engine", &error))?;
     let code = engine.precompile_component(&bytes).map_err(|error| (EXIT_REJECTED, format!("{error:#}")))?;
-    std::fs::write(&job.output, code).map_err(|error| failed("write", &error))
+    std::fs::write(&job.output, code).map_err(|error| failed("write", &error))?;
+    Ok(u64::try_from(hull_clock::process_cpu().as_micros()).unwrap_or(u64::MAX))
 }
 
 /// `RLIMIT_DATA` counts private writable memory, and not the address space that the engine sets aside.
@@ -75,14 +78,14 @@ fn bound_this_process(bounds: CompileBounds) -> rustix::io::Result<()> {
     setrlimit(Resource::Cpu, limit(bounds.time.as_secs().saturating_mul(cores).max(1)))
 }
 
-/// The host's side: run the worker and wait. Dropping the future kills the worker.
+/// The host's side: run the worker and wait; the CPU time that it used. Dropping the future kills the worker.
 pub(crate) async fn compile(
     program: &Path,
     flavor: Flavor,
     input: &Path,
     output: &Path,
     bounds: CompileBounds,
-) -> Result<(), CompileError> {
+) -> Result<Duration, CompileError> {
     let start_failed = |source| CompileError::Worker { program: program.to_owned(), source };
     let mut child = Command::new(program)
         .arg(COMPILE_COMMAND)
@@ -91,18 +94,22 @@ pub(crate) async fn compile(
         .arg(bounds.time.as_secs().to_string())
         .arg(bounds.memory_bytes.to_string())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .env_clear()
         .kill_on_drop(true)
         .spawn()
         .map_err(start_failed)?;
     let mut complaint = Vec::new();
-    let stderr = child.stderr.take();
+    let mut told = Vec::new();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let finished = async {
         if let Some(stderr) = stderr {
             // What cannot be read is only an explanation; the exit status decides.
             let _ = stderr.take(COMPLAINT_BYTES_MAX).read_to_end(&mut complaint).await;
+        }
+        if let Some(stdout) = stdout {
+            let _ = stdout.take(TOLD_BYTES_MAX).read_to_end(&mut told).await;
         }
         child.wait().await
     };
@@ -112,7 +119,7 @@ pub(crate) async fn compile(
     let status = status.map_err(start_failed)?;
     let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
     match status.code() {
-        Some(0) => Ok(()),
+        Some(0) => Ok(Duration::from_micros(String::from_utf8_lossy(&told).trim().parse().unwrap_or(0))),
         Some(EXIT_REJECTED) => Err(CompileError::Rejected(complaint)),
         Some(code) => Err(CompileError::Rejected(format!("the compiler ended with status {code}: {complaint}"))),
         None => Err(CompileError::OutOfBounds(format!(

@@ -1,6 +1,5 @@
 //! A version of a component, checked, compiled and linked: everything that can be done before its first invocation.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hull_bus::Bus;
-use hull_config::ConfigCtx;
+use hull_config::{LiveFlags, Settings};
 use hull_dispatch::Account;
 use hull_http::Egress;
 use hull_invocation::{ComponentId, VersionId};
@@ -91,8 +90,10 @@ pub struct ComponentSpec {
     pub account: Arc<Account>,
     /// `environment`.
     pub environment: Vec<(String, String)>,
-    /// `variables`, resolved.
-    pub variables: Arc<BTreeMap<String, String>>,
+    /// `variables`.
+    pub settings: Arc<Settings>,
+    /// The flags of its app.
+    pub flags: Arc<LiveFlags>,
     /// `files`.
     pub mounts: Vec<Mount>,
     /// `allowed_outbound_hosts`, and the client that keeps to them.
@@ -123,7 +124,8 @@ pub struct Version {
     pub(crate) memory: Arc<ComponentMemory>,
     pub(crate) account: Arc<Account>,
     pub(crate) environment: Vec<(String, String)>,
-    pub(crate) config: ConfigCtx,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) flags: Arc<LiveFlags>,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) log_sink: Arc<dyn LogSink>,
@@ -137,7 +139,7 @@ pub struct Version {
     pub(crate) idle: Mutex<Vec<Idle>>,
     pub(crate) crew: Crew,
     retired: AtomicBool,
-    compiled: bool,
+    compiled: Option<Duration>,
 }
 
 /// Where a component's handlers are found in its instances.
@@ -200,8 +202,8 @@ impl Version {
         self.memory.used()
     }
 
-    /// Whether it had to be compiled; the cache held it otherwise.
-    pub fn compiled(&self) -> bool {
+    /// The CPU time that compiling it took, on its component's account; nothing if the cache held it.
+    pub fn compiled(&self) -> Option<Duration> {
         self.compiled
     }
 }
@@ -212,9 +214,12 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
     check(&spec, &exports)?;
     let id = VersionId::from_digest(Sha256::digest(&spec.bytes).into());
     let (component, compiled) = match shared.loaded(&spec.id, id, exports.flavor) {
-        Some(component) => (component, false),
+        Some(component) => (component, None),
         None => load(shared, &spec, &exports, id).await?,
     };
+    if let Some(cpu) = compiled {
+        spec.account.charge_elsewhere(cpu);
+    }
     let link_failed =
         |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
     let runner = shared.runner(exports.flavor);
@@ -239,7 +244,8 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         memory,
         account: spec.account,
         environment: spec.environment,
-        config: ConfigCtx::new(spec.variables),
+        settings: spec.settings,
+        flags: spec.flags,
         mounts: spec.mounts,
         egress: spec.egress,
         log_sink: spec.log_sink,
@@ -289,7 +295,7 @@ async fn load(
     spec: &ComponentSpec,
     exports: &Exports,
     id: VersionId,
-) -> Result<(Component, bool), DeployError> {
+) -> Result<(Component, Option<Duration>), DeployError> {
     let compile_failed = |source: CompileError| DeployError::Compile { component: spec.id.clone(), source };
     let engine = &shared.runner(exports.flavor).engine;
     let cached = shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
@@ -301,7 +307,7 @@ async fn load(
             let again = shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
             let component =
                 map_code(engine, &again).map_err(|error| compile_failed(CompileError::Rejected(error.to_string())))?;
-            Ok((component, true))
+            Ok((component, again.compiled))
         }
     }
 }

@@ -81,6 +81,11 @@ impl Sandbox {
     /// The guest came to its end: keep the instance, if it is one to be kept.
     pub(crate) fn close(mut self) {
         self.served += 1;
+        self.close_unused();
+    }
+
+    /// The same of an instance that has served nobody yet.
+    pub(crate) fn close_unused(mut self) {
         let keep = match self.version.reuse {
             Reuse::Never | Reuse::Concurrent { .. } => false,
             Reuse::Serial { invocations_max } => {

@@ -9,6 +9,7 @@ mod drive;
 mod epoch;
 mod error;
 mod event;
+mod flags;
 mod http;
 mod inspect;
 mod instance;
@@ -18,6 +19,7 @@ mod pool;
 mod registry;
 mod response;
 mod state;
+mod warm;
 
 pub use compile::{CompileBounds, CompileJob, compile_worker};
 pub use config::{EngineConfig, Flavor};

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hull_dispatch::{Body, Invoke};
+use hull_dispatch::{Account, Body, Invoke};
 use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation, Pinned, Resource, VersionId};
 use wasmtime::component::{Component, Linker};
 
@@ -16,6 +17,7 @@ use crate::deploy::{ComponentSpec, Version, prepare};
 use crate::epoch::Ticker;
 use crate::error::DeployError;
 use crate::event::Delivered;
+use crate::flags::{decide_event, decide_request};
 use crate::memory::HostMemory;
 use crate::pool::Sweeper;
 use crate::state::{HostState, linker};
@@ -139,6 +141,28 @@ impl Engine {
         Revision::new(versions).0
     }
 
+    /// Make an instance of a version that does not serve yet, within `time` and on that account, and see that it starts.
+    pub async fn warm(
+        &self,
+        version: &Arc<Version>,
+        revision: &Pinned,
+        account: &Arc<Account>,
+        time: Duration,
+    ) -> Result<(), Failure> {
+        crate::warm::instantiate(&self.shared, version, revision, account, time).await
+    }
+
+    /// Ask a version something that does not serve yet, past the door.
+    pub async fn ask(
+        &self,
+        version: &Arc<Version>,
+        revision: &Pinned,
+        request: http::Request<Body>,
+        time: Duration,
+    ) -> Result<http::Response<Body>, Failure> {
+        crate::warm::ask(&self.shared, version, revision, request, time).await
+    }
+
     /// Let a revision serve, in place of what served for the same app. Invocations that run finish on the version they
     /// began with, and so does what they call.
     pub fn install(&self, app: &str, revision: &Pinned) {
@@ -149,6 +173,18 @@ impl Engine {
             next
         });
         if let Some(old) = before.get(&app) {
+            self.retire(&old.0);
+        }
+    }
+
+    /// Nothing of an app serves any more. Invocations that run finish on the versions they began with.
+    pub fn uninstall(&self, app: &str) {
+        let before = self.shared.installed.rcu(|installed| {
+            let mut next = Installed::clone(installed);
+            next.remove(app);
+            next
+        });
+        if let Some(old) = before.get(app) {
             self.retire(&old.0);
         }
     }
@@ -189,6 +225,7 @@ impl Invoke for Engine {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Failure> {
         let version = self.version(&invocation)?;
+        decide_request(&version, &invocation, request.headers());
         let result = crate::http::serve(&self.shared, version, invocation, request).await;
         self.shared.give_way_if_short(&result);
         result
@@ -202,6 +239,7 @@ impl Invoke for Engine {
         expects_reply: bool,
     ) -> Result<EventOutcome, Failure> {
         let version = self.version(&invocation)?;
+        decide_event(&version, &invocation, &event);
         let delivered = Delivered { event, attempt, expects_reply };
         let result = crate::event::serve(&self.shared, version, invocation, delivered).await;
         self.shared.give_way_if_short(&result);

@@ -64,7 +64,7 @@ impl Services {
         let grants = version.grants;
         Self {
             outgoing: OutgoingHttp::new(Arc::clone(&version.egress), Arc::clone(&caller)),
-            config: version.config.clone(),
+            config: crate::flags::config_of(version, invocation),
             keyvalue: KeyValueCtx::new(component(), granted(grants.keyvalue)),
             sql: SqlCtx::new(component(), granted(grants.sql)),
             transactions: TransactionsCtx::new(component(), granted(grants.keyvalue || grants.sql || grants.publish)),

@@ -136,6 +136,18 @@ impl Events {
         }
     }
 
+    /// Handle no more of a component's events; what it publishes is relayed until [`Events::stop`]. Handlers that run may
+    /// end within `drain`.
+    pub async fn quiet(&self, component: &ComponentId, drain: Duration) {
+        let place = self.components.lock().get(component).cloned();
+        if let Some(place) = place {
+            let _changing = place.changing.lock().await;
+            if let Some(running) = place.running() {
+                running.deliveries.stop(hull_clock::now() + drain).await;
+            }
+        }
+    }
+
     /// Stop handling a component's events and relaying what it publishes: handlers that run may end within `drain`,
     /// others are given up and their events go back to the bus. Its consumers stay, and keep its events for it.
     pub async fn stop(&self, component: &ComponentId, drain: Duration) {

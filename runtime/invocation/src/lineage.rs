@@ -30,13 +30,19 @@ pub struct CallFrame {
     component: ComponentId,
     unit_open: AtomicBool,
     pinned: OnceLock<Pinned>,
+    decided: OnceLock<Pinned>,
     tape: OnceLock<Arc<Tape>>,
     parent: Option<Arc<CallFrame>>,
 }
 
 impl CallFrame {
-    fn new(component: ComponentId, pinned: OnceLock<Pinned>, parent: Option<Arc<Self>>) -> Self {
-        Self { component, unit_open: AtomicBool::new(false), pinned, tape: OnceLock::new(), parent }
+    fn new(
+        component: ComponentId,
+        pinned: OnceLock<Pinned>,
+        decided: OnceLock<Pinned>,
+        parent: Option<Arc<Self>>,
+    ) -> Self {
+        Self { component, unit_open: AtomicBool::new(false), pinned, decided, tape: OnceLock::new(), parent }
     }
 
     /// The component that runs in this frame.
@@ -57,6 +63,16 @@ impl CallFrame {
     /// This revision serves the invocation and what it calls, unless another one does already.
     pub fn pin(&self, revision: &Pinned) {
         self.pinned.get_or_init(|| revision.clone());
+    }
+
+    /// What the flags of its app say of whoever began the chain, if that was decided.
+    pub fn decided(&self) -> Option<&Pinned> {
+        self.decided.get()
+    }
+
+    /// This was decided for the invocation and what it calls, unless something was before.
+    pub fn decide(&self, decided: impl FnOnce() -> Pinned) {
+        self.decided.get_or_init(decided);
     }
 
     /// What becomes of the calls of this invocation, and of nothing below it, if they are not just made.
@@ -110,7 +126,7 @@ impl Drop for Alive {
 impl Lineage {
     /// The first of a chain: a request from outside, or an event.
     pub fn root(component: ComponentId) -> Self {
-        let frame = CallFrame::new(component, OnceLock::new(), None);
+        let frame = CallFrame::new(component, OnceLock::new(), OnceLock::new(), None);
         let alive = Alive { count: Arc::new(AtomicU32::new(1)) };
         Self { frame: Arc::new(frame), depth: 1, alive: Arc::new(alive) }
     }
@@ -125,13 +141,15 @@ impl Lineage {
             count.fetch_sub(1, Ordering::AcqRel);
             return Err(LineageError::TooWide);
         }
-        // Who is called in the same app is of the caller's revision, whatever serves by now.
-        let pinned = match self.frame.pinned.get() {
-            Some(revision) if component.app() == self.frame.component.app() => revision.clone().into(),
+        // Who is called in the same app is of the caller's revision, whatever serves by now, and sees the same flags.
+        let is_same_app = component.app() == self.frame.component.app();
+        let inherited = |from: &OnceLock<Pinned>| match from.get() {
+            Some(pinned) if is_same_app => pinned.clone().into(),
             _ => OnceLock::new(),
         };
+        let (pinned, decided) = (inherited(&self.frame.pinned), inherited(&self.frame.decided));
         let parent = Some(Arc::clone(&self.frame));
-        let frame = CallFrame::new(component, pinned, parent);
+        let frame = CallFrame::new(component, pinned, decided, parent);
         Ok(Self { frame: Arc::new(frame), depth: self.depth + 1, alive: Arc::new(Alive { count }) })
     }
 
@@ -188,6 +206,11 @@ mod tests {
         let payments = orders.call(component("payments")).expect("call");
         payments.frame().pin(&new);
         assert_eq!((number(&orders), number(&payments)), (Some(1), Some(1)));
+        orders.frame().decide(|| Pinned::new("for ann"));
+        let decided = |lineage: &Lineage| lineage.frame().decided().and_then(|one| one.get::<&str>()).map(|one| *one);
+        assert_eq!(decided(&payments), None, "what was called before has its own");
+        assert_eq!(decided(&orders.call(component("payments")).expect("call")), Some("for ann"));
+        assert_eq!(decided(&orders.call(ComponentId::new("bank", "payments")).expect("call")), None);
         let elsewhere = orders.call(ComponentId::new("bank", "payments")).expect("call");
         assert_eq!(number(&elsewhere), None);
     }

@@ -24,6 +24,14 @@ impl CpuRate {
         Self { percent, left_hundredths: percent * NANOS_PER_SECOND, filled_at: now }
     }
 
+    /// The rate of what comes after this one, at `percent`: as full as this one is, or as long in debt.
+    #[must_use]
+    pub fn after(&mut self, percent: u32, now: Instant) -> Self {
+        self.fill(now);
+        let next = i128::from(percent.max(1));
+        Self { percent: next, left_hundredths: self.left_hundredths * next / self.percent, filled_at: self.filled_at }
+    }
+
     /// So much has been used.
     pub fn on_used(&mut self, now: Instant, cpu: Duration) {
         self.fill(now);
@@ -89,6 +97,21 @@ mod tests {
         rate.on_used(now, Duration::from_millis(101));
         let wait = rate.held_until(now).expect("one more than there is") - now;
         assert!(wait.abs_diff(Duration::from_millis(10)) < Duration::from_millis(1), "{wait:?}");
+    }
+
+    #[test]
+    fn what_comes_after_is_as_full_and_as_long_in_debt() {
+        let now = start();
+        let mut rate = CpuRate::new(50, now);
+        rate.on_used(now, Duration::from_millis(750));
+        let until = rate.held_until(now).expect("in debt");
+        assert_eq!(until - now, Duration::from_millis(500));
+        for percent in [5, 50, 400] {
+            assert_eq!(rate.after(percent, now).held_until(now), Some(until), "at {percent}");
+        }
+        let mut half = CpuRate::new(100, now);
+        half.on_used(now, Duration::from_millis(500));
+        assert!((half.after(10, now).used(now) - 0.05).abs() < 1e-9);
     }
 
     #[test]

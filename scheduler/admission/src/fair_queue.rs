@@ -16,7 +16,7 @@ const LEAD_MAX: Duration = Duration::from_millis(5);
 /// What one bulkhead has used of the CPU, for its weight. Counted by many threads at once, so it is atomic.
 #[derive(Debug)]
 pub struct Share {
-    weight: u64,
+    weight: AtomicU64,
     /// CPU time in nanoseconds, as it would be at the default weight.
     used: AtomicU64,
 }
@@ -24,13 +24,18 @@ pub struct Share {
 impl Share {
     /// One of this weight; zero counts as one.
     pub fn new(weight: u32) -> Arc<Self> {
-        Arc::new(Self { weight: u64::from(weight.max(1)), used: AtomicU64::new(0) })
+        Arc::new(Self { weight: AtomicU64::new(u64::from(weight.max(1))), used: AtomicU64::new(0) })
+    }
+
+    /// Another weight, for what it uses from now on; zero counts as one.
+    pub fn set_weight(&self, weight: u32) {
+        self.weight.store(u64::from(weight.max(1)), Ordering::Relaxed);
     }
 
     /// It has run for so long. `floor` is what the share that is served has used: who has not run for a while starts
     /// there, because time that was not used is not saved up.
     pub fn charge(&self, floor: Floor, cpu: Duration) {
-        let weighted = nanos(cpu).saturating_mul(WEIGHT_DEFAULT) / self.weight;
+        let weighted = nanos(cpu).saturating_mul(WEIGHT_DEFAULT) / self.weight.load(Ordering::Relaxed);
         let add = |used: u64| Some(used.max(floor.0).saturating_add(weighted));
         // The closure always gives a value, so there is no failure to look at.
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);

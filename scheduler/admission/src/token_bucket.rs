@@ -31,6 +31,16 @@ impl TokenBucket {
         Self { capacity, period_nanos, level, filled_at: now }
     }
 
+    /// Hold `capacity` tokens from now on and fill with as many in `period`. What there is stays, as far as it fits.
+    pub fn change(&mut self, capacity: u64, period: Duration, now: Instant) {
+        let next = Self::with_period(capacity, period, now);
+        if (next.capacity, next.period_nanos) == (self.capacity, self.period_nanos) {
+            return;
+        }
+        let left = self.left(now).min(next.capacity);
+        *self = Self { level: next.level_of(u128::from(left)), ..next };
+    }
+
     /// Take one, or say how long it is until there is one.
     pub fn on_take_one(&mut self, now: Instant) -> Result<(), Duration> {
         self.on_take_all(now, 1)

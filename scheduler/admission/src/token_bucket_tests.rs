@@ -56,6 +56,19 @@ fn time_that_goes_back_gives_nothing() {
 }
 
 #[test]
+fn another_rate_takes_over_what_is_left() {
+    let now = start();
+    let mut bucket = TokenBucket::new(100, now);
+    assert_eq!(bucket.on_take(now, 90), 90);
+    bucket.change(100, Duration::from_secs(1), now);
+    assert_eq!(bucket.left(now), 10, "the same rate is no new start");
+    bucket.change(1000, Duration::from_secs(1), now);
+    assert_eq!((bucket.left(now), bucket.left(now + Duration::from_millis(100))), (10, 110));
+    bucket.change(5, Duration::from_secs(10), now);
+    assert_eq!((bucket.left(now), bucket.left(now + Duration::from_secs(60))), (5, 5));
+}
+
+#[test]
 fn the_largest_numbers_there_are() {
     let start = start();
     let mut bucket = TokenBucket::with_period(u64::MAX, Duration::MAX, start);

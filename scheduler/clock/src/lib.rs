@@ -26,6 +26,12 @@ pub fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
+/// The CPU time that all threads of this process have used since it started.
+pub fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
 /// A new identifier that sorts by the time it was made (UUID version 7).
 pub fn time_ordered_id() -> Uuid {
     Uuid::now_v7()

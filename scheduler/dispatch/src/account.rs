@@ -34,19 +34,46 @@ pub struct CpuBounds {
     pub reserve: u32,
 }
 
-/// What one component uses of the CPU, charged to its bulkhead's share.
+/// What one version of a component uses of the CPU, charged to its bulkhead's share. What the component may use, all its
+/// versions use together; how quick it is, each shows for itself.
 pub struct Account {
     queue: Arc<Shared>,
     share: Arc<Share>,
     seen: Seen,
-    reserve: CpuReserve,
-    rate: Option<Mutex<CpuRate>>,
-    used_nanos: AtomicU64,
+    quota: Arc<Quota>,
+    used_nanos: Arc<AtomicU64>,
     /// Until then it begins in the queue; in nanoseconds since the queue began, like the next.
     slow_until: AtomicU64,
     long_slice_at: AtomicU64,
     doublings: AtomicU32,
     pace: Pace,
+}
+
+/// What the versions of a component have in common.
+struct Quota {
+    bounds: CpuBounds,
+    reserve: CpuReserve,
+    rate: Option<Mutex<CpuRate>>,
+}
+
+impl Quota {
+    fn new(bounds: CpuBounds) -> Self {
+        let now = hull_clock::now();
+        let rate = bounds.rate.map(|percent| Mutex::new(CpuRate::new(percent, now)));
+        Self { bounds, reserve: CpuReserve::new(bounds.reserve, now), rate }
+    }
+
+    /// The same while the bounds are; with others it is as full as it was, or as long in debt.
+    fn after(before: &Arc<Self>, bounds: CpuBounds) -> Arc<Self> {
+        if before.bounds == bounds {
+            return Arc::clone(before);
+        }
+        let mut next = Self::new(bounds);
+        if let (Some(percent), Some(rate)) = (bounds.rate, &before.rate) {
+            next.rate = Some(Mutex::new(rate.lock().after(percent, hull_clock::now())));
+        }
+        Arc::new(next)
+    }
 }
 
 impl fmt::Debug for Account {
@@ -56,15 +83,15 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    pub(crate) fn new(queue: &Arc<Shared>, share: &Arc<Share>, bounds: CpuBounds) -> Arc<Self> {
-        let now = hull_clock::now();
+    /// Of a component's first version, or of the one after `before`.
+    pub(crate) fn new(queue: &Arc<Shared>, share: &Arc<Share>, bounds: CpuBounds, before: Option<&Self>) -> Arc<Self> {
+        let quota = before.map_or_else(|| Arc::new(Quota::new(bounds)), |before| Quota::after(&before.quota, bounds));
         Arc::new(Self {
             queue: Arc::clone(queue),
             share: Arc::clone(share),
             seen: queue.recent.join(share),
-            reserve: CpuReserve::new(bounds.reserve, now),
-            rate: bounds.rate.map(|percent| Mutex::new(CpuRate::new(percent, now))),
-            used_nanos: AtomicU64::new(0),
+            quota,
+            used_nanos: before.map(|before| Arc::clone(&before.used_nanos)).unwrap_or_default(),
             slow_until: AtomicU64::new(0),
             long_slice_at: AtomicU64::new(0),
             doublings: AtomicU32::new(0),
@@ -80,7 +107,7 @@ impl Account {
             return true;
         }
         let is_slow = self.slow_until.load(Ordering::Relaxed) > self.queue.nanos(now);
-        let waits = || self.queue.keeps_waiting(&self.share) && !self.reserve.is_left(now);
+        let waits = || self.queue.keeps_waiting(&self.share) && !self.quota.reserve.is_left(now);
         !is_slow && !waits() && !self.is_over(now) && self.held_until(now).is_none()
     }
 
@@ -97,7 +124,7 @@ impl Account {
 
     /// Whether it is over its share while others are active, with nothing of its reserve left.
     pub fn is_over(&self, now: Instant) -> bool {
-        self.queue.recent.is_over(&self.share) && !self.reserve.is_left(now)
+        self.queue.recent.is_over(&self.share) && !self.quota.reserve.is_left(now)
     }
 
     /// Whether a guest that ran past its tick must go on in the queue.
@@ -118,16 +145,21 @@ impl Account {
         self.charge_share(now, cpu, Place::Here);
     }
 
-    fn charge(&self, now: Instant, cpu: Duration, place: Place) {
+    /// So much was used for it by a process that gives way to everything else: it is counted, and keeps nobody waiting.
+    pub fn charge_elsewhere(&self, cpu: Duration) {
         self.used_nanos.fetch_add(nanos(cpu), Ordering::Relaxed);
+    }
+
+    fn charge(&self, now: Instant, cpu: Duration, place: Place) {
+        self.charge_elsewhere(cpu);
         self.charge_share(now, cpu, place);
-        if let Some(rate) = &self.rate {
+        if let Some(rate) = &self.quota.rate {
             rate.lock().on_used(now, cpu);
         }
     }
 
     fn charge_share(&self, now: Instant, cpu: Duration, place: Place) {
-        let charged = self.reserve.on_used(now, cpu);
+        let charged = self.quota.reserve.on_used(now, cpu);
         self.queue.recent.on_slice(self.queue.nanos(now), &self.share, &self.seen, Slice { cpu, charged, place });
     }
 
@@ -157,22 +189,24 @@ impl Account {
         self.queue.push(job);
     }
 
-    /// The CPU time it has used so far, in its queue and in place.
+    /// The CPU time that the component has used so far, all its versions together: in the queue, in place and to be
+    /// compiled.
     pub fn used(&self) -> Duration {
         Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed))
     }
 
     /// What it has used of its cap, in cores; nothing if it has none.
     pub fn rate_used(&self) -> Option<f64> {
-        Some(self.rate.as_ref()?.lock().used(hull_clock::now()))
+        Some(self.quota.rate.as_ref()?.lock().used(hull_clock::now()))
     }
 
-    pub(crate) fn share(&self) -> &Arc<Share> {
+    /// The share of its bulkhead.
+    pub fn share(&self) -> &Arc<Share> {
         &self.share
     }
 
     pub(crate) fn held_until(&self, now: Instant) -> Option<Instant> {
-        self.rate.as_ref()?.lock().held_until(now)
+        self.quota.rate.as_ref()?.lock().held_until(now)
     }
 
     /// A slice is over: charge it, and remember if it was a long one.

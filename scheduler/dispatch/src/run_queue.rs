@@ -97,7 +97,13 @@ impl RunQueue {
 
     /// An account of a component, whose bulkhead has `share`.
     pub fn account(&self, share: &Arc<Share>, bounds: CpuBounds) -> Arc<Account> {
-        Account::new(&self.shared, share, bounds)
+        Account::new(&self.shared, share, bounds, None)
+    }
+
+    /// An account of the version of a component that comes after another: what that one has used counts for both, and so
+    /// do their bounds.
+    pub fn account_after(&self, before: &Account, share: &Arc<Share>, bounds: CpuBounds) -> Arc<Account> {
+        Account::new(&self.shared, share, bounds, Some(before))
     }
 }
 

@@ -111,6 +111,23 @@ async fn a_cap_delays_and_does_not_end() {
     assert!(hull_clock::now() - now >= Duration::from_millis(50), "a millisecond at 1 % takes a hundred");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_version_has_what_is_left_of_the_cap() {
+    let queue = queue(1);
+    let share = Share::new(100);
+    let bounds = CpuBounds { rate: Some(1), reserve: 0 };
+    let old = queue.account(&share, bounds);
+    old.charge_in_place(hull_clock::now(), Duration::from_secs(1));
+    for (percent, is_held) in [(Some(1), true), (Some(2), true), (None, false)] {
+        let new = queue.account_after(&old, &share, CpuBounds { rate: percent, reserve: 0 });
+        assert_eq!(new.may_run_in_place(hull_clock::now()), !is_held, "{percent:?}");
+        assert_eq!(new.used(), old.used(), "what was used counts for both");
+    }
+    let new = queue.account_after(&old, &Share::new(100), bounds);
+    new.charge_in_place(hull_clock::now(), Duration::from_secs(1));
+    assert!(old.rate_used() > Some(1.0), "what the new one uses counts for the old one as well");
+}
+
 struct Dropped(Option<oneshot::Sender<()>>);
 
 impl Drop for Dropped {

@@ -54,6 +54,23 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)
 }
 
+/// Remove a directory with everything in it, `first` before the rest: a crash leaves nothing that passes for whole.
+pub(super) fn remove_directory(directory: &Path, first: &str) -> io::Result<()> {
+    let there = |done: io::Result<()>| match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        done => done.map(|()| true),
+    };
+    if there(fs::remove_file(directory.join(first)))? {
+        sync_directory(directory)?;
+    }
+    if there(fs::remove_dir_all(directory))?
+        && let Some(parent) = directory.parent()
+    {
+        sync_directory(parent)?;
+    }
+    Ok(())
+}
+
 /// Put a file with these bytes in place, whole or not at all, and open it. Whatever had the name is replaced.
 pub(super) fn create_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let unfinished = path.with_extension(UNFINISHED);

@@ -153,6 +153,19 @@ async fn create(context: &Context, options: &NatsOptions, app: &str) -> Result<O
     }
 }
 
+/// Delete an app's stream, if there is one.
+pub(super) async fn delete(context: &Context, app: &str) -> Result<(), BusError> {
+    check_app(app)?;
+    let name = stream_name(app);
+    match context.delete_stream(&name).await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(refusal) if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(()),
+            _ => Err(unavailable(app, format!("deleting the stream {name}: {error}"))),
+        },
+    }
+}
+
 fn refused(app: &str, kind: &CreateStreamErrorKind) -> BusError {
     match kind {
         CreateStreamErrorKind::JetStream(error) => match error.error_code() {

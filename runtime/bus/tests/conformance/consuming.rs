@@ -280,6 +280,27 @@ pub(crate) async fn a_removed_consumer_ends(backend: &Backend) {
     assert_eq!(ids(&fetch_all(&mut anew, 2).await), ["1", "2"], "it begins anew");
 }
 
+pub(crate) async fn a_removed_stream_is_gone_with_everything(backend: &Backend) {
+    let bus = backend.open().await;
+    bus.remove_stream("shop").await.expect("what is not there is no error");
+    publish(&*bus, 1..=3, "a.b").await;
+    let mut consumer = bus.consumer(spec("orders", "a.b")).await.expect("opens");
+    fetch_all(&mut consumer, 1).await.remove(0).ack().await.expect("acknowledges");
+    bus.publish("bank", &event("1", "a.b")).await.expect("published");
+    drop(consumer);
+    bus.remove_stream("shop").await.expect("removed");
+    assert!(bus.status().await.consumers.is_empty());
+    bus.shutdown().await;
+    let bus = backend.open().await;
+    let mut consumer = bus.consumer(spec("orders", "a.b")).await.expect("opens");
+    nothing_comes(&mut consumer).await;
+    publish(&*bus, 3..=3, "a.b").await;
+    assert_eq!(ids(&fetch_all(&mut consumer, 1).await), ["3"], "it begins anew");
+    let elsewhere = ConsumerSpec { app: "bank".to_owned(), ..spec("orders", "a.b") };
+    let mut consumer = bus.consumer(elsewhere).await.expect("opens");
+    assert_eq!(ids(&fetch_all(&mut consumer, 1).await), ["1"], "other apps keep theirs");
+}
+
 pub(crate) async fn shutdown_ends_waiting(backend: &Backend) {
     let bus = backend.open().await;
     let mut consumer = bus.consumer(spec("orders", "a.b")).await.expect("opens");

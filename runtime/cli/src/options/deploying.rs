@@ -122,6 +122,18 @@ pub(crate) struct RollbackOptions {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RemoveOptions {
+    /// The app
+    #[arg(value_name = "APP")]
+    pub(crate) name: Name,
+    /// Delete its data as well: databases, events, revisions
+    #[arg(long)]
+    pub(crate) purge: bool,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct HistoryOptions {
     /// How many
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..))]

@@ -3,9 +3,14 @@
 use serde_json::{Map, Value, json};
 
 /// Method, path, what it does.
-const OPERATIONS: [(&str, &str, &str); 22] = [
+const OPERATIONS: [(&str, &str, &str); 26] = [
     ("get", "/v1/openapi.json", "This document"),
     ("get", "/v1/apps", "The apps that are deployed, with their components and routes"),
+    (
+        "delete",
+        "/v1/apps/{app}",
+        "Remove an app; query: purge=true for its data and its revisions as well (role admin)",
+    ),
     ("get", "/v1/components", "Every component, with its use of what it may use"),
     ("get", "/v1/tokens", "The tokens that were given to others, without their texts"),
     ("post", "/v1/tokens/{name}", "Make a token; query: role=read|deploy|admin; its text is in this answer only"),
@@ -18,6 +23,13 @@ const OPERATIONS: [(&str, &str, &str); 22] = [
     ("post", "/v1/apps/{app}/rollback", "Commit an old revision's content anew; query: revision, message"),
     ("get", "/v1/apps/{app}/rollout", "The rollout that is under way, with its figures, and how the last one ended"),
     ("post", "/v1/apps/{app}/rollout/{word}", "promote, abort, pause or resume"),
+    ("get", "/v1/apps/{app}/flags", "The flags that are set, with who set each rule and when"),
+    ("put", "/v1/apps/{app}/flags/{variable}", "Set a rule; the body is described in docs/reference/admin-api.md"),
+    (
+        "delete",
+        "/v1/apps/{app}/flags/{variable}",
+        "Take rules away; query: user, header=NAME=VALUE, share-of=VALUE, everybody=true, or none for all",
+    ),
     ("get", "/v1/apps/{app}/logs", "Log lines as NDJSON; query: component, lines, follow=true"),
     ("get", "/v1/apps/{app}/events", "Events of the stream; query: subject, from, limit, follow=true (NDJSON)"),
     ("post", "/v1/apps/{app}/events/{subject}", "Publish the body as an event; headers: ce-id, content-type"),

@@ -14,7 +14,7 @@ use super::answer::{Answer, Problem, json_ok, json_with};
 use super::audit::{Did, audited, forced, revision_header};
 use super::route::{Actor, Asked};
 use crate::deployments::{DeploymentError, Deployments};
-use crate::revisions::Record;
+use crate::revisions::{Record, Removal};
 
 /// Revisions on a page unless another number is asked for, and at the most.
 const PAGE: usize = 50;
@@ -32,6 +32,7 @@ impl From<DeploymentError> for Problem {
             DeploymentError::Missing(_) => StatusCode::NOT_FOUND,
             DeploymentError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             DeploymentError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            DeploymentError::Unfinished(_) => StatusCode::INTERNAL_SERVER_ERROR,
             DeploymentError::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
         };
         Self::new(status, error)
@@ -84,6 +85,26 @@ pub(super) async fn roll_back(host: &AdminHost, app: &str, asked: &Asked, actor:
         Ok(committed(&record))
     })
     .await
+}
+
+pub(super) async fn remove(host: &AdminHost, app: &str, asked: &Asked, actor: Actor) -> Answer {
+    let (deployments, app) = (taken(host)?, named(app)?);
+    let removal = if is_purge(asked.head.uri.query()) { Removal::Purged } else { Removal::Kept };
+    let (action, left) = match removal {
+        Removal::Kept => ("remove", "its data stays"),
+        Removal::Purged => ("remove --purge", "with its data and its revisions"),
+    };
+    audited(&host.node, Did::new(&actor, action, app.as_str(), left.to_owned()), async {
+        deployments.remove(app.clone(), removal).await?;
+        json_ok(&json!({ "app": app.as_str(), "purged": removal == Removal::Purged }))
+    })
+    .await
+}
+
+/// Whether everything is to go.
+pub(super) fn is_purge(query: Option<&str>) -> bool {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .any(|(key, value)| key == "purge" && value == "true")
 }
 
 pub(super) async fn history(host: &AdminHost, app: &str, asked: &Asked) -> Answer {

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use super::answer::{Answer, Problem, json_ok, with_body};
 use super::tokens::{Role, Tokens};
 use super::{
-    AdminHost, audit, components, dead_letters, events, health, invoke, logs, openapi, revisions, rollout, tail,
+    AdminHost, audit, components, dead_letters, events, flags, health, invoke, logs, openapi, revisions, rollout, tail,
     token_list,
 };
 use crate::node::Node;
@@ -99,7 +99,7 @@ fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, rest: &str) -> Re
         let detail = "send `Authorization: Bearer TOKEN`; the token of this machine is in STATE_DIR/admin-token";
         return Err(("nobody".into(), Problem::new(StatusCode::UNAUTHORIZED, detail)));
     };
-    let needed = needed(request.method(), rest);
+    let needed = needed(request.method(), rest, request.uri().query());
     if role >= needed {
         return Ok(name);
     }
@@ -108,9 +108,11 @@ fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, rest: &str) -> Re
 }
 
 /// What one must be to ask for that.
-fn needed(method: &Method, rest: &str) -> Role {
+fn needed(method: &Method, rest: &str, query: Option<&str>) -> Role {
     match rest.split('/').next() {
         Some("tokens") => Role::Admin,
+        // What is purged does not come back by a deployment.
+        _ if *method == Method::DELETE && revisions::is_purge(query) => Role::Admin,
         _ if matches!(*method, Method::GET | Method::HEAD) => Role::Read,
         _ => Role::Deploy,
     }
@@ -128,9 +130,13 @@ async fn v1(host: &AdminHost, segments: &[&str], asked: Asked, actor: Actor) -> 
         (&Method::POST, ["tokens", name]) => token_list::add(host, name, &asked, actor).await,
         (&Method::DELETE, ["tokens", name]) => token_list::remove(host, name, actor).await,
         (&Method::GET, ["components"]) => components::components(node).await,
+        (&Method::DELETE, ["apps", app]) => revisions::remove(host, app, &asked, actor).await,
         (&Method::GET, ["apps", app, "logs"]) => logs::logs(node, app, &asked).await,
         (&Method::GET, ["apps", app, "events"]) => tail::tail(node, app, &asked).await,
         (&Method::POST, ["apps", app, "events", subject]) => events::publish(node, app, subject, asked).await,
+        (&Method::GET, ["apps", app, "flags"]) => flags::list(node, app).await,
+        (&Method::PUT, ["apps", app, "flags", variable]) => flags::set(node, app, variable, &asked, actor).await,
+        (&Method::DELETE, ["apps", app, "flags", variable]) => flags::unset(node, app, variable, &asked, actor).await,
         (&Method::GET, ["apps", app, "revisions"]) => revisions::history(host, app, &asked).await,
         (&Method::GET, ["apps", app, "revisions", revision]) => revisions::show(host, app, revision).await,
         (&Method::GET, ["apps", app, "rollout"]) => rollout::status(host, app),

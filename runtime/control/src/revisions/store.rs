@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::Content;
 use super::record::{ContentRecord, FileRecord, Record};
+use super::removal::Removal;
 use super::rollout::RolloutRecord;
 use super::upload::Draft;
 use crate::crash_points::CrashPoints;
@@ -22,7 +23,7 @@ use crate::durable;
 /// A record is not longer than this, in bytes.
 const RECORD_BYTES_MAX: u64 = 16 << 20;
 /// The file that names the revision that was committed last.
-const CURRENT: &str = "current";
+pub(super) const CURRENT: &str = "current";
 
 /// Why revisions cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -41,24 +42,27 @@ pub(crate) enum StoreError {
 /// The revisions of all apps.
 pub(crate) struct Store {
     folder: PathBuf,
-    crash_points: Arc<CrashPoints>,
+    pub(super) crash_points: Arc<CrashPoints>,
 }
 
 /// The one file that says what is committed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Current {
-    revision: u64,
+pub(super) struct Current {
+    pub(super) revision: u64,
     /// Of the record.
-    sha256: Content,
+    pub(super) sha256: Content,
+    /// Since then the app was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) removed: Option<Removal>,
 }
 
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.display().to_string();
     move |source| StoreError::Io { path, source }
 }
 
-fn damaged(path: &Path, why: impl ToString) -> StoreError {
+pub(super) fn damaged(path: &Path, why: impl ToString) -> StoreError {
     StoreError::Damaged { path: path.display().to_string(), why: why.to_string() }
 }
 
@@ -169,16 +173,14 @@ impl Store {
     /// happens before the last step has not happened.
     pub(crate) fn commit(&self, record: &Record, draft: &Draft) -> Result<(), StoreError> {
         self.keep(record, &draft.contents())?;
-        let folder = self.folder.join("apps").join(&record.app);
+        let folder = self.app_folder(&record.app);
         std::fs::create_dir_all(&folder).and_then(|()| durable::sync_folder_of(&folder)).map_err(io_error(&folder))?;
         let path = self.record_path(&record.app, record.revision);
         let text = serde_json::to_string(record).map_err(|error| damaged(&path, error))?;
         durable::write(&path, text.as_bytes()).map_err(io_error(&path))?;
         self.crash_points.passed("record written");
-        let current = Current { revision: record.revision, sha256: Content::of(text.as_bytes()) };
-        let path = folder.join(CURRENT);
-        let text = serde_json::to_string(&current).map_err(|error| damaged(&path, error))?;
-        durable::write(&path, text.as_bytes()).map_err(io_error(&path))?;
+        let (revision, sha256) = (record.revision, Content::of(text.as_bytes()));
+        self.set_current(&record.app, &Current { revision, sha256, removed: None })?;
         self.crash_points.passed("committed");
         Ok(())
     }
@@ -213,7 +215,7 @@ impl Store {
     }
 
     fn rollout_path(&self, app: &str) -> PathBuf {
-        self.folder.join("apps").join(app).join("rollout")
+        self.app_folder(app).join("rollout")
     }
 
     fn keep(&self, record: &Record, incoming: &Path) -> Result<(), StoreError> {
@@ -233,7 +235,7 @@ impl Store {
     }
 
     /// Remove records that were never committed, and contents that no record names.
-    fn sweep(&self) -> Result<(), StoreError> {
+    pub(super) fn sweep(&self) -> Result<(), StoreError> {
         let mut named = BTreeSet::new();
         for app in self.apps()? {
             let last = self.committed(&app)?.map_or(0, |current| current.revision);
@@ -260,8 +262,15 @@ impl Store {
         Ok(())
     }
 
-    fn committed(&self, app: &Name) -> Result<Option<Current>, StoreError> {
-        let path = self.folder.join("apps").join(app.as_str()).join(CURRENT);
+    /// This alone says what is committed.
+    pub(super) fn set_current(&self, app: &str, current: &Current) -> Result<(), StoreError> {
+        let path = self.app_folder(app).join(CURRENT);
+        let text = serde_json::to_string(current).map_err(|error| damaged(&path, error))?;
+        durable::write(&path, text.as_bytes()).map_err(io_error(&path))
+    }
+
+    pub(super) fn committed(&self, app: &Name) -> Result<Option<Current>, StoreError> {
+        let path = self.app_folder(app.as_str()).join(CURRENT);
         match read(&path)? {
             None => Ok(None),
             Some(text) => serde_json::from_str(&text).map(Some).map_err(|error| damaged(&path, error)),
@@ -286,12 +295,16 @@ impl Store {
         if Content::of_hash(hash) == file.sha256 { Ok(path) } else { Err(damaged(&path, "its content has changed")) }
     }
 
+    pub(super) fn app_folder(&self, app: &str) -> PathBuf {
+        self.folder.join("apps").join(app)
+    }
+
     fn content_path(&self, content: &Content) -> PathBuf {
         self.folder.join("content").join(content.as_str())
     }
 
     fn record_path(&self, app: &str, revision: u64) -> PathBuf {
-        self.folder.join("apps").join(app).join(format!("{revision}.json"))
+        self.app_folder(app).join(format!("{revision}.json"))
     }
 }
 

@@ -7,7 +7,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderName};
 use hull_gateway::Chooses;
 use hull_manifest::StickyBy;
-use hull_rollout::{Share, Split};
+use hull_rollout::{Share, Split, cookie_of};
 
 /// A header by which somebody chooses, whatever the share: its name, and its two words.
 #[derive(Debug, Clone)]
@@ -91,9 +91,7 @@ impl Chooses for Chooser {
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    cookie_of(headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok()), name)
 }
 
 #[cfg(test)]
@@ -102,9 +100,8 @@ mod tests {
 
     use http::{HeaderMap, HeaderValue};
     use hull_gateway::Chooses as _;
-    use hull_rollout::Share;
-
     use hull_manifest::StickyBy;
+    use hull_rollout::Share;
 
     use super::{Chooser, PREVIEW, cookie};
 

@@ -111,7 +111,7 @@ impl Deployments {
         let Plan { record, draft } = self.plan(record)?;
         let (_, draft, parsed) = self.laid_out(record, draft).await?;
         let tree = draft.tree();
-        let ready = self.node.make_ready(parsed, Base { path: &tree, is_ours: true }).await;
+        let ready = self.node.make_ready(parsed, Base::ours(&tree, true, false)).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         if let Some(tried) = &*running.ready.lock() {
             self.node.engine.retire(&tried.deployed.revision);

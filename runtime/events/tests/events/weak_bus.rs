@@ -75,6 +75,10 @@ impl Bus for WeakBus {
         self.inner.responder(app, component, pattern).await
     }
 
+    async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
+        self.inner.remove_stream(app).await
+    }
+
     async fn status(&self) -> BusStatus {
         self.inner.status().await
     }

@@ -27,6 +27,7 @@ impl wasip3::exports::http::handler::Guest for Probe {
             "download" => Ok(generate(value(query, "bytes").parse().unwrap_or(0))),
             "inside" => Ok(tell(&inside(value(query, "ms").parse().unwrap_or(0)).await)),
             "call" => Ok(tell(&call(value(query, "url"), value(query, "times").parse().unwrap_or(1)).await)),
+            "config" => Ok(tell(&json!(hull_sdk::config::get(value(query, "key")).ok().flatten()))),
             "trap" => std::process::abort(),
             "loop" => spin(),
             "refuse" => Err(ErrorCode::InternalError(Some("by intent".to_owned()))),
