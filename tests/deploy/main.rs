@@ -5,10 +5,12 @@
 
 mod apart;
 mod audit;
+mod contracts;
 mod crash;
 mod parts;
 mod revisions;
 mod rollouts;
+mod shadow;
 mod swap;
 mod uploads;
 mod watching;

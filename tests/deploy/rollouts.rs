@@ -82,9 +82,9 @@ fn users_of(host: &Host, wanted: &str) -> anyhow::Result<BTreeSet<usize>> {
 
 #[test]
 fn a_canary_that_fails_is_given_up_by_itself_with_the_figures() -> anyhow::Result<()> {
-    // The new revision has no time to answer.
-    let broken = manifest("pair", "new", "[component.front.tool.hull.limits]\ncpu-per-invocation = \"1ms\"");
-    let work = json!([{ "do": "config", "key": "mark" }, { "do": "spin", "ms": 8 }]);
+    // The new revision has no room for what is asked.
+    let broken = manifest("pair", "new", "[component.front.tool.hull.limits]\nmemory = \"8MiB\"");
+    let work = json!([{ "do": "config", "key": "mark" }, { "do": "hog", "mib": 16 }]);
     let (app, host) = begun(&broken, &["--canary", "30%", "--interval", "1s"])?;
     let last = until_ended(&app, &host, &work)?;
     assert_eq!(last["outcome"], "aborted", "{last}");

@@ -6,6 +6,7 @@
 
 mod failing;
 mod monolith;
+mod parallel;
 mod passing;
 mod split;
 

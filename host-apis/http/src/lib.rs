@@ -9,6 +9,7 @@ mod egress;
 mod failure;
 mod outgoing;
 mod policy;
+mod tape;
 mod upstream;
 
 pub use egress::{Egress, EgressLimits};

@@ -17,6 +17,7 @@ use crate::call::{call, internal_target};
 use crate::connector::{host_of, port_of};
 use crate::egress::Egress;
 use crate::failure::of_client;
+use crate::tape::{Asked, played};
 
 /// One instance's way out, for the invocation it serves.
 pub struct OutgoingHttp {
@@ -79,7 +80,25 @@ pub(crate) async fn send(
         tracing::warn!(component = %caller.target, %refusal, "an outgoing request was refused");
         return Err(WasiError::HttpRequestDenied);
     }
-    if let Some(target) = internal_target(uri) {
+    let tape = caller.lineage.frame().tape();
+    if let Some(player) = tape.and_then(|tape| tape.player()) {
+        return played(player, request).await;
+    }
+    let asked = Asked::of(tape, &request);
+    let response = send_granted(egress, caller, request, options).await?;
+    Ok(match asked {
+        Some(asked) => asked.answered(response),
+        None => response,
+    })
+}
+
+async fn send_granted(
+    egress: &Egress,
+    caller: &Invocation,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<Response<WasiBody>, WasiError> {
+    if let Some(target) = internal_target(request.uri()) {
         let target = target.to_owned();
         let too_large = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&too_large);

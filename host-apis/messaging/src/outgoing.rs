@@ -23,6 +23,7 @@ pub(crate) fn event_of(
 ) -> Result<OutgoingEvent, Error> {
     policy.check_subject(&message.subject)?;
     policy.check_size(&message.payload, &message.headers)?;
+    policy.check_schema(&message.subject, &message.payload)?;
     let hops = policy.check_hops(caller.hops)?;
     let mut headers = checked_headers(message.headers)?;
     headers.push((TRACEPARENT_HEADER.to_owned(), caller.trace.to_string()));

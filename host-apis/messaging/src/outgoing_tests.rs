@@ -38,6 +38,7 @@ fn counted_policy() -> (MessagingPolicy, Arc<Counted>) {
     let policy = MessagingPolicy {
         component: ComponentId::new("shop", "orders"),
         publishes: vec!["orders.*".parse().expect("a pattern")],
+        schemas: None,
         event_bytes_max: 10,
         rate: Arc::new(MessageRate::new(rate)),
         rejected: Arc::clone(&counted) as Arc<dyn CountRejected>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hull_admission::TokenBucket;
+use hull_contracts::EventSchemas;
 use hull_invocation::{ComponentId, CountRejected, HOPS_MAX, Resource};
 use hull_manifest::{Rate, SubjectPattern};
 use parking_lot::Mutex;
@@ -16,6 +17,8 @@ pub struct MessagingPolicy {
     pub component: ComponentId,
     /// Subjects that it may publish.
     pub publishes: Vec<SubjectPattern>,
+    /// What its events must be like; none where it ships no contract.
+    pub schemas: Option<Arc<EventSchemas>>,
     /// The largest event, payload and headers, in bytes.
     pub event_bytes_max: u64,
     /// How often it may publish or ask.
@@ -83,6 +86,12 @@ impl MessagingPolicy {
             return Err(Error::TooLarge(self.event_bytes_max));
         }
         Ok(())
+    }
+
+    /// What a component publishes is what it has promised.
+    pub(crate) fn check_schema(&self, subject: &str, payload: &[u8]) -> Result<(), Error> {
+        let checked = self.schemas.as_ref().map_or(Ok(()), |schemas| schemas.check(subject, payload));
+        checked.map_err(Error::Invalid)
     }
 
     /// One more event in a chain of them; which one it is.

@@ -14,6 +14,7 @@ mod migrations;
 mod operation;
 mod options;
 mod outbox;
+mod overlay;
 mod postgres;
 mod session;
 mod sqlite;

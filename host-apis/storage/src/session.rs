@@ -11,6 +11,7 @@ use crate::backend::{Unit, answer_of};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished, OutgoingEvent};
+use crate::overlay::{Overlay, only_reads};
 use crate::postgres::OnPostgres;
 use crate::sqlite::{
     DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap,
@@ -38,7 +39,8 @@ pub struct Session {
 impl Session {
     pub(crate) fn new(database: Database, options: SessionOptions) -> Self {
         let state = if options.event.is_some() { State::Begun } else { State::Outside };
-        Self { inner: Arc::new(Inner { database, options, state: Mutex::new(state) }) }
+        let overlay = Overlay::of(&options.frame);
+        Self { inner: Arc::new(Inner { database, options, state: Mutex::new(state), overlay }) }
     }
 
     /// The component's database.
@@ -48,68 +50,105 @@ impl Session {
 
     /// Run a statement that returns rows.
     pub async fn query(&self, sql: String, parameters: Vec<Value>) -> Result<ResultSet, StorageError> {
+        if let Some(overlay) = self.overlay().filter(|_| !only_reads(&sql)) {
+            return Err(overlay.denied("it ran a statement that may write"));
+        }
         let query = Query { sql, parameters };
         if query.seems_to_read() { self.read(query).await } else { self.write(query).await }
     }
 
     /// Run a statement that returns no rows; how many it changed.
     pub async fn execute(&self, sql: String, parameters: Vec<Value>) -> Result<u64, StorageError> {
-        self.write(Execute { sql, parameters }).await
+        match self.overlay() {
+            Some(overlay) => Err(overlay.denied("it ran a statement that may write")),
+            None => self.write(Execute { sql, parameters }).await,
+        }
     }
 
     /// The value of a key.
     pub async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(Get(key)).await
+        match self.overlay().and_then(|overlay| overlay.value(&key)) {
+            Some(written) => Ok(written),
+            None => self.read(Get(key)).await,
+        }
     }
 
     /// The values of several keys, in their order.
     pub async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<(String, Vec<u8>)>>, StorageError> {
-        self.read(GetMany(keys)).await
+        let Some(overlay) = self.overlay() else { return self.read(GetMany(keys)).await };
+        let mut values = self.read(GetMany(keys.clone())).await?;
+        for (key, value) in keys.into_iter().zip(&mut values) {
+            if let Some(written) = overlay.value(&key) {
+                *value = written.map(|written| (key, written));
+            }
+        }
+        Ok(values)
     }
 
     /// Whether a key has a value.
     pub async fn exists(&self, key: String) -> Result<bool, StorageError> {
-        self.read(Exists(key)).await
+        match self.overlay().and_then(|overlay| overlay.value(&key)) {
+            Some(written) => Ok(written.is_some()),
+            None => self.read(Exists(key)).await,
+        }
     }
 
     /// A page of keys; go on with the page's cursor.
     pub async fn list_keys(&self, cursor: Option<String>) -> Result<KeyPage, StorageError> {
+        if let Some(overlay) = self.overlay().filter(|overlay| overlay.has_written()) {
+            return Err(overlay.denied("it listed keys after writing some"));
+        }
         self.read(ListKeys(cursor)).await
     }
 
     /// Give a key a value.
     pub async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StorageError> {
-        self.write(SetMany(vec![(key, value)])).await
+        self.set_many(vec![(key, value)]).await
     }
 
     /// Give several keys values, all or none.
     pub async fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
-        self.write(SetMany(values)).await
+        match self.overlay() {
+            Some(overlay) => overlay.write(values.into_iter().map(|(key, value)| (key, Some(value))).collect()),
+            None => self.write(SetMany(values)).await,
+        }
     }
 
     /// Take a key out; one that is not there is fine.
     pub async fn delete(&self, key: String) -> Result<(), StorageError> {
-        self.write(DeleteMany(vec![key])).await
+        self.delete_many(vec![key]).await
     }
 
     /// Take several keys out, all or none.
     pub async fn delete_many(&self, keys: Vec<String>) -> Result<(), StorageError> {
-        self.write(DeleteMany(keys)).await
+        match self.overlay() {
+            Some(overlay) => overlay.write(keys.into_iter().map(|key| (key, None)).collect()),
+            None => self.write(DeleteMany(keys)).await,
+        }
     }
 
     /// Add to a number kept as decimal text; a key without a value counts as 0. The new number.
     pub async fn increment(&self, key: String, delta: i64) -> Result<i64, StorageError> {
-        self.write(Increment { key, delta }).await
+        match self.overlay() {
+            Some(overlay) => overlay.increment(key.clone(), delta, self.get(key).await?),
+            None => self.write(Increment { key, delta }).await,
+        }
     }
 
     /// Replace a value if it is still the expected one (`None`: there is none).
     pub async fn swap(&self, key: String, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<Swapped, StorageError> {
-        self.write(Swap { key, expected, value }).await
+        match self.overlay() {
+            Some(overlay) => overlay.swap(key.clone(), expected.as_deref(), value, self.get(key).await?),
+            None => self.write(Swap { key, expected, value }).await,
+        }
     }
 
     /// Publish an event. Inside a unit it goes out when the unit commits. Outside, the call returns once the bus holds
     /// the event, or, for one to be delivered later, once the outbox does. After a timeout it may still go out.
     pub async fn publish(&self, event: OutgoingEvent) -> Result<(), StorageError> {
+        if self.overlay().is_some() {
+            return Ok(());
+        }
         let later = event.deliver_at_ms.is_some_and(|at_ms| at_ms > hull_clock::unix_ms());
         let confirm = !later && matches!(*self.inner.state.lock(), State::Outside);
         let deadline = self.inner.options.deadline;
@@ -122,6 +161,9 @@ impl Session {
 
     /// Begin a unit of work. The writer is taken with the first access after it.
     pub fn begin(&self) -> Result<(), StorageError> {
+        if let Some(overlay) = self.overlay() {
+            return overlay.begin();
+        }
         self.inner.check_chain()?;
         let mut state = self.inner.state.lock();
         if !matches!(*state, State::Outside) {
@@ -133,6 +175,9 @@ impl Session {
 
     /// Commit the unit of work; returns when all of it is durable. After an error nothing of it happened.
     pub async fn commit(&self) -> Result<(), StorageError> {
+        if let Some(overlay) = self.overlay() {
+            return overlay.end(true);
+        }
         if self.inner.options.event.is_some() {
             return Err(StorageError::Denied("the unit of an event handler is committed by the host".to_owned()));
         }
@@ -148,6 +193,9 @@ impl Session {
 
     /// Undo the unit of work. Undoing one that the host has ended is fine.
     pub async fn rollback(&self) -> Result<(), StorageError> {
+        if let Some(overlay) = self.overlay() {
+            return overlay.end(false);
+        }
         if self.inner.options.event.is_some() {
             return Err(StorageError::Denied("the unit of an event handler is ended by its outcome".to_owned()));
         }
@@ -168,6 +216,11 @@ impl Session {
     /// After the end of a unit nothing happens.
     pub fn abandon(&self) {
         let inner = &self.inner;
+        if let Some(overlay) = self.overlay() {
+            // Without a unit there is nothing to give up.
+            let _ = overlay.end(false);
+            return;
+        }
         let mut state = inner.state.lock();
         let given_up = match (&*state, &inner.options.event) {
             (State::Ended(_), Some(_)) => return,
@@ -188,7 +241,10 @@ impl Session {
 
     /// Whether a unit of work is open.
     pub fn is_unit_open(&self) -> bool {
-        !matches!(*self.inner.state.lock(), State::Outside)
+        match self.overlay() {
+            Some(overlay) => overlay.is_unit_open(),
+            None => !matches!(*self.inner.state.lock(), State::Outside),
+        }
     }
 
     /// The handler accepted: commit what it did together with the mark that the event is handled. A session without
@@ -210,6 +266,10 @@ impl Session {
                 inner.end_of(unit.commit(Some(identity))?, &unit).await
             }
         }
+    }
+
+    fn overlay(&self) -> Option<&Overlay> {
+        self.inner.overlay.as_ref()
     }
 
     async fn read<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {

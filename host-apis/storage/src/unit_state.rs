@@ -8,6 +8,7 @@ use crate::backend::{End, Unit};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::Finished;
+use crate::overlay::Overlay;
 use crate::session::SessionOptions;
 
 /// What the clones of a session share.
@@ -15,6 +16,8 @@ pub(crate) struct Inner {
     pub(crate) database: Database,
     pub(crate) options: SessionOptions,
     pub(crate) state: Mutex<State>,
+    /// Where everything goes that a run without effect writes.
+    pub(crate) overlay: Option<Overlay>,
 }
 
 /// Where the session's unit of work stands.

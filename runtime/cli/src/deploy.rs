@@ -5,7 +5,7 @@ mod sending;
 
 use anyhow::Context as _;
 use http::Method;
-use hull_control::{Record, RolloutPlan};
+use hull_control::{Record, RolloutPlan, ShadowPlan};
 use hull_manifest::Name;
 
 use self::bundle::Bundle;
@@ -33,6 +33,7 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     bundle.head.message.clone_from(&options.message);
     bundle.head.if_revision = options.if_revision;
     bundle.head.rollout = plan(options);
+    bundle.head.force = options.force;
     for secret in &bundle.secrets_left_out {
         eprintln!(
             "note: variable `{secret}` is secret and was not sent: the host has its value from its own environment"
@@ -43,7 +44,7 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     let call = Call::new(Method::POST, format!("{path}/revisions")).deploying(Some(bundle.into_body()?));
     let deployed = client.json::<Record>(call).await;
     match &deployed {
-        Ok(record) if options.canary.is_some() || options.blue_green => {
+        Ok(record) if options.canary.is_some() || options.blue_green || options.shadow => {
             step.end(&format!("{} tries revision {}", record.app, record.revision));
         }
         Ok(record) => step.end(&format!("{} serves revision {}", record.app, record.revision)),
@@ -51,6 +52,9 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     }
     progress.finish();
     let record = deployed?;
+    for broken in &record.forced {
+        eprintln!("forced: {}", terminal::harmless(broken));
+    }
     if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}\n", told(&record))) }
 }
 
@@ -58,10 +62,12 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
 fn plan(options: &DeployOptions) -> Option<RolloutPlan> {
     let steps = match &options.canary {
         Some(shares) => shares.0.clone(),
-        None if options.blue_green => Vec::new(),
+        None if options.blue_green || options.shadow => Vec::new(),
         None => return None,
     };
-    Some(RolloutPlan { steps, interval_ms: options.interval.as_millis() as u64, by: options.sticky.clone() })
+    let shadow = options.shadow.then(|| ShadowPlan { ignore: options.ignore.clone() });
+    let interval_ms = options.interval.as_millis() as u64;
+    Some(RolloutPlan { steps, interval_ms, by: options.sticky.clone(), shadow })
 }
 
 fn same_app(asked: Option<&Name>, app: &Name) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ mod grants;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use hull_control::{COMPONENT_BYTES_MAX, dialect, read_migrations};
+use hull_control::{COMPONENT_BYTES_MAX, contract_problems, dialect, read_migrations};
 use hull_engine::{DeployError, Exports, inspect, validate};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Host, HostPattern, HttpTarget, Reuse};
@@ -48,7 +48,12 @@ pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path) -> Vec<Fin
             messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message });
         source.chain(wrong_migrations(component, &id, host, base))
     };
-    app.components.iter().flat_map(inspect_one).collect()
+    let contracts = contract_problems(app, base).into_iter().map(|problem| {
+        let contracts = app.component(&problem.component).and_then(|component| component.hull.contracts.clone());
+        let message = format!("{}: {}", problem.component, problem.message);
+        Finding { severity: Severity::Error, file: contracts.unwrap_or_else(|| "contracts".to_owned()), message }
+    });
+    app.components.iter().flat_map(inspect_one).chain(contracts).collect()
 }
 
 fn wrong_migrations(component: &Component, id: &ComponentId, host: &Host, base: &Path) -> Option<Finding> {

@@ -28,6 +28,7 @@ mod table;
 mod terminal;
 mod tokens;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Events(command) => admin::block_on(events::run(&command)),
         Command::DeadLetters(command) => admin::block_on(dead_letters::run(&command)),
         Command::Deploy(options) => admin::block_on(deploy::run(&options)),
+        Command::Verify(options) => admin::block_on(verify::run(&options)),
         Command::Rollout(options) => admin::block_on(rollout::run(&options)),
         Command::Rollback(options) => admin::block_on(rollback::run(&options)),
         Command::History(options) => admin::block_on(history::run(&options)),

@@ -11,7 +11,7 @@ pub(crate) use client::{
 
 pub(crate) use deploying::{
     AuditCommand, AuditOptions, DeployOptions, DiffOptions, HistoryOptions, RollbackOptions, RolloutOptions,
-    RolloutWord, TokensCommand,
+    RolloutWord, TokensCommand, VerifyContractOptions,
 };
 
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Host(ServeOptions),
     /// Deploy an app, or a new version of one of its components, to a daemon
     Deploy(DeployOptions),
+    /// Verify a version against the examples of those who rely on it, before it is deployed or promoted
+    Verify(VerifyContractOptions),
     /// Show or decide what becomes of a revision that is being tried
     Rollout(RolloutOptions),
     /// Deploy an old revision's content again

@@ -27,6 +27,34 @@ pub(crate) async fn run(options: &RolloutOptions) -> anyhow::Result<()> {
     if options.host.json { terminal::print_json(&status) } else { terminal::print(&shown(&status)) }
 }
 
+/// The figures of a parallel run, and one line for each field that differs.
+fn shown_shadow(shadow: &Value, text: &mut String) {
+    if !shadow.is_object() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "  shadow: {} alike, {} different, {} failed, {} dropped",
+        shadow["same"], shadow["different"], shadow["failed"], shadow["dropped"]
+    );
+    for (reason, count) in shadow["not_compared"].as_object().into_iter().flatten() {
+        let _ = writeln!(text, "  {count} not compared: {}", harmless(reason));
+    }
+    for mismatch in shadow["mismatches"].as_array().into_iter().flatten() {
+        let word = |key: &str| harmless(mismatch[key].as_str().unwrap_or_default());
+        let (method, route, field) = (word("method"), word("route"), word("field"));
+        let _ = writeln!(
+            text,
+            "  {} times {method} {route} {field}: {} instead of {} ({}, request {})",
+            mismatch["count"],
+            word("new"),
+            word("old"),
+            word("target"),
+            word("request_id")
+        );
+    }
+}
+
 fn shown(status: &Value) -> String {
     let mut text = String::new();
     let running = &status["running"];
@@ -45,6 +73,7 @@ fn shown(status: &Value) -> String {
                 figures["requests"], figures["failed"]
             );
         }
+        shown_shadow(&running["shadow"], &mut text);
         let waiting = running["waiting"].as_str().filter(|waiting| !waiting.is_empty());
         let _ = waiting.map(|waiting| writeln!(text, "{}", harmless(waiting)));
     } else {

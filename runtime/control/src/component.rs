@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hull_contracts::Contract;
 use hull_dispatch::{Account, BulkheadLimits};
 use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
@@ -14,6 +15,7 @@ use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
 use hull_messaging::{MessageRate, MessagingPolicy};
 use hull_storage::{Database, DatabaseOptions, StatementMeter, StorageLimits};
 
+use crate::contracts::event_schemas;
 use crate::node::Node;
 use crate::observe::Keeping;
 use crate::resources::DatabaseWatch;
@@ -27,13 +29,14 @@ pub(crate) struct WaysOut {
 }
 
 impl WaysOut {
-    pub(crate) fn of(node: &Node, id: &ComponentId, component: &Component) -> Self {
+    pub(crate) fn of(node: &Node, id: &ComponentId, component: &Component, contract: Option<&Contract>) -> Self {
         let limits = &component.hull.limits;
         let grants = component.outbound_hosts().cloned().collect();
         let allowed = AllowedHosts::new(id.clone(), grants);
         let messaging = MessagingPolicy {
             component: id.clone(),
             publishes: component.hull.publishes.clone(),
+            schemas: event_schemas(contract),
             event_bytes_max: limits.messages.size_max.get(),
             rate: Arc::new(MessageRate::new(limits.messages.rate)),
             rejected: node.metrics().component(id),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hull_contracts::Contract;
 use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
@@ -16,6 +17,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::claim::Claim;
 use crate::component::{WaysOut, bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
+use crate::contracts::{self, event_schemas};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
@@ -65,6 +67,8 @@ pub struct Served {
     pub(crate) ways_out: WaysOut,
     /// Who is told of its storage's work.
     pub(crate) watch: Arc<DatabaseWatch>,
+    /// What it promises and relies on, where it ships a contract.
+    pub(crate) contract: Option<Arc<Contract>>,
     /// The folder with its copy of `files`, whether there are any or not.
     pub(crate) files: PathBuf,
 }
@@ -97,6 +101,10 @@ impl Node {
     /// that is done to its end.
     pub async fn deploy(self: &Arc<Self>, app: App, base: &Path) -> Result<Deployed, DeployFailed> {
         let turn = self.turn().await;
+        let findings = self.contract_findings(&app, base).await?;
+        if !findings.is_empty() {
+            return Err(failed(&app, contracts::problems(&findings), Vec::new()));
+        }
         self.deploy_in_turn(turn, app, Base { path: base, is_ours: false }, Box::new(|| Ok(()))).await
     }
 
@@ -271,6 +279,7 @@ impl Node {
             served.watch.set(Arc::clone(&served.account), Arc::clone(&metrics));
             set_limits(&metrics, &app, component);
             let config = ComponentConfig::from_manifest(&app, component, served.database.clone(), metrics);
+            let config = ComponentConfig { schemas: event_schemas(served.contract.as_deref()), ..config };
             Some(self.events.start(config, HANDOVER))
         });
         futures::future::join_all(starting).await;

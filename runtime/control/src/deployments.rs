@@ -212,6 +212,7 @@ impl Deployments {
     pub(crate) async fn bring(&self, turn: Turn, plan: Plan, is_new: bool) -> Result<Record, DeploymentError> {
         let Plan { record, draft } = plan;
         let (record, draft, app) = self.laid_out(record, draft).await?;
+        let record = self.within_contracts(record, &draft, &app).await?;
         let (store, committed, draft) = (Arc::clone(&self.store), record.clone(), Arc::new(draft));
         let kept = Arc::clone(&draft);
         let commit = Box::new(move || {

@@ -47,6 +47,7 @@ pub(crate) fn next_record(
         by,
         message: head.message,
         restores: None,
+        forced: Vec::new(),
         version: String::new(),
         manifest,
         components,

@@ -12,6 +12,7 @@ use hull_storage::{Database, DatabaseOptions, Migration};
 
 use crate::bytes::component_bytes;
 use crate::component::{Parts, WaysOut, component_spec, database_options};
+use crate::contracts::read_contract;
 use crate::deploy::{Deployed, Served, failed};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
@@ -91,16 +92,17 @@ impl Node {
             let dialect = self.stores.dialect(&component);
             move || {
                 let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
-                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?))
+                let contract = read_contract(&component, &path)?.map(Arc::new);
+                Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?, contract))
             }
         };
         let read = tokio::task::spawn_blocking(read).await;
-        let (migrations, mounts) = read.map_err(|error| problem(error.to_string()))??;
+        let (migrations, mounts, contract) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
         let bounds = CpuBounds { rate, reserve: component.hull.reserve.cpu.get() };
         let account = self.run_queue.account(&share, bounds);
-        let ways_out = WaysOut::of(self, &id, component);
+        let ways_out = WaysOut::of(self, &id, component, contract.as_deref());
         let parts = Parts {
             id: id.clone(),
             bytes,
@@ -117,7 +119,7 @@ impl Node {
             tracing::info!(component = %id, version = %version.id(), took_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
-        let served = Served { id, version, database, account, ways_out, watch, files };
+        let served = Served { id, version, database, account, ways_out, watch, files, contract };
         Ok(Prepared { served, migrations, left_behind })
     }
 

@@ -9,8 +9,8 @@ mod upload;
 
 pub use content::Content;
 pub use record::{ContentRecord, FileRecord, Record};
-pub use rollout::RolloutPlan;
 pub(crate) use rollout::RolloutRecord;
+pub use rollout::{RolloutPlan, ShadowPlan};
 pub(crate) use store::{Store, StoreError};
 pub(crate) use upload::{Draft, UploadError, UploadPlaces, receive};
 pub use upload::{UPLOAD_FORMAT, UploadHead};

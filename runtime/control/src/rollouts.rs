@@ -4,6 +4,7 @@
 mod chooser;
 mod drive;
 mod seen;
+mod shadow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::prepare::Base;
 use crate::revisions::{RolloutPlan, RolloutRecord, Store};
 use chooser::PREVIEW;
 use seen::Seen;
+use shadow::{Copying, Shadow};
 
 pub(crate) use chooser::{Chooser, SPLIT};
 pub(crate) use drive::drive;
@@ -38,6 +40,8 @@ pub(crate) struct Running {
     stable: Arc<Seen>,
     canary: Arc<Seen>,
     interval: Duration,
+    /// A revision that is run in parallel, and serves nobody.
+    shadow: Option<Arc<Shadow>>,
 }
 
 /// How the last rollout of an app ended.
@@ -69,6 +73,8 @@ pub(crate) struct Status {
     waiting: String,
     stable: Figures,
     canary: Figures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<shadow::Report>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -79,7 +85,7 @@ struct Figures {
 }
 
 impl Running {
-    fn new(kept: RolloutRecord, app: Name, ready: Ready) -> Result<Self, DeploymentError> {
+    fn new(kept: RolloutRecord, app: Name, ready: Ready, shadow: Option<Arc<Shadow>>) -> Result<Self, DeploymentError> {
         let by: StickyBy = sticky(&kept.plan)?;
         let interval = Duration::from_millis(kept.plan.interval_ms);
         let analysis = match checked(&kept.plan)? {
@@ -97,7 +103,13 @@ impl Running {
             stable: Arc::default(),
             canary: Arc::default(),
             interval,
+            shadow,
         })
+    }
+
+    /// What is tried, until it is decided about.
+    pub(crate) fn candidate(&self) -> Option<crate::Deployed> {
+        self.ready.lock().as_ref().map(|ready| ready.deployed.clone())
     }
 
     fn revision(&self) -> u64 {
@@ -129,6 +141,7 @@ impl Running {
             steps: kept.plan.steps,
             stable: figures(&self.stable, seen.map(|(stable, _)| stable)),
             canary: figures(&self.canary, seen.map(|(_, canary)| canary)),
+            shadow: self.shadow.as_ref().map(|shadow| shadow.report()),
         }
     }
 }
@@ -137,6 +150,9 @@ impl Running {
 pub(crate) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentError> {
     let refused = |what: String| DeploymentError::Refused(format!("the rollout: {what}"));
     sticky(plan)?;
+    if plan.shadow.is_some() && !plan.steps.is_empty() {
+        return Err(refused("a revision that is run in parallel has no share".to_owned()));
+    }
     if plan.steps.is_empty() {
         return Ok(None);
     }
@@ -181,6 +197,7 @@ impl Deployments {
     ) -> Result<crate::Record, DeploymentError> {
         let record = kept.record.clone();
         let (record, draft, parsed) = self.laid_out(record, draft).await?;
+        let record = self.within_contracts(record, &draft, &parsed).await?;
         let tree = draft.tree();
         let ready = self.node.make_ready(parsed, Base { path: &tree, is_ours: true }).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
@@ -188,7 +205,11 @@ impl Deployments {
         let written = kept.clone();
         self.with_store(move |store| if is_new { store.keep_rollout(&written, &draft) } else { Ok(()) }).await?;
         self.node.crash_points.passed("rollout kept");
-        let running = Arc::new(Running::new(kept, app, ready)?);
+        let shadow = match kept.plan.shadow.clone() {
+            Some(plan) => Some(self.begin_shadow(&ready, plan).await?),
+            None => None,
+        };
+        let running = Arc::new(Running::new(kept, app, ready, shadow)?);
         self.set_trial(&running).await?;
         *self.rollout.lock() = Some(Arc::clone(&running));
         tokio::spawn(drive(Arc::downgrade(self), running));
@@ -201,6 +222,12 @@ impl Deployments {
         let gone = || DeploymentError::Conflict("the rollout has ended".to_owned());
         let candidate = running.ready.lock().as_ref().map(|ready| ready.deployed.clone()).ok_or_else(gone)?;
         let stable = self.node.apps.read().await.get(running.app.as_str()).cloned().ok_or_else(gone)?;
+        if let Some(shadow) = &running.shadow {
+            let copying = Copying { seen: Arc::clone(&running.stable), shadow: Arc::clone(shadow) };
+            let watch = Watch(Arc::new(copying));
+            self.node.routes.set(self.node.table_with(&stable, Some(&watch)).await.map_err(failed)?);
+            return Ok(());
+        }
         let watch = |seen: &Arc<Seen>| Watch(Arc::clone(seen) as Arc<dyn hull_gateway::Watches>);
         let old = self.node.table_with(&stable, Some(&watch(&running.stable))).await.map_err(failed)?;
         let new = self.node.table_with(&candidate, Some(&watch(&running.canary))).await.map_err(failed)?;
@@ -258,9 +285,11 @@ impl Deployments {
             let turn = own.node.turn().await;
             let record = running.kept.lock().record.clone();
             let commit = own.commit_kept(crate::Record { time: rfc3339_now(), ..record })?;
+            let anew = own.ready_anew(&running).await?;
             let taken = running.ready.lock().take();
-            let ready = taken.ok_or_else(|| DeploymentError::Conflict("the rollout has ended".to_owned()))?;
-            let candidate = ready.deployed.clone();
+            let tried = taken.ok_or_else(|| DeploymentError::Conflict("the rollout has ended".to_owned()))?;
+            let candidate = tried.deployed.clone();
+            let ready = anew.unwrap_or(tried);
             let switched = own.node.switch_on(turn, ready, commit).await;
             match switched {
                 Ok(_) => own.ended(&running, "promoted", reason).await,

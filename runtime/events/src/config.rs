@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_invocation::ComponentId;
+use hull_contracts::EventSchemas;
+use hull_invocation::{ComponentId, Event};
 use hull_manifest::{App, Component, Delivery, SubjectPattern};
 use hull_storage::Database;
 use hull_telemetry::ComponentMetrics;
@@ -17,6 +18,8 @@ pub struct ComponentConfig {
     pub subscriptions: Vec<Subscription>,
     /// What it may publish.
     pub publishes: Vec<SubjectPattern>,
+    /// What its events are like; none where it ships no contract.
+    pub schemas: Option<Arc<EventSchemas>>,
     /// How many events it may handle at once: `limits.consumers`.
     pub consumers: usize,
     /// How long one may take: `limits.time`.
@@ -54,6 +57,7 @@ impl ComponentConfig {
             id: ComponentId::new(app.name.as_str(), component.name.as_str()),
             subscriptions,
             publishes: component.hull.publishes.clone(),
+            schemas: None,
             consumers: limits.consumers.get() as usize,
             time: limits.time,
             database,
@@ -64,6 +68,11 @@ impl ComponentConfig {
     /// The CloudEvents source of what it publishes.
     pub(crate) fn source(&self) -> String {
         format!("/{}/{}", self.id.app(), self.id.component())
+    }
+
+    /// Whether an event is one that it handles; what is wrong with it.
+    pub(crate) fn check(&self, event: &Event) -> Result<(), String> {
+        self.schemas.as_ref().map_or(Ok(()), |schemas| schemas.check(&event.subject, &event.payload))
     }
 
     /// Whether it may publish to a subject.

@@ -126,6 +126,9 @@ async fn replay_incoming(handler: &Handler, id: i64, letter: DeadLetter) -> Resu
     };
     // Looked at again, now that nobody else can be at it.
     show(handler, id).await?;
+    if let Err(reason) = handler.config.check(&letter.event) {
+        return Ok(Replayed::Failed(reason));
+    }
     let attempt = letter.attempts.saturating_add(1);
     let mut result = handler.run(&letter.event, attempt, false).await;
     for _ in 0..CONFLICTS_MAX {

@@ -131,6 +131,9 @@ impl Handler {
         if attempts >= subscription.delivery.max_deliver.get() {
             return Verdict::Dead { reason: format!("{attempts} attempts failed"), attempts };
         }
+        if let Err(reason) = self.config.check(&delivery.event) {
+            return Verdict::Dead { reason, attempts };
+        }
         let attempt = attempts + 1;
         let result = self.run(&delivery.event, attempt, false).await;
         let random = hull_clock::random_u64();
@@ -245,6 +248,7 @@ impl Handler {
         let Some(_held) = self.in_flight.enter(&event.key) else {
             return Err("a request with this id is being answered".to_owned());
         };
+        self.config.check(event)?;
         let mut attempt = 1;
         loop {
             let result = self.run(event, attempt, true).await;

@@ -107,6 +107,7 @@ async fn handle_for_ever(directory: &Path) {
             delivery: Delivery::default(),
         }],
         publishes: vec!["out.>".parse().expect("a pattern")],
+        schemas: None,
         consumers: 8,
         time: Duration::from_secs(30),
         database,

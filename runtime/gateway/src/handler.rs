@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use crate::address::check_address;
 use crate::answer::{Answer, Begun, told_length};
 use crate::connection::ConnectionState;
+use crate::copy::copied;
 use crate::dress::dress;
 use crate::exchange::Exchange;
 use crate::forwarded::{self, forward};
@@ -149,6 +150,8 @@ async fn ask(
     }
     let path = parts.uri.clone();
     let too_large = || Failure::BodyTooLarge { component: target.id.clone(), limit_bytes: target.body_in_bytes_max };
+    let is_bare = http_body::Body::is_end_stream(&incoming);
+    let copy = target.watch.as_ref().filter(|_| is_bare).and_then(|watch| watch.0.copies(&parts));
     // The component's time counts from the start of the request, the wait for a body included.
     let (body, overrun) = match inbound(incoming, target, deadline).await {
         Ok(fit) => fit,
@@ -158,6 +161,9 @@ async fn ask(
     let lineage = Lineage::root(target.id.clone());
     if let Some(revision) = &target.revision {
         lineage.frame().pin(revision);
+    }
+    if let Some(copy) = &copy {
+        lineage.frame().attach(copy.tape());
     }
     let invocation = Invocation {
         target: target.id.clone(),
@@ -174,7 +180,13 @@ async fn ask(
     let door = target.upstream.as_ref().map_or(connection.invoke(), |upstream| &*upstream.door);
     let running = door.http(invocation, Request::from_parts(parts, body));
     let answered = match (Until { future: running, deadline }).await {
-        Some(Ok(response)) => finish_response(response, &method, target, deadline).await,
+        Some(Ok(response)) => {
+            let response = match copy {
+                Some(copy) => copied(response, copy),
+                None => response,
+            };
+            finish_response(response, &method, target, deadline).await
+        }
         Some(Err(failure)) => Err(failure),
         None => Err(exchange.too_late(deadline)),
     };

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use hull_invocation::Tape;
 
 use crate::target::Sites;
 
@@ -19,6 +22,23 @@ pub trait Chooses: Send + Sync {
 pub trait Watches: Send + Sync {
     /// One has come to its end: after how long, and with which status.
     fn answered(&self, took: Duration, status: u16);
+
+    /// Whether this request, which has no body, is copied, and who takes the copy.
+    fn copies(&self, _request: &Parts) -> Option<Box<dyn Copies>> {
+        None
+    }
+}
+
+/// Takes a copy of one request and of its answer. One that is dropped before [`Copies::done`] was of no use.
+pub trait Copies: Send {
+    /// What the calls of the component that answers are written to.
+    fn tape(&self) -> Arc<Tape>;
+    /// The answer's head, as the component gave it.
+    fn head(&mut self, status: StatusCode, headers: &HeaderMap);
+    /// A piece of its body.
+    fn piece(&mut self, bytes: &Bytes);
+    /// All of it has been there.
+    fn done(self: Box<Self>);
 }
 
 /// What requests find their routes in.

@@ -8,6 +8,7 @@ mod lineage;
 mod pinned;
 mod resource;
 mod slot;
+mod tape;
 mod trace;
 
 pub use event::{CORRELATION_HEADER, Event, EventKey, EventOutcome, HOPS_HEADER, HOPS_MAX, Reply, TRACEPARENT_HEADER};
@@ -17,6 +18,7 @@ pub use lineage::{CALL_DEPTH_MAX, CALL_TREE_MAX, CallFrame, Lineage, LineageErro
 pub use pinned::Pinned;
 pub use resource::{CountRejected, Resource};
 pub use slot::Slot;
+pub use tape::{Player, Recorder, TAPED_BODY_BYTES_MAX, Tape, TapedCall};
 pub use trace::TraceContext;
 
 use std::time::Instant;

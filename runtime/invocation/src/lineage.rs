@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::ComponentId;
 use crate::pinned::Pinned;
+use crate::tape::Tape;
 
 /// How deep calls between components may nest.
 pub const CALL_DEPTH_MAX: u8 = 8;
@@ -29,10 +30,15 @@ pub struct CallFrame {
     component: ComponentId,
     unit_open: AtomicBool,
     pinned: OnceLock<Pinned>,
+    tape: OnceLock<Arc<Tape>>,
     parent: Option<Arc<CallFrame>>,
 }
 
 impl CallFrame {
+    fn new(component: ComponentId, pinned: OnceLock<Pinned>, parent: Option<Arc<Self>>) -> Self {
+        Self { component, unit_open: AtomicBool::new(false), pinned, tape: OnceLock::new(), parent }
+    }
+
     /// The component that runs in this frame.
     pub fn component(&self) -> &ComponentId {
         &self.component
@@ -51,6 +57,16 @@ impl CallFrame {
     /// This revision serves the invocation and what it calls, unless another one does already.
     pub fn pin(&self, revision: &Pinned) {
         self.pinned.get_or_init(|| revision.clone());
+    }
+
+    /// What becomes of the calls of this invocation, and of nothing below it, if they are not just made.
+    pub fn tape(&self) -> Option<&Arc<Tape>> {
+        self.tape.get()
+    }
+
+    /// Have the calls of this invocation written down or answered by this, unless they are already.
+    pub fn attach(&self, tape: Arc<Tape>) {
+        self.tape.get_or_init(|| tape);
     }
 
     /// Say whether this invocation has a unit of work open.
@@ -94,7 +110,7 @@ impl Drop for Alive {
 impl Lineage {
     /// The first of a chain: a request from outside, or an event.
     pub fn root(component: ComponentId) -> Self {
-        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned: OnceLock::new(), parent: None };
+        let frame = CallFrame::new(component, OnceLock::new(), None);
         let alive = Alive { count: Arc::new(AtomicU32::new(1)) };
         Self { frame: Arc::new(frame), depth: 1, alive: Arc::new(alive) }
     }
@@ -115,7 +131,7 @@ impl Lineage {
             _ => OnceLock::new(),
         };
         let parent = Some(Arc::clone(&self.frame));
-        let frame = CallFrame { component, unit_open: AtomicBool::new(false), pinned, parent };
+        let frame = CallFrame::new(component, pinned, parent);
         Ok(Self { frame: Arc::new(frame), depth: self.depth + 1, alive: Arc::new(Alive { count }) })
     }
 

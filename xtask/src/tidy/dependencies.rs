@@ -42,6 +42,7 @@ const RULES: &[Rule] = &[
     Rule {
         crates: &[
             "runtime/manifest",
+            "runtime/contracts",
             "runtime/invocation",
             "scheduler/admission",
             "scheduler/rollout",

@@ -55,7 +55,8 @@ fn told(status: StatusCode, body: &[u8]) -> String {
         let text: String = String::from_utf8_lossy(body).chars().take(SHOWN_CHARS_MAX).collect();
         format!("{status} {text}").trim().to_owned()
     });
-    let mut told = format!("the host refused: {}", harmless(&said));
+    let said: Vec<String> = said.split('\n').map(harmless).collect();
+    let mut told = format!("the host refused: {}", said.join("\n"));
     if is_about_token(status) {
         told.push_str("; name the file with the token with --token-file, or set HULL_TOKEN");
     }
@@ -73,6 +74,10 @@ mod tests {
         let problem = br#"{"type":"about:blank","title":"Not Found","detail":"there is no component `x`"}"#;
         assert_eq!(told(StatusCode::NOT_FOUND, problem), "the host refused: there is no component `x`");
         assert_eq!(told(StatusCode::NOT_FOUND, br#"{"title":"Not Found"}"#), "the host refused: Not Found");
+        assert_eq!(
+            told(StatusCode::CONFLICT, br#"{"detail":"this\n  and \u001bthat"}"#),
+            "the host refused: this\n  and \u{fffd}that"
+        );
         assert_eq!(told(StatusCode::BAD_GATEWAY, b"<html>\x1b"), "the host refused: 502 Bad Gateway <html>\u{fffd}");
         assert!(told(StatusCode::UNAUTHORIZED, b"").contains("--token-file"));
     }

@@ -6,7 +6,9 @@ use std::io::Read as _;
 use std::path::{Component as PathPart, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use hull_control::{COMPONENT_BYTES_MAX, Content, ContentRecord, FileRecord, UPLOAD_FORMAT, UploadHead, chosen_files};
+use hull_control::{
+    COMPONENT_BYTES_MAX, Content, ContentRecord, FileRecord, UPLOAD_FORMAT, UploadHead, chosen_files, contract_files,
+};
 use hull_manifest::{App, Component, Name};
 use sha2::{Digest as _, Sha256};
 
@@ -46,6 +48,8 @@ impl Bundle {
             let chosen = chosen_files(component, &base, Some(&state_dir));
             paths.extend(chosen.map_err(|problem| anyhow::anyhow!("{}: {}", problem.component, problem.message))?);
             paths.extend(migrations(component, &base)?);
+            let contract = contract_files(component, &base);
+            paths.extend(contract.map_err(|problem| anyhow::anyhow!("{}: {}", problem.component, problem.message))?);
         }
         for path in paths {
             bundle.add_file(&base, &path).with_context(|| path.display().to_string())?;

@@ -29,6 +29,9 @@ pub(crate) struct DeployOptions {
     /// Deploy only if this revision is the last one; 0 if there must be none yet
     #[arg(long, value_name = "N")]
     pub(crate) if_revision: Option<u64>,
+    /// Deploy although it breaks who relies on what it changes, by their contracts; the audit log tells so
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Send this share of the requests to it first, and more step by step if it is no worse, as in 5%,25%,50%
     #[arg(long, value_name = "SHARES", value_parser = parse_shares, conflicts_with = "blue_green")]
     pub(crate) canary: Option<Shares>,
@@ -41,6 +44,12 @@ pub(crate) struct DeployOptions {
     /// Only whoever sends the header `x-hull-preview: canary` reaches it, until `hull rollout promote`
     #[arg(long)]
     pub(crate) blue_green: bool,
+    /// Give it copies of the GET requests, compare its answers and send them to nobody, until `hull rollout promote`
+    #[arg(long, conflicts_with_all = ["canary", "blue_green"])]
+    pub(crate) shadow: bool,
+    /// A field that may differ in a shadow's answers: status, `header NAME`, body, or as in /items/*/time
+    #[arg(long, value_name = "FIELD", requires = "shadow")]
+    pub(crate) ignore: Vec<String>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
 }
@@ -56,6 +65,24 @@ fn parse_shares(text: &str) -> Result<Shares, String> {
     };
     let shares: Option<Vec<u32>> = text.split(',').map(one).collect();
     shares.map(Shares).ok_or_else(|| "write shares such as 5%,25%,50%".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyContractOptions {
+    /// Only what this component's consumers rely on
+    pub(crate) component: Option<Name>,
+    /// The manifest with the contracts, or the folder it lies in
+    #[arg(short = 'f', long, value_name = "FILE", default_value = "spin.toml")]
+    pub(crate) file: PathBuf,
+    /// Run the build commands first
+    #[arg(long, conflicts_with = "preview")]
+    pub(crate) build: bool,
+    /// Ask the revision that is being tried on the running host, with GET and HEAD alone: its data is real. Otherwise the
+    /// app is run from its file for as long as it takes, with data of its own
+    #[arg(long)]
+    pub(crate) preview: bool,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
 }
 
 #[derive(Debug, Args)]

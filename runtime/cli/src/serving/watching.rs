@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use hull_control::{Node, chosen_files};
+use hull_control::{Node, chosen_files, contract_files};
 use hull_manifest::App;
 
 use crate::manifest_files::{self, Loaded};
@@ -105,6 +105,9 @@ fn look_at(app: &App, base: &Path, files: &mut Files) {
         note(&mut files.outputs, &base.join(&component.source));
         // Wrong patterns are told when it is deployed.
         for path in chosen_files(component, base, None).unwrap_or_default() {
+            note(&mut files.outputs, &base.join(path));
+        }
+        for path in contract_files(component, base).unwrap_or_default() {
             note(&mut files.outputs, &base.join(path));
         }
         let migrations =

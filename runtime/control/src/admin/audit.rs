@@ -54,6 +54,13 @@ pub(super) async fn audited(node: &Arc<Node>, did: Did, work: impl Future<Output
     answer
 }
 
+/// Somebody has deployed what breaks others, and was told so.
+pub(super) async fn forced(node: &Node, actor: &Actor, app: &str, detail: String) -> Result<(), AuditError> {
+    let (by, from) = (actor.name.to_string(), actor.from.to_string());
+    let (action, result) = ("deploy --force".to_owned(), "forced past contracts".to_owned());
+    node.audit.write(Happening { by, from, action, app: app.to_owned(), detail, result }).await
+}
+
 /// The revision that an answer is about.
 const REVISION: &str = "x-hull-revision";
 

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use futures::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hull_dispatch::{Body, BodyError};
-use hull_invocation::{Cause, ComponentId, Failure, Invocation, Lineage, RequestId, Slot, TraceContext};
+use hull_invocation::{Cause, ComponentId, Failure, Invocation, Lineage, Pinned, RequestId, Slot, TraceContext};
 use tokio::sync::mpsc;
 
+use super::AdminHost;
 use super::answer::{Answer, Problem, whole};
+use super::revisions::{named, taken};
 use super::route::Asked;
 use crate::node::Node;
 
@@ -20,7 +22,29 @@ use crate::node::Node;
 const FRAMES_WAITING_MAX: usize = 4;
 const INVOKED: HeaderName = HeaderName::from_static("x-hull-invoked");
 
-pub(super) async fn invoke(node: &Arc<Node>, id: &ComponentId, time: Duration, asked: Asked) -> Answer {
+/// Headers of the request, behind this.
+const HEADER: &str = "x-hull-invoke-";
+
+/// A request to the revision that is being tried, whatever its share.
+pub(super) async fn preview(host: &AdminHost, app: &str, component: &str, asked: Asked) -> Answer {
+    let (deployments, app) = (taken(host)?, named(app)?);
+    let running = deployments.running().filter(|running| running.app == app);
+    let none = || Problem::new(StatusCode::CONFLICT, format!("no revision of app {app} is being tried"));
+    let candidate = running.and_then(|running| running.candidate()).ok_or_else(none)?;
+    let found = candidate.app.component(component);
+    let found = found.ok_or_else(|| Problem::not_found(format!("that revision has no component {component:?}")))?;
+    let id = ComponentId::new(app.as_str(), component);
+    invoke(&host.node, &id, found.hull.limits.time, asked, Some(&candidate.revision)).await
+}
+
+/// A request to a component; the revision that serves answers it unless another one is given.
+pub(super) async fn invoke(
+    node: &Arc<Node>,
+    id: &ComponentId,
+    time: Duration,
+    asked: Asked,
+    revision: Option<&Pinned>,
+) -> Answer {
     let method = asked.query.get("method").map_or("GET", String::as_str);
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Problem::bad_request("`method` is no method"))?;
     let path = asked.query.get("path").map_or("/", String::as_str);
@@ -40,9 +64,22 @@ pub(super) async fn invoke(node: &Arc<Node>, id: &ComponentId, time: Duration, a
     if let Some(content_type) = asked.head.headers.get(CONTENT_TYPE) {
         builder = builder.header(CONTENT_TYPE, content_type);
     }
-    let request = builder.body(whole(asked.body));
+    for (name, value) in &asked.head.headers {
+        let forwarded = name.as_str().strip_prefix(HEADER).and_then(|name| name.parse::<HeaderName>().ok());
+        if let Some(name) = forwarded.filter(|name| *name != HOST && *name != CONTENT_LENGTH) {
+            builder = builder.header(name, value);
+        }
+    }
+    let request = builder.body(whole(asked.body)).map(|mut request| {
+        hull_gateway::strip_hop_by_hop(request.headers_mut());
+        request
+    });
     let request = request.map_err(|error| Problem::bad_request(format!("`path` cannot be requested: {error}")))?;
     let deadline = hull_clock::now() + time;
+    let lineage = Lineage::root(id.clone());
+    if let Some(revision) = revision {
+        lineage.frame().pin(revision);
+    }
     let invocation = Invocation {
         target: id.clone(),
         cause: Cause::Http,
@@ -50,7 +87,7 @@ pub(super) async fn invoke(node: &Arc<Node>, id: &ComponentId, time: Duration, a
         correlation_id: request_id.clone(),
         request_id,
         trace,
-        lineage: Lineage::root(id.clone()),
+        lineage,
         hops: 0,
         slot: Slot::default(),
     };

@@ -22,7 +22,7 @@ const OPERATIONS: [(&str, &str, &str); 22] = [
     ("get", "/v1/apps/{app}/events", "Events of the stream; query: subject, from, limit, follow=true (NDJSON)"),
     ("post", "/v1/apps/{app}/events/{subject}", "Publish the body as an event; headers: ce-id, content-type"),
     ("get", "/v1/apps/{app}/dead-letters", "Dead letters; query: component, subject, reason, after, limit"),
-    ("post", "/v1/apps/{app}/components/{component}/invoke", "Call a component; query: method, path"),
+    ("post", "/v1/apps/{app}/components/{component}/invoke", "Call a component; query: method, path, preview"),
     ("get", "/v1/apps/{app}/components/{component}/dead-letters/{id}", "One dead letter with its payload"),
     ("delete", "/v1/apps/{app}/components/{component}/dead-letters/{id}", "Remove a dead letter"),
     ("post", "/v1/apps/{app}/components/{component}/dead-letters/{id}/replay", "Handle a dead letter again"),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::AdminHost;
 use super::answer::{Answer, Problem, json_ok, json_with};
-use super::audit::{Did, audited, revision_header};
+use super::audit::{Did, audited, forced, revision_header};
 use super::route::{Actor, Asked};
 use crate::deployments::{DeploymentError, Deployments};
 use crate::revisions::Record;
@@ -54,6 +54,10 @@ pub(super) async fn deploy(host: &AdminHost, app: &str, mut body: Incoming, acto
     let did = Did::new(&actor, "deploy", app.as_str(), draft.head.message.clone());
     audited(&host.node, did, async {
         let record = deployments.deploy(app, draft, actor.name.to_string()).await?;
+        if !record.forced.is_empty() {
+            let detail = format!("revision {} breaks: {}", record.revision, record.forced.join("; "));
+            forced(&host.node, &actor, &record.app, detail).await?;
+        }
         Ok(committed(&record))
     })
     .await

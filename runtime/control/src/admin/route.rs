@@ -137,6 +137,9 @@ async fn v1(host: &AdminHost, segments: &[&str], asked: Asked, actor: Actor) -> 
         (&Method::POST, ["apps", app, "rollout", word]) => rollout::say(host, app, word, actor).await,
         (&Method::POST, ["apps", app, "rollback"]) => revisions::roll_back(host, app, &asked, actor).await,
         (&Method::GET, ["apps", app, "dead-letters"]) => dead_letters::list(node, app, &asked).await,
+        (&Method::POST, ["apps", app, "components", component, "invoke"]) if asked.query.contains_key("preview") => {
+            invoke::preview(host, app, component, asked).await
+        }
         (_, ["apps", app, "components", component, rest @ ..]) => {
             let id = known(node, app, component).await?;
             match (&method, rest) {
@@ -159,7 +162,7 @@ async fn of_component(node: &Arc<Node>, id: &ComponentId, method: &Method, rest:
     match (method, rest) {
         (&Method::POST, ["invoke"]) => {
             let time = time_of(node, id).await;
-            invoke::invoke(node, id, time, asked).await
+            invoke::invoke(node, id, time, asked, None).await
         }
         (&Method::GET, ["dead-letters", letter]) => dead_letters::show(node, id, letter).await,
         (&Method::DELETE, ["dead-letters", letter]) => dead_letters::purge(node, id, letter).await,

@@ -23,6 +23,9 @@ pub struct Record {
     /// The revision whose content it has again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<u64>,
+    /// Whom it breaks by contract, where it was deployed all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
     /// The app's own version, as its manifest says; may be empty.
     pub version: String,
     /// The manifest.

@@ -15,6 +15,18 @@ pub struct RolloutPlan {
     pub interval_ms: u64,
     /// What stays the same for one user: `ip`, `header:NAME` or `cookie:NAME`.
     pub by: String,
+    /// Run it in parallel: it gets copies of requests, and its answers reach nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowPlan>,
+}
+
+/// How a revision is run in parallel.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowPlan {
+    /// Fields that may differ: `status`, `header NAME`, `body`, or a JSON pointer with `*` for places in lists.
+    #[serde(default)]
+    pub ignore: Vec<String>,
 }
 
 /// A rollout as it is kept.

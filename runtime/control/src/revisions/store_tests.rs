@@ -30,6 +30,7 @@ fn record(revision: u64, texts: &[&str]) -> Record {
         by: "ci".to_owned(),
         message: String::new(),
         restores: None,
+        forced: Vec::new(),
         version: String::new(),
         manifest: file("spin.toml", "manifest"),
         files: texts.iter().map(|text| file(&format!("folder/{text}.wasm"), text)).collect(),

@@ -59,6 +59,8 @@ pub struct UploadHead {
     pub message: String,
     /// The revision that must be the last one, if that matters.
     pub if_revision: Option<u64>,
+    /// Whether it is deployed although it breaks those who rely on what it changes.
+    pub force: bool,
     /// How it is tried before it serves everybody, if it is.
     pub rollout: Option<RolloutPlan>,
 }
@@ -165,6 +167,11 @@ impl Draft {
         std::fs::create_dir_all(draft.contents())?;
         std::fs::create_dir(draft.tree())?;
         Ok(draft)
+    }
+
+    /// Whether somebody has sent it.
+    pub(crate) fn was_sent(&self) -> bool {
+        self.head.format == UPLOAD_FORMAT
     }
 
     /// The folder with its contents, by their digests.

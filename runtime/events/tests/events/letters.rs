@@ -144,3 +144,29 @@ async fn an_event_that_was_not_granted_goes_out_when_it_is() {
     assert_eq!(world.bus.status().await.streams[0].events, 1);
     assert!(letters(&world).await.is_empty());
 }
+
+/// Payloads in these tests are no JSON.
+fn schemas(schema: &str) -> Option<Arc<hull_contracts::EventSchemas>> {
+    let contract = hull_contracts::Contract::read([("events/in.a.json", schema)]).expect("a contract");
+    Some(Arc::new(contract.events))
+}
+
+#[tokio::test]
+async fn what_does_not_match_its_contract_is_a_letter_without_an_attempt() {
+    let world = World::new(|_, _| Act::Accept).await;
+    world.events.start(ComponentConfig { schemas: schemas("{}"), ..world.config() }, DRAIN).await;
+    world.publish("1").await;
+    world.until(|counts| counts.dead == 1).await;
+    world.all_acknowledged().await;
+    let letter = letters(&world).await.remove(0);
+    assert!(letter.letter.reason.contains("in.a does not match its contract"), "{}", letter.letter.reason);
+    assert_eq!(letter.letter.attempts, 0);
+    assert!(world.door.calls().is_empty(), "no handler was started");
+    let replayed = soon(world.events.replay(&orders(), letter.id)).await.expect("tried");
+    assert!(matches!(replayed, Replayed::Failed(why) if why.contains("no JSON")));
+    assert_eq!(letters(&world).await.len(), 1);
+    // Without the contract it is as good as any other.
+    world.events.start(world.config(), DRAIN).await;
+    assert_eq!(soon(world.events.replay(&orders(), letter.id)).await, Ok(Replayed::Done));
+    assert_eq!(world.effects().await, ["1"]);
+}

@@ -198,6 +198,7 @@ impl World {
             id: orders(),
             subscriptions: vec![subscription("in.>", Delivery::default())],
             publishes: vec!["out.>".parse().expect("a pattern")],
+            schemas: None,
             consumers: 8,
             time: Duration::from_secs(30),
             database: self.database.clone(),

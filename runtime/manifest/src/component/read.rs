@@ -204,6 +204,9 @@ fn call_places(tool: &Table<'_>) -> BTreeMap<Name, Span> {
 
 fn check_settings(tool: &Table<'_>, hull: &ComponentSettings, sqlite: bool, context: &Context<'_>) {
     check_migrations(tool, hull, sqlite, context);
+    if let (Some(item), Some(path)) = (tool.get("contracts"), &hull.contracts) {
+        check_folder(&item, path, context);
+    }
     // A word that cannot be read counts as the default, and has been reported.
     let is_never = tool.get("reuse").is_none_or(|item| item.value.as_str() == Some(Reuse::Never.as_str()));
     if let (Some(item), true) = (tool.get("max-invocations"), is_never) {
@@ -223,11 +226,17 @@ fn check_settings(tool: &Table<'_>, hull: &ComponentSettings, sqlite: bool, cont
 
 fn check_migrations(tool: &Table<'_>, hull: &ComponentSettings, sqlite: bool, context: &Context<'_>) {
     let (Some(item), Some(path)) = (tool.get("migrations"), &hull.migrations) else { return };
-    if let Err(invalid) = check_contained(path) {
-        item.report.invalid(&item.span, &item.path, invalid);
-    } else if !sqlite {
-        item.wrong("the component has no database", "add sqlite_databases = [\"default\"]");
+    if sqlite || check_contained(path).is_err() {
+        check_folder(&item, path, context);
     } else {
-        check_kind(&item, path, FileKind::Directory, context, "make the directory, or correct its path");
+        item.wrong("the component has no database", "add sqlite_databases = [\"default\"]");
+    }
+}
+
+/// A directory below the manifest's own.
+fn check_folder(item: &Item<'_>, path: &str, context: &Context<'_>) {
+    match check_contained(path) {
+        Err(invalid) => item.report.invalid(&item.span, &item.path, invalid),
+        Ok(()) => check_kind(item, path, FileKind::Directory, context, "make the directory, or correct its path"),
     }
 }

@@ -21,6 +21,8 @@ settings! {
         "storage" storage: Name = Name::default_storage();
         /// The directory with its migrations, relative to the manifest.
         "migrations" migrations: Option<String> = None;
+        /// The directory with its contract, relative to the manifest.
+        "contracts" contracts: Option<String> = None;
         /// What is set aside for it.
         "reserve" reserve: Reserve = Reserve::default();
         /// How its health is asked for; none means that it is not.

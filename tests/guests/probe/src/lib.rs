@@ -109,5 +109,10 @@ fn run_then(request: &IncomingRequest, out: ResponseOutparam, body: &[u8]) {
 
 fn read_script(request: &IncomingRequest) -> Result<Vec<op::Step>, String> {
     let (body, _) = stream::whole(request);
-    serde_json::from_slice(&body?).map_err(|e| format!("no script: {e}"))
+    let mut script = body?;
+    if script.is_empty() {
+        // A request that has no body brings it in a header.
+        script = request.headers().get("x-script").into_iter().next().unwrap_or_default();
+    }
+    serde_json::from_slice(&script).map_err(|e| format!("no script: {e}"))
 }
