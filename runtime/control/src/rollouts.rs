@@ -90,10 +90,7 @@ impl Running {
     fn new(kept: RolloutRecord, app: Name, ready: Ready, shadow: Option<Arc<Shadow>>) -> Result<Self, DeploymentError> {
         let by = sticky(&kept.plan)?;
         let interval = Duration::from_millis(kept.plan.interval_ms);
-        let analysis = match checked(&kept.plan)? {
-            Some(plan) => Some(Canary::resume(plan, kept.step, hull_clock::now())),
-            None => None,
-        };
+        let analysis = checked(&kept.plan)?.map(|plan| Canary::resume(plan, kept.step, hull_clock::now()));
         let share = analysis.as_ref().map_or(Share::NONE, Canary::share);
         Ok(Self {
             app,
@@ -112,10 +109,6 @@ impl Running {
     /// What is tried, until it is decided about.
     pub(crate) fn candidate(&self) -> Option<crate::Deployed> {
         self.ready.lock().as_ref().map(|ready| ready.deployed.clone())
-    }
-
-    fn revision(&self) -> u64 {
-        self.kept.lock().record.revision
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -309,7 +302,7 @@ impl Deployments {
     }
 
     async fn ended(&self, running: &Running, outcome: &'static str, reason: String) -> Result<(), DeploymentError> {
-        let revision = running.revision();
+        let revision = running.kept.lock().record.revision;
         tracing::info!(app = %running.app, revision, outcome, reason, "a rollout has ended");
         let ended = Ended { revision, outcome, reason: reason.clone(), time: rfc3339_now() };
         self.last_rollouts.lock().insert(running.app.clone(), ended);
