@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_contracts::{Contract, Finding};
+use hull_contracts::Contract;
 use hull_dispatch::{Account, Admission, BulkheadLimits, Compartment};
 use hull_engine::Version;
 use hull_events::ComponentConfig;
@@ -106,16 +106,6 @@ impl Node {
             return Err(failed(&app, contracts::problems(&findings), Vec::new()));
         }
         self.deploy_in_turn(turn, app, Base { path: base, is_ours: false }, Box::new(|| Ok(()))).await
-    }
-
-    /// Whom an app would break that is to serve in place of what does. Contracts that cannot be read are an error.
-    pub(crate) async fn contract_findings(&self, app: &App, base: &Path) -> Result<Vec<Finding>, DeployFailed> {
-        let (read, path) = (app.clone(), base.to_owned());
-        let read = tokio::task::spawn_blocking(move || contracts::read_contracts(&read, &path)).await;
-        let read = read.map_err(|error| failed(app, vec![ended_badly(&error)], Vec::new()))?;
-        let found = read.map_err(|problems| failed(app, problems, Vec::new()))?;
-        let running = self.apps.read().await.get(app.name.as_str()).cloned();
-        Ok(contracts::findings(app, &found, running.as_ref()))
     }
 
     /// Wait until nobody else deploys.
