@@ -3,6 +3,7 @@
 
 mod chooser;
 mod drive;
+mod preview;
 mod seen;
 mod shadow;
 
@@ -105,11 +106,6 @@ impl Running {
             interval,
             shadow,
         })
-    }
-
-    /// What is tried, until it is decided about.
-    pub(crate) fn candidate(&self) -> Option<crate::Deployed> {
-        self.ready.lock().as_ref().map(|ready| ready.deployed.clone())
     }
 
     fn revision(&self) -> u64 {
