@@ -76,7 +76,7 @@ pub trait Bus: Send + Sync + 'static {
     }
 
     /// Delete an app's stream with everything in it, and its consumers. Nobody may have any of them open. What is not
-    /// there is no error.
+    /// there is no error; an app that was claimed and is another host's is `Owned`.
     async fn remove_stream(&self, app: &str) -> Result<(), BusError>;
 
     /// What every stream and consumer is doing.

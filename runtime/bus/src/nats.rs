@@ -249,6 +249,7 @@ impl Shared {
     async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
         self.check_open()?;
         self.connected(app).await?;
+        self.leases.check(&self.context, app).await?;
         streams::delete(&self.context, app).await?;
         self.streams.forget(app);
         self.shares.lock().remove(app);

@@ -62,6 +62,11 @@ impl Ownership {
         Ok(())
     }
 
+    /// Claim an app to delete what is left of it, wherever its data is.
+    pub(crate) async fn claim_to_purge(&self, bus: &dyn Bus, app: &Name) -> Result<(), BusError> {
+        bus.claim(app.as_str(), &self.owner).await
+    }
+
     fn is_of_one_host(&self, app: &App) -> bool {
         let is_here = |storage: &Name| self.stores.get(storage).is_none_or(|store| *store == Storage::Sqlite);
         app.components.iter().any(|component| is_here(&component.hull.storage))

@@ -1,12 +1,17 @@
 //! What is claimed and does not serve is given back, whoever gave the deployment up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hull_manifest::{App, Name, Reading};
+use hull_invocation::ComponentId;
+use hull_manifest::{App, Host, Name, Reading};
 
 use super::Claim;
+use crate::component::database_options;
+use crate::deployments::Deployments;
 use crate::node::Node;
+use crate::revisions::Removal;
 use crate::test_node::node_in;
 use weak_bus::{WeakBus, Weakness};
 
@@ -60,4 +65,35 @@ async fn what_is_kept_is_not_given_back() {
     drop(node.turn().await);
     tokio::task::yield_now().await;
     assert_eq!(*weakness.claims.borrow(), ["released shop"], "once, and nothing of what is kept");
+}
+
+#[tokio::test]
+async fn what_is_purged_is_this_hosts_alone_and_nothing_of_it_stays_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, weakness) = on_a_weak_bus(folder.path()).await;
+    let deployments = Deployments::open(&node, Host::default(), BTreeMap::new()).expect("opened");
+    let app = app();
+    let component = app.components.first().expect("one");
+    let id = ComponentId::new(&app.name, &component.name);
+    let directory = node.state_dir.component(&id).expect("made");
+    let watch = Arc::default();
+    // A deployment that failed leaves its database, and one that was damaged its name.
+    let database = node.stores.open(component, &directory, database_options(&id, &component.hull.limits, &watch));
+    node.databases.lock().insert((id, None), (database, watch));
+    let current = node.state_dir.path().join("revisions/apps/shop/current");
+    std::fs::create_dir_all(current.parent().expect("a folder")).expect("made");
+    std::fs::write(&current, "damaged").expect("written");
+
+    weakness.owned.store(true, Ordering::SeqCst);
+    let refused = deployments.remove(app.name.clone(), Removal::Purged).await.expect_err("another's").to_string();
+    assert!(refused.contains("runs on another host (host-2)") && refused.contains("nothing was changed"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&current).expect("there still"), "damaged");
+    assert_eq!(node.databases.lock().len(), 1);
+    assert_eq!(*weakness.claims.borrow(), ["claimed shop", "released shop"]);
+
+    weakness.owned.store(false, Ordering::SeqCst);
+    deployments.remove(app.name.clone(), Removal::Purged).await.expect("purged");
+    assert!(!current.exists() && node.databases.lock().is_empty());
+    let claims = weakness.claims.borrow().clone();
+    assert_eq!(claims.get(2..), Some(["claimed shop", "claimed shop", "released shop"].map(str::to_owned).as_slice()));
 }

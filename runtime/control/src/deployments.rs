@@ -14,6 +14,7 @@ use crate::node::{Node, NodeError};
 use crate::prepare::Base;
 use crate::revisions::{Draft, Record, Store, StoreError, UploadError, UploadPlaces, receive};
 use crate::rollouts::{Ended, Running};
+use crate::stopping::to_its_end;
 use crate::unenforced::unenforced;
 
 /// Uploads that are received at once.
@@ -134,8 +135,8 @@ impl Deployments {
         by: String,
     ) -> Result<Record, DeploymentError> {
         let own = Arc::clone(self);
-        to_its_end(&self.node, async move {
-            let turn = own.turn().await?;
+        let waiting = Arc::clone(self);
+        to_its_end(&self.node, async move { waiting.turn().await }, move |turn| async move {
             let name = app.clone();
             let (before, removal) =
                 own.with_store(move |store| Ok((store.current(&name)?, store.removal(&name)?))).await?;
@@ -162,8 +163,8 @@ impl Deployments {
         by: String,
     ) -> Result<Record, DeploymentError> {
         let own = Arc::clone(self);
-        to_its_end(&self.node, async move {
-            let turn = own.turn().await?;
+        let waiting = Arc::clone(self);
+        to_its_end(&self.node, async move { waiting.turn().await }, move |turn| async move {
             let name = app.clone();
             let removal = own.with_store(move |store| store.removal(&name)).await?;
             check_removal(&app, removal, true)?;
@@ -313,24 +314,4 @@ impl Deployments {
 
 fn not_committed(error: &StoreError) -> ComponentProblem {
     ComponentProblem { component: "revisions".to_owned(), message: error.to_string() }
-}
-
-/// A client that goes away must not leave a deployment half-way: it is done, whoever hears of it. Only a host that stops
-/// gives up what is still being prepared.
-pub(crate) async fn to_its_end<T: Send + 'static>(
-    node: &Node,
-    work: impl Future<Output = Result<T, DeploymentError>> + Send + 'static,
-) -> Result<T, DeploymentError> {
-    let mut stopping = node.stopping();
-    let done = tokio::spawn(async move {
-        tokio::select! {
-            done = work => done,
-            // An error is the end of the host.
-            _ = stopping.wait_for(|is_stopping| *is_stopping) => {
-                Err(DeploymentError::Busy("the host is stopping; nothing was changed".to_owned()))
-            }
-        }
-    });
-    let done = done.await;
-    done.unwrap_or_else(|error| Err(DeploymentError::Storage(format!("the deployment ended badly: {error}"))))
 }

@@ -42,10 +42,10 @@ pub(crate) enum FlagsError {
 /// The flags of all apps.
 pub(crate) struct FlagBook {
     folder: PathBuf,
-    apps: Mutex<BTreeMap<Name, Result<Arc<LiveFlags>, FlagsError>>>,
+    apps: Arc<Mutex<BTreeMap<Name, Result<Arc<LiveFlags>, FlagsError>>>>,
     crash_points: Arc<CrashPoints>,
-    /// One change at a time.
-    changing: tokio::sync::Mutex<()>,
+    /// One change at a time. Whoever writes holds it to the end, also if nobody waits for that any more.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FlagBook {
@@ -57,54 +57,71 @@ impl FlagBook {
             let is_ours = path.extension().is_some_and(|extension| extension == EXTENSION);
             let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<Name>().ok());
             if let (true, Some(name)) = (is_ours, name) {
-                let read = read(&path).map(|flags| Arc::new(LiveFlags::from_pointee(flags)));
-                apps.insert(name, read);
+                apps.insert(name, read(&path));
             }
         }
-        Ok(Self { folder, apps: Mutex::new(apps), crash_points, changing: tokio::sync::Mutex::default() })
+        Ok(Self { folder, apps: Arc::new(Mutex::new(apps)), crash_points, changing: Arc::default() })
     }
 
     /// The flags of an app, as they are from now on.
     pub(crate) fn live(&self, app: &Name) -> Result<Arc<LiveFlags>, FlagsError> {
-        self.apps.lock().entry(app.clone()).or_insert_with(|| Ok(Arc::default())).clone()
+        match self.known(app)? {
+            Some(live) => Ok(live),
+            None => self.apps.lock().entry(app.clone()).or_insert_with(|| Ok(Arc::default())).clone(),
+        }
+    }
+
+    /// The flags of an app that has any, or had. A file that was damaged may have been mended since.
+    fn known(&self, app: &Name) -> Result<Option<Arc<LiveFlags>>, FlagsError> {
+        let mut apps = self.apps.lock();
+        let Some(known) = apps.get_mut(app) else { return Ok(None) };
+        if known.is_err() {
+            *known = read(&self.path(app));
+        }
+        known.clone().map(Some)
     }
 
     /// The flags of an app as they are now.
     pub(crate) fn now(&self, app: &Name) -> Result<Flags, FlagsError> {
-        Ok(self.live(app)?.load().as_deref().cloned().unwrap_or_default())
+        Ok(self.known(app)?.and_then(|live| live.load().as_deref().cloned()).unwrap_or_default())
     }
 
-    /// Change them: what holds afterwards is on disk, and new invocations see it at once.
+    /// Change them: what holds afterwards is on disk, and new invocations see it at once. Dropping the future leaves
+    /// open whether they are changed, and never half of it.
     pub(crate) async fn change(
         &self,
         app: &Name,
         change: impl FnOnce(&mut Flags) -> Result<(), FlagsError>,
     ) -> Result<(), FlagsError> {
-        let _changing = self.changing.lock().await;
-        let live = self.live(app)?;
-        let mut next = live.load().as_deref().cloned().unwrap_or_default();
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let mut next = self.now(app)?;
         change(&mut next)?;
-        let path = self.path(app);
-        let kept = AppRecord::of(&next);
-        let writing = tokio::task::spawn_blocking(move || write(&path, &kept));
-        writing.await.map_err(|error| self.io(app, &error))?.map_err(|error| self.io(app, &error))?;
-        self.crash_points.passed("flags written");
-        live.store((!next.is_empty()).then(|| Arc::new(next)));
-        self.crash_points.passed("flags set");
-        Ok(())
+        let (live, path, crash_points) = (self.live(app)?, self.path(app), Arc::clone(&self.crash_points));
+        let writing = tokio::task::spawn_blocking(move || {
+            let _changing = changing;
+            write(&path, &AppRecord::of(&next))?;
+            crash_points.passed("flags written");
+            live.store((!next.is_empty()).then(|| Arc::new(next)));
+            crash_points.passed("flags set");
+            Ok::<(), io::Error>(())
+        });
+        writing.await.map_err(|error| self.io(app, &error))?.map_err(|error| self.io(app, &error))
     }
 
     /// Forget the flags of an app that is purged.
     pub(crate) async fn forget(&self, app: &Name) -> Result<(), FlagsError> {
-        let _changing = self.changing.lock().await;
-        let path = self.path(app);
-        let removing = tokio::task::spawn_blocking(move || match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.and_then(|()| durable::sync_folder_of(&path)),
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let (name, path, apps) = (app.clone(), self.path(app), Arc::clone(&self.apps));
+        let removing = tokio::task::spawn_blocking(move || {
+            let _changing = changing;
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.and_then(|()| durable::sync_folder_of(&path))?,
+            }
+            apps.lock().remove(&name);
+            Ok::<(), io::Error>(())
         });
-        removing.await.map_err(|error| self.io(app, &error))?.map_err(|error| self.io(app, &error))?;
-        self.apps.lock().remove(app);
-        Ok(())
+        removing.await.map_err(|error| self.io(app, &error))?.map_err(|error| self.io(app, &error))
     }
 
     fn path(&self, app: &Name) -> PathBuf {
@@ -116,11 +133,14 @@ impl FlagBook {
     }
 }
 
-fn read(path: &Path) -> Result<Flags, FlagsError> {
+fn read(path: &Path) -> Result<Arc<LiveFlags>, FlagsError> {
     let damaged = |why: String| FlagsError::Damaged { path: path.display().to_string(), why };
-    let text = std::fs::read(path).map_err(|error| damaged(error.to_string()))?;
+    let text = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Arc::default()),
+        text => text.map_err(|error| damaged(error.to_string()))?,
+    };
     let record: AppRecord = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-    record.flags().map_err(damaged)
+    Ok(Arc::new(LiveFlags::from_pointee(record.flags().map_err(damaged)?)))
 }
 
 fn write(path: &Path, record: &AppRecord) -> io::Result<()> {
@@ -169,7 +189,33 @@ mod tests {
             assert!(told.contains("shop.json are damaged"), "{told}");
             assert!(open().live(&"bank".parse().expect("a name")).is_ok());
         }
+        let held = open();
+        assert!(held.now(&shop()).is_err(), "damaged");
+        std::fs::write(&path, text).expect("written");
+        assert_eq!(held.now(&shop()).expect("mended"), before);
         book.forget(&shop()).await.expect("forgotten");
         assert!(open().now(&shop()).expect("none").is_empty() && !path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_change_that_nobody_waits_for_any_more_is_whole_and_one_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let never = std::sync::Arc::new(crate::crash_points::CrashPoints::new(None));
+        let book = FlagBook::open(folder.path().to_owned(), never).expect("a book");
+        let missing = || FlagsError::Missing { app: String::new(), variable: String::new() };
+        assert!(book.change(&shop(), |_| Err(missing())).await.is_err());
+        assert!(book.apps.lock().is_empty(), "whatever name was asked for");
+        let set = |value: &'static str| {
+            move |flags: &mut Flags| Ok(flags.set(value, None, 7, rule(When::Everybody, value))?)
+        };
+        let name = shop();
+        tokio::select! {
+            biased;
+            _ = book.change(&name, set("first")) => {}
+            () = std::future::ready(()) => {}
+        }
+        book.change(&shop(), set("second")).await.expect("set");
+        let set: Vec<_> = book.now(&shop()).expect("set").all().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(set, ["first", "second"]);
     }
 }

@@ -29,6 +29,7 @@ mod restoring;
 mod revisions;
 mod rollouts;
 mod served;
+mod stopping;
 mod stores;
 mod targets;
 #[cfg(test)]

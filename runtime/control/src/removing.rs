@@ -5,14 +5,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hull_bus::BusError;
 use hull_invocation::ComponentId;
 use hull_manifest::Name;
 
+use crate::claim::Claim;
 use crate::deploy::{Deployed, HANDOVER, Turn};
-use crate::deployments::{DeploymentError, Deployments, to_its_end};
+use crate::deployments::{DeploymentError, Deployments};
 use crate::durable;
 use crate::node::Node;
 use crate::revisions::Removal;
+use crate::stopping::{NOTHING_CHANGED, unless_stopping};
 
 /// How often it is looked whether what runs has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -22,37 +25,67 @@ impl Deployments {
     /// waits for it, and after a crash by the next start.
     pub(crate) async fn remove(self: &Arc<Self>, app: Name, removal: Removal) -> Result<(), DeploymentError> {
         let own = Arc::clone(self);
-        to_its_end(&self.node, async move {
-            let turn = own.turn().await?;
-            let removing = tokio::spawn(async move { own.remove_in_turn(turn, app, removal).await });
-            let removed = removing.await;
-            removed.unwrap_or_else(|error| Err(DeploymentError::Storage(format!("the removal ended badly: {error}"))))
-        })
-        .await
+        let removing = tokio::spawn(async move {
+            // Only the wait may be given up.
+            let turn = unless_stopping(&own.node, NOTHING_CHANGED, own.turn()).await?;
+            own.remove_in_turn(turn, app, removal).await
+        });
+        let removed = removing.await;
+        removed.unwrap_or_else(|error| Err(DeploymentError::Storage(format!("the removal ended badly: {error}"))))
     }
 
     async fn remove_in_turn(&self, _turn: Turn, app: Name, removal: Removal) -> Result<(), DeploymentError> {
+        let claim = if removal == Removal::Purged { self.claim_first(&app).await? } else { None };
         let name = app.clone();
         let committed = self.with_store(move |store| store.remove(&name, removal)).await;
         committed.map_err(|error| match error {
             DeploymentError::Missing(_) => DeploymentError::Missing(format!("there is no app {app}")),
             other => other,
         })?;
+        // The purge gives it back.
+        claim.into_iter().for_each(Claim::keep);
         self.node.take_out(&app).await;
         self.unrestored.lock().remove(&app);
         self.last_rollouts.lock().remove(&app);
         if removal == Removal::Purged { self.purge(&app).await } else { Ok(()) }
     }
 
-    /// Let nothing be left of an app that does not serve. May be repeated, and cut short.
+    /// An app that does not serve here may serve on another host: then its purge is refused before anything is changed.
+    async fn claim_first(&self, app: &Name) -> Result<Option<Claim>, DeploymentError> {
+        let name = app.clone();
+        let is_known = self.with_store(move |store| Ok(store.has(&name))).await?;
+        if !is_known || self.node.apps.read().await.contains_key(app.as_str()) {
+            return Ok(None);
+        }
+        let claimed = self.claim_to_purge(app).await;
+        claimed.map(Some).map_err(|error| DeploymentError::Conflict(format!("{error}; nothing was changed")))
+    }
+
+    async fn claim_to_purge(&self, app: &Name) -> Result<Claim, BusError> {
+        let claim = Claim::new(&self.node, app);
+        match self.node.ownership.claim_to_purge(&*self.node.bus(), app).await {
+            Ok(()) => Ok(claim),
+            Err(error) => {
+                claim.give_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Let nothing be left of an app that does not serve. May be repeated, and cut short. For whoever has the turn.
     pub(crate) async fn purge(&self, app: &Name) -> Result<(), DeploymentError> {
-        let failed = |what: &dyn std::fmt::Display| {
-            DeploymentError::Unfinished(format!(
-                "app {app} is removed, and not all of it is purged: {what}; purge it again"
-            ))
-        };
+        let claim = self.claim_to_purge(app).await.map_err(|error| not_purged(app, &error))?;
+        let purged = self.purge_claimed(app).await;
+        claim.give_back().await;
+        purged
+    }
+
+    async fn purge_claimed(&self, app: &Name) -> Result<(), DeploymentError> {
+        let failed = |what: &dyn std::fmt::Display| not_purged(app, what);
         self.node.bus().remove_stream(app.as_str()).await.map_err(|error| failed(&error))?;
         self.node.crash_points.passed("stream purged");
+        // Also of deployments that failed: whoever deploys it next must not write into a file that is gone.
+        self.node.close_databases(app.as_str()).await;
         let data = self.node.state_dir.path().join("apps").join(app.as_str());
         let removing = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&data) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -65,6 +98,10 @@ impl Deployments {
         let name = app.clone();
         self.with_store(move |store| store.forget(&name)).await.map_err(|error| failed(&error))
     }
+}
+
+fn not_purged(app: &Name, what: &dyn std::fmt::Display) -> DeploymentError {
+    DeploymentError::Unfinished(format!("app {app} is removed, and not all of it is purged: {what}; purge it again"))
 }
 
 impl Node {

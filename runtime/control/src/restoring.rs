@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hull_manifest::Name;
 
+use crate::deploy::Turn;
 use crate::deployments::{DeploymentError, Deployments, Plan};
 use crate::revisions::{Removal, Store};
 
@@ -21,10 +22,12 @@ impl Deployments {
         let apps = self.with_store(Store::apps).await?;
         let mut restored = Vec::with_capacity(apps.len());
         for app in apps {
+            // Deployments and removals are taken already: between the look and what follows there is none.
+            let turn = self.node.turn().await;
             if self.is_gone(&app).await {
                 continue;
             }
-            let outcome = self.restore_one(&app).await.map_err(|error| error.to_string());
+            let outcome = self.restore_one(turn, &app).await.map_err(|error| error.to_string());
             if let Err(why) = &outcome {
                 tracing::error!(app = %app, why, "an app could not be brought back");
                 self.unrestored.lock().insert(app.clone(), why.clone());
@@ -38,24 +41,23 @@ impl Deployments {
         Ok(restored)
     }
 
-    /// Whether an app was removed. One that was being purged is purged to its end.
+    /// Whether an app was removed. One that was being purged is purged to its end. For whoever has the turn.
     async fn is_gone(&self, app: &Name) -> bool {
         let name = app.clone();
-        match self.with_store(move |store| store.removal(&name)).await {
-            Ok(Some(Removal::Kept)) => true,
-            Ok(Some(Removal::Purged)) => {
+        match self.with_store(move |store| Ok((store.has(&name), store.removal(&name)?))).await {
+            Ok((false, _) | (true, Some(Removal::Kept))) => true,
+            Ok((true, Some(Removal::Purged))) => {
                 if let Err(error) = self.purge(app).await {
                     tracing::error!(%error, app = %app, "a removed app could not be purged");
                 }
                 true
             }
             // What cannot be read shows when the app is brought back.
-            Ok(None) | Err(_) => false,
+            Ok((true, None)) | Err(_) => false,
         }
     }
 
-    async fn restore_one(self: &Arc<Self>, app: &Name) -> Result<u64, DeploymentError> {
-        let turn = self.node.turn().await;
+    async fn restore_one(self: &Arc<Self>, turn: Turn, app: &Name) -> Result<u64, DeploymentError> {
         let name = app.clone();
         let record = self.with_store(move |store| store.current(&name)).await?;
         let record = record.ok_or_else(|| DeploymentError::Missing(format!("app {app} has no revision")))?;

@@ -254,8 +254,8 @@ impl Deployments {
     ) -> Result<(), DeploymentError> {
         let own = Arc::clone(self);
         let running = Arc::clone(running);
-        crate::deployments::to_its_end(&self.node, async move {
-            let turn = own.node.turn().await;
+        let node = Arc::clone(&self.node);
+        crate::stopping::to_its_end(&self.node, async move { Ok(node.turn().await) }, move |turn| async move {
             let record = running.kept.lock().record.clone();
             let commit = own.commit_kept(crate::Record { time: rfc3339_now(), ..record })?;
             let anew = own.ready_anew(&running).await?;

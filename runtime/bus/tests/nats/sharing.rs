@@ -219,6 +219,8 @@ async fn who_has_lost_the_lease_does_nothing_for_the_app_any_more() {
     assert!(matches!(refused, Err(BusError::Owned { .. })), "{refused:?}");
     let opened = first.consumer(spec("orders", "a.*")).await.map(|_| ());
     assert!(matches!(opened, Err(BusError::Owned { .. })), "{opened:?}");
+    let removed = first.remove_stream("shop").await;
+    assert!(matches!(removed, Err(BusError::Owned { .. })), "{removed:?}");
     server.kill();
 }
 

@@ -57,6 +57,10 @@ impl Store {
         self.crash_points.passed("revisions purged");
         std::fs::remove_dir_all(&folder).and_then(|()| durable::sync_folder_of(&folder)).map_err(io_error(&folder))?;
         self.crash_points.passed("purge committed");
-        self.sweep()
+        // The app is gone. Waste harms nobody, and the next start tries again.
+        if let Err(error) = self.sweep() {
+            tracing::warn!(%error, %app, "what only a purged app named could not be cleared away");
+        }
+        Ok(())
     }
 }

@@ -103,6 +103,11 @@ impl Store {
         Ok(apps)
     }
 
+    /// Whether anything was committed of this app, and not purged.
+    pub(crate) fn has(&self, app: &Name) -> bool {
+        self.app_folder(app.as_str()).join(CURRENT).exists()
+    }
+
     /// The revision that was committed last, if one was.
     pub(crate) fn current(&self, app: &Name) -> Result<Option<Record>, StoreError> {
         let Some(current) = self.committed(app)? else { return Ok(None) };

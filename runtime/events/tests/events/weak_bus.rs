@@ -23,6 +23,8 @@ pub(crate) struct Weakness {
     pub(crate) slow_consumers: AtomicBool,
     /// Nothing answers who claims an app.
     pub(crate) no_claims: AtomicBool,
+    /// Every app is another host's.
+    pub(crate) owned: AtomicBool,
     /// What was claimed and released, in that order.
     pub(crate) claims: watch::Sender<Vec<String>>,
 }
@@ -88,6 +90,9 @@ impl Bus for WeakBus {
         self.weakness.claims.send_modify(|claims| claims.push(format!("claimed {app}")));
         if self.weakness.no_claims.load(Ordering::SeqCst) {
             std::future::pending().await
+        }
+        if self.weakness.owned.load(Ordering::SeqCst) {
+            return Err(BusError::Owned { app: app.to_owned(), owner: "host-2".to_owned() });
         }
         self.inner.claim(app, owner).await
     }
