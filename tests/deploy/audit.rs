@@ -118,6 +118,7 @@ fn a_token_without_the_right_is_refused_and_written_down() -> anyhow::Result<()>
         (&reader, "GET", "/v1/tokens", 403),
         (&deployer, "POST", "/v1/apps/pair/rollback?revision=1", 201),
         (&deployer, "POST", "/v1/tokens/more?role=admin", 403),
+        (&deployer, "POST", "/v1/%74okens/more?role=admin", 403),
     ] {
         assert_eq!(asked(token, method, target)?, status, "{method} {target}");
     }

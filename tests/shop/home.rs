@@ -3,6 +3,7 @@
 use hull_tests::app::App;
 use hull_tests::files;
 use hull_tests::shared::Running;
+use hull_tests::shop::with_components;
 use hull_tests::subset::difference;
 use serde_json::json;
 
@@ -52,24 +53,11 @@ fn a_page_without_one_service_says_what_is_missing() -> anyhow::Result<()> {
 
 /// The shop with components in the place of these that trap on every request.
 fn without(broken: &[&str]) -> anyhow::Result<App> {
-    let folder = files::project().join("components");
-    let built = folder.join("target/wasm32-wasip2/release");
     let mut manifest = std::fs::read_to_string(files::project().join("spin.toml"))?;
     for name in broken {
         let source = format!("source = \"components/target/wasm32-wasip2/release/{name}.wasm\"");
         assert!(manifest.contains(&source));
         manifest = manifest.replace(&source, "source = \"{probe}\"\nenvironment = { PROBE_ALWAYS = \"trap\" }");
     }
-    manifest = manifest.replace("components/target/wasm32-wasip2/release", &built.display().to_string());
-    let app = App::of_text(&manifest)?;
-    for entry in std::fs::read_dir(&folder)? {
-        let component = entry?.file_name().to_string_lossy().into_owned();
-        let Ok(migrations) = std::fs::read_dir(folder.join(&component).join("migrations")) else { continue };
-        for file in migrations {
-            let file = file?;
-            let name = format!("components/{component}/migrations/{}", file.file_name().to_string_lossy());
-            app.write(&name, &std::fs::read_to_string(file.path())?)?;
-        }
-    }
-    Ok(app)
+    with_components(&manifest)
 }

@@ -33,6 +33,7 @@ fn a_request_reaches_the_monolith_with_what_a_proxy_adds() -> anyhow::Result<()>
         .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
         .header("x-forwarded-for", "10.9.9.9")
         .header("x-forwarded-proto", "https")
+        .header("x-forwarded-user", "admin")
         .header("forwarded", "for=10.9.9.9")
         .header("spin-client-addr", "forged")
         .header("te", "trailers")
@@ -46,6 +47,7 @@ fn a_request_reaches_the_monolith_with_what_a_proxy_adds() -> anyhow::Result<()>
     assert_eq!(headers["host"], "hull.test", "the host that the client asked for");
     assert_eq!(headers["x-forwarded-for"], "127.0.0.1", "what a client writes there is not believed");
     assert_eq!((&headers["x-forwarded-proto"], &headers["x-forwarded-host"]), (&json!("http"), &json!("hull.test")));
+    assert!(headers["x-forwarded-user"].is_null(), "{headers}");
     assert_eq!(headers["forwarded"], "for=127.0.0.1;host=\"hull.test\";proto=http");
     assert!(headers["via"].as_str().is_some_and(|via| via.starts_with("1.1 hull-")), "{headers}");
     assert_eq!((&headers["x-own"], &headers["x-correlation-id"]), (&json!("kept"), &json!("order-7")));

@@ -96,6 +96,10 @@ impl Node {
         let (claim, migrated) = self.claim_and_migrate(&deployed.app, &prepared).await?;
         self.crash_points.passed("migrated");
         if base.is_new {
+            if !base.is_apart {
+                // A component that is asked how it is may ask one that is new as well.
+                self.admit_beside(&deployed).await;
+            }
             let problems = self.warm_all(&deployed, base.is_apart).await;
             if !problems.is_empty() {
                 claim.give_back().await;
@@ -230,7 +234,7 @@ impl Node {
         self.routes.set(table);
         self.crash_points.passed("routed");
         let upstreams = before.iter().flat_map(|before| &before.upstreams).map(|served| &served.id);
-        for id in gone.iter().chain(upstreams.filter(|id| !has(&app, id))) {
+        for id in gone.iter().chain(upstreams).filter(|id| !has(&app, id)) {
             self.metrics().remove(id);
             self.logs().remove(id);
         }

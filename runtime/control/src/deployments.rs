@@ -229,7 +229,9 @@ impl Deployments {
         });
         let tree = draft.tree();
         let name = app.name.clone();
-        let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_new, false), commit).await;
+        // Whoever goes back has a reason: what is gone back to is not asked how it is.
+        let is_warmed = is_new && record.restores.is_none();
+        let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_warmed, false), commit).await;
         tokio::task::spawn_blocking(move || drop(draft));
         deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         self.unrestored.lock().remove(&name);

@@ -8,16 +8,20 @@ use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use hull_dispatch::{Body, BodyError};
 
+use crate::answer::told_length;
 use crate::trial::Copies;
 
 /// The same answer, and its copy.
 pub(crate) fn copied(response: Response<Body>, mut copy: Box<dyn Copies>) -> Response<Body> {
     copy.head(response.status(), response.headers());
-    response.map(|body| Body::new(Copied { body, copy: Some(copy) }))
+    let left = told_length(response.headers());
+    response.map(|body| Body::new(Copied { body, left, copy: Some(copy) }))
 }
 
 struct Copied {
     body: Body,
+    /// How many bytes are to come, where that was told.
+    left: Option<u64>,
     /// Until the end, or until it breaks off.
     copy: Option<Box<dyn Copies>>,
 }
@@ -30,7 +34,9 @@ impl http_body::Body for Copied {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                if let (Some(copy), Some(data)) = (&mut self.copy, frame.data_ref()) {
+                let copied = &mut *self;
+                if let (Some(copy), Some(data)) = (&mut copied.copy, frame.data_ref()) {
+                    copied.left = copied.left.map(|left| left.saturating_sub(data.len() as u64));
                     copy.piece(data);
                 }
             }
@@ -55,8 +61,8 @@ impl http_body::Body for Copied {
 
 impl Drop for Copied {
     fn drop(&mut self) {
-        // Nobody polls again after a frame that says it is the last.
-        if self.body.is_end_stream()
+        // Nobody polls again after a frame that says it is the last, or after the last byte that was told.
+        if (self.body.is_end_stream() || self.left == Some(0))
             && let Some(copy) = self.copy.take()
         {
             copy.done();

@@ -16,7 +16,6 @@ use crate::survey::Ids;
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static SENT_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The path that the route was found by, with the query that came: an upstream is sent that, so that nothing else can be
@@ -47,7 +46,10 @@ pub(crate) fn forward(
     // The gateway itself has told the client to go on.
     headers.remove(EXPECT);
     if mode == Forwarded::Replace {
-        for name in [&FORWARDED, &FOR, &SENT_HOST, &PROTO, &PORT, &REAL_IP] {
+        // Whatever a proxy before may have said, `x-forwarded-user` for one: monoliths believe it.
+        let told = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-") || **name == FORWARDED || **name == REAL_IP;
+        let told: Vec<HeaderName> = headers.keys().filter(told).cloned().collect();
+        for name in told {
             headers.remove(name);
         }
     }

@@ -33,7 +33,7 @@ fn resolve(path: &str) -> Result<Cow<'_, str>, Refusal> {
                 same = false;
                 kept.pop().ok_or(Refusal::PathAboveRoot)?;
             }
-            text if text.split(['/', '\\']).any(|part| part == "..") => return Err(Refusal::PathEncoding),
+            text if text.split(['/', '\\']).any(leads_up) => return Err(Refusal::PathEncoding),
             _ => kept.push(segment),
         }
     }
@@ -49,6 +49,11 @@ fn resolve(path: &str) -> Result<Cow<'_, str>, Refusal> {
         resolved.push('/');
     }
     Ok(Cow::Owned(resolved))
+}
+
+/// `..`, also as servers read it that take what follows a `;` for a parameter (RFC 3986, 3.3).
+fn leads_up(part: &str) -> bool {
+    part.split(';').next() == Some("..")
 }
 
 /// What a percent-encoded text stands for. `None` if it is not encoded properly, holds a NUL or is not UTF-8.
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn paths_that_mean_nothing_or_hide_something_are_refused() {
         for path in
-            ["/%", "/%2", "/%zz", "/%00", "/%ff", "/%c3", "/a/..%2fb", "/a/%2e%2e%5cb", "/a/b\\..\\..\\c", "/a/..\\b"]
+            ["/%", "/%2", "/%zz", "/%00", "/%ff", "/%c3", "/a/..%2fb", "/a/%2e%2e%5cb", "/a/b\\..\\..\\c", "/a/..\\b", "/a/..;/b", "/a/%2e%2e;x=1/b"]
         {
             assert_eq!(normalised(path), Err(Refusal::PathEncoding), "{path}");
         }

@@ -67,7 +67,11 @@ async fn route(host: &AdminHost, request: Request<Incoming>, from: Arc<str>) -> 
     let Some(rest) = path.strip_prefix("/v1/") else {
         return Err(Problem::not_found("see /v1/openapi.json, /healthz/live, /healthz/ready and /metrics"));
     };
-    let actor = match authorise(host.tokens.as_ref(), &request, rest) {
+    // What one may is decided by the same words as what is done.
+    let segments: Result<Vec<String>, Problem> = rest.split('/').map(decoded).collect();
+    let segments = segments?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let actor = match authorise(host.tokens.as_ref(), &request, &segments) {
         Ok(name) => Actor { name, from },
         Err((by, problem)) => {
             audit::denied(node, &request, &by, &from).await;
@@ -76,9 +80,6 @@ async fn route(host: &AdminHost, request: Request<Incoming>, from: Arc<str>) -> 
     };
     let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let query = query.into_owned().collect();
-    let segments: Result<Vec<String>, Problem> = rest.split('/').map(decoded).collect();
-    let segments = segments?;
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (head, body) = request.into_parts();
     if let (&Method::POST, ["apps", app, "revisions"]) = (&head.method, segments.as_slice()) {
         // Larger than what is held in memory.
@@ -91,7 +92,7 @@ async fn route(host: &AdminHost, request: Request<Incoming>, from: Arc<str>) -> 
 }
 
 /// Who asks. Whoever may not is named as well, as far as they are known.
-fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, rest: &str) -> Result<Arc<str>, (Arc<str>, Problem)> {
+fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, path: &[&str]) -> Result<Arc<str>, (Arc<str>, Problem)> {
     let Some(tokens) = tokens else { return Ok("socket".into()) };
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let presented = header.and_then(|value| value.strip_prefix("Bearer "));
@@ -99,7 +100,7 @@ fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, rest: &str) -> Re
         let detail = "send `Authorization: Bearer TOKEN`; the token of this machine is in STATE_DIR/admin-token";
         return Err(("nobody".into(), Problem::new(StatusCode::UNAUTHORIZED, detail)));
     };
-    let needed = needed(request.method(), rest, request.uri().query());
+    let needed = needed(request.method(), path, request.uri().query());
     if role >= needed {
         return Ok(name);
     }
@@ -108,9 +109,9 @@ fn authorise<B>(tokens: Option<&Tokens>, request: &Request<B>, rest: &str) -> Re
 }
 
 /// What one must be to ask for that.
-fn needed(method: &Method, rest: &str, query: Option<&str>) -> Role {
-    match rest.split('/').next() {
-        Some("tokens") => Role::Admin,
+fn needed(method: &Method, path: &[&str], query: Option<&str>) -> Role {
+    match path.first() {
+        Some(&"tokens") => Role::Admin,
         // What is purged does not come back by a deployment.
         _ if *method == Method::DELETE && revisions::is_purge(query) => Role::Admin,
         _ if matches!(*method, Method::GET | Method::HEAD) => Role::Read,
