@@ -55,14 +55,14 @@ impl<'a> Database<'a> {
         match self {
             Self::File(copied) => copied.rows(&format!("SELECT {} {rest}", columns.join(", "))),
             Self::Schema { server, name } => {
-                let named: Vec<String> =
+                let selected: Vec<String> =
                     columns.iter().zip(0..).map(|(column, n)| format!("{column} AS c{n}")).collect();
                 let names: Vec<String> = (0..columns.len()).map(|n| format!("c{n}")).collect();
                 let sql = format!(
                     "SET search_path TO \"{name}\", \"hull/{name}\"; \
                      SELECT coalesce(json_agg(json_build_array({})), '[]') FROM (SELECT {} {rest}) AS told",
                     names.join(", "),
-                    named.join(", ")
+                    selected.join(", ")
                 );
                 let told = server.sql(DATABASE, &sql);
                 serde_json::from_str(&told).with_context(|| format!("{sql}: {told}"))

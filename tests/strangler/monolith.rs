@@ -186,7 +186,7 @@ enum End {
 
 fn streamed(guest: Guest, bytes: u64, end: End) -> Response<Answered> {
     let mut response = Response::new(Streamed { left: bytes, end, guest }.boxed_unsync());
-    if end == End::Whole && bytes % 2 == 0 {
+    if end == End::Whole && bytes.is_multiple_of(2) {
         response.headers_mut().insert("content-length", bytes.into());
     }
     response

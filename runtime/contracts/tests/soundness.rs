@@ -97,6 +97,8 @@ fn where_nothing_is_found_everything_fits() {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let sent = schema(&mut random, 3);
         let covering = if random.below(3) == 0 { schema(&mut random, 3) } else { altered(&mut random, &sent) };
+        // Loosened one way, it is tightened the other way.
+        let (sent, covering) = if random.below(2) == 0 { (covering, sent) } else { (sent, covering) };
         let (sent_read, covering_read) =
             (Schema::read(&sent).expect("a schema"), Schema::read(&covering).expect("a schema"));
         compared += 1;
@@ -114,7 +116,7 @@ fn where_nothing_is_found_everything_fits() {
         }
     }
     assert!(
-        covered * 5 > compared && checked > 5_000,
+        covered * 10 > compared && checked > 5_000,
         "{covered} of {compared} are covered, {checked} values were checked"
     );
 }

@@ -12,7 +12,8 @@ use hull_manifest::{App, Component, Name, SubjectPattern};
 
 use crate::deploy::{Deployed, failed};
 use crate::deployments::{DeploymentError, Deployments};
-use crate::error::ComponentProblem;
+use crate::error::{ComponentProblem, DeployFailed};
+use crate::node::Node;
 use crate::revisions::{Draft, Record};
 
 /// The folders within a contract's.
@@ -190,6 +191,20 @@ impl<'a> Members<'a> {
             handles,
         });
         parties.collect()
+    }
+}
+
+impl Node {
+    /// Whom an app would break that is to serve in place of what does. Contracts that cannot be read are an error.
+    pub(crate) async fn contract_findings(&self, app: &App, base: &Path) -> Result<Vec<Finding>, DeployFailed> {
+        let (read, path) = (app.clone(), base.to_owned());
+        let read = tokio::task::spawn_blocking(move || read_contracts(&read, &path)).await;
+        let read = read.unwrap_or_else(|error| {
+            Err(vec![ComponentProblem { component: "contracts".to_owned(), message: error.to_string() }])
+        });
+        let found = read.map_err(|problems| failed(app, problems, Vec::new()))?;
+        let running = self.apps.read().await.get(app.name.as_str()).cloned();
+        Ok(findings(app, &found, running.as_ref()))
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_contracts::Finding;
 use hull_dispatch::{Admission, BulkheadLimits, Compartment};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
@@ -63,16 +62,6 @@ impl Node {
         }
         let base = Base { path: base, is_ours: false, is_new: true, is_apart: false };
         self.deploy_in_turn(turn, app, base, Box::new(|| Ok(()))).await
-    }
-
-    /// Whom an app would break that is to serve in place of what does. Contracts that cannot be read are an error.
-    pub(crate) async fn contract_findings(&self, app: &App, base: &Path) -> Result<Vec<Finding>, DeployFailed> {
-        let (read, path) = (app.clone(), base.to_owned());
-        let read = tokio::task::spawn_blocking(move || contracts::read_contracts(&read, &path)).await;
-        let read = read.map_err(|error| failed(app, vec![ended_badly(&error)], Vec::new()))?;
-        let found = read.map_err(|problems| failed(app, problems, Vec::new()))?;
-        let running = self.apps.read().await.get(app.name.as_str()).cloned();
-        Ok(contracts::findings(app, &found, running.as_ref()))
     }
 
     /// Wait until nobody else deploys.

@@ -41,7 +41,9 @@ impl Node {
             let name = component.served.id.component();
             let mut problem = |message: String| problems.push(ComponentProblem { component: name.to_owned(), message });
             if let Err(error) = component.served.database.claim().await {
+                // The others' would be the same, each after a while.
                 problem(error.to_string());
+                return Err(problems);
             }
             for before in &component.left_behind {
                 match waiting_in(before).await {

@@ -3,6 +3,7 @@
 
 mod chooser;
 mod drive;
+mod plan;
 mod seen;
 mod shadow;
 
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use hull_clock::rfc3339_now;
 use hull_gateway::Watch;
-use hull_manifest::{Name, StickyBy};
-use hull_rollout::{Canary, Plan, Share, Waiting};
+use hull_manifest::Name;
+use hull_rollout::{Canary, Share, Waiting};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ use crate::deployments::{DeploymentError, Deployments, Plan as Bringing};
 use crate::prepare::Base;
 use crate::revisions::{RolloutPlan, RolloutRecord, Store};
 use chooser::PREVIEW;
+use plan::{checked, sticky};
 use seen::Seen;
 use shadow::{Copying, Shadow};
 
@@ -86,12 +88,9 @@ struct Figures {
 
 impl Running {
     fn new(kept: RolloutRecord, app: Name, ready: Ready, shadow: Option<Arc<Shadow>>) -> Result<Self, DeploymentError> {
-        let by: StickyBy = sticky(&kept.plan)?;
+        let by = sticky(&kept.plan)?;
         let interval = Duration::from_millis(kept.plan.interval_ms);
-        let analysis = match checked(&kept.plan)? {
-            Some(plan) => Some(Canary::resume(plan, kept.step, hull_clock::now())),
-            None => None,
-        };
+        let analysis = checked(&kept.plan)?.map(|plan| Canary::resume(plan, kept.step, hull_clock::now()));
         let share = analysis.as_ref().map_or(Share::NONE, Canary::share);
         Ok(Self {
             app,
@@ -110,10 +109,6 @@ impl Running {
     /// What is tried, until it is decided about.
     pub(crate) fn candidate(&self) -> Option<crate::Deployed> {
         self.ready.lock().as_ref().map(|ready| ready.deployed.clone())
-    }
-
-    fn revision(&self) -> u64 {
-        self.kept.lock().record.revision
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -144,28 +139,6 @@ impl Running {
             shadow: self.shadow.as_ref().map(|shadow| shadow.report()),
         }
     }
-}
-
-/// The plan of a canary; none where there is nothing to analyse.
-pub(crate) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentError> {
-    let refused = |what: String| DeploymentError::Refused(format!("the rollout: {what}"));
-    sticky(plan)?;
-    if plan.shadow.is_some() && !plan.steps.is_empty() {
-        return Err(refused("a revision that is run in parallel has no share".to_owned()));
-    }
-    if plan.steps.is_empty() {
-        return Ok(None);
-    }
-    let shares: Option<Vec<Share>> = plan.steps.iter().map(|step| Share::from_hundredths(*step)).collect();
-    let shares = shares.ok_or_else(|| refused("a share is above 100%".to_owned()))?;
-    let plan = Plan::new(shares, Duration::from_millis(plan.interval_ms));
-    plan.map(Some).map_err(|error| refused(error.to_string()))
-}
-
-fn sticky(plan: &RolloutPlan) -> Result<StickyBy, DeploymentError> {
-    plan.by
-        .parse()
-        .map_err(|invalid: hull_manifest::Invalid| DeploymentError::Refused(format!("the rollout: by: {invalid}")))
 }
 
 impl Deployments {
@@ -329,7 +302,7 @@ impl Deployments {
     }
 
     async fn ended(&self, running: &Running, outcome: &'static str, reason: String) -> Result<(), DeploymentError> {
-        let revision = running.revision();
+        let revision = running.kept.lock().record.revision;
         tracing::info!(app = %running.app, revision, outcome, reason, "a rollout has ended");
         let ended = Ended { revision, outcome, reason: reason.clone(), time: rfc3339_now() };
         self.last_rollouts.lock().insert(running.app.clone(), ended);

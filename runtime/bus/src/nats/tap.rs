@@ -258,8 +258,8 @@ impl Filling {
                 pulls.came();
                 state.kept.push_back(Kept { message, at: hull_clock::now() });
             }
-            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => return pulls.ended(),
-            Some(StatusCode::IDLE_HEARTBEAT) => return,
+            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => pulls.ended(),
+            Some(StatusCode::IDLE_HEARTBEAT) => {}
             Some(status) => {
                 pulls.lost();
                 let durable = &self.terms.durable;

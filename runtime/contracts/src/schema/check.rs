@@ -10,6 +10,8 @@ use super::{At, Choice, Rest, Schemas, Shape, Types};
 
 /// Comparisons for one value; some ten milliseconds.
 const STEPS_MAX: u64 = 1_000_000;
+/// What an alternative costs that does not fit.
+const MISMATCH_STEPS: u64 = 10;
 /// How deep schemas may lead into each other for one value.
 const DEPTH_MAX: u32 = 64;
 /// Bytes of text that a pattern passes in one step.
@@ -212,10 +214,13 @@ impl<'s> Checking<'s> {
         let depth = self.depth;
         match self.value(at, value) {
             Err(mismatch) if mismatch.costly => Err(mismatch),
-            tried => {
+            Err(mismatch) => {
                 self.depth = depth;
-                Ok(tried)
+                // What is said of it costs more than to look.
+                self.spend(MISMATCH_STEPS)?;
+                Ok(Err(mismatch))
             }
+            Ok(()) => Ok(Ok(())),
         }
     }
 }

@@ -233,7 +233,7 @@ impl Candidate {
         let mut report = self.report.lock();
         match new {
             Err(failed) => report.failed(place, &failed),
-            Ok(new) if reasons.is_empty() => report.compared(place, compare(&old, &new, &self.plan.ignore)),
+            Ok(new) if reasons.is_empty() => report.compared(&place, compare(&old, &new, &self.plan.ignore)),
             Ok(_) => reasons.iter().for_each(|reason| report.not_compared(reason)),
         }
     }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use hull_bus::{Bus, BusError, BusStatus, Consumer, ConsumerSpec, Page, Published, ReadFrom, Responder};
 use hull_invocation::{Event, Reply};
 use hull_manifest::SubjectPattern;
+use tokio::sync::watch;
 
 /// How a publish fails.
 #[derive(Default)]
@@ -20,6 +21,10 @@ pub(crate) struct Weakness {
     pub(crate) no_consumers: AtomicBool,
     /// Those whose subjects end with `b` take long to open.
     pub(crate) slow_consumers: AtomicBool,
+    /// Nothing answers who claims an app.
+    pub(crate) no_claims: AtomicBool,
+    /// What was claimed and released, in that order.
+    pub(crate) claims: watch::Sender<Vec<String>>,
 }
 
 /// How long that is.
@@ -77,6 +82,19 @@ impl Bus for WeakBus {
 
     async fn remove_stream(&self, app: &str) -> Result<(), BusError> {
         self.inner.remove_stream(app).await
+    }
+
+    async fn claim(&self, app: &str, owner: &str) -> Result<(), BusError> {
+        self.weakness.claims.send_modify(|claims| claims.push(format!("claimed {app}")));
+        if self.weakness.no_claims.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
+        self.inner.claim(app, owner).await
+    }
+
+    async fn release(&self, app: &str) {
+        self.weakness.claims.send_modify(|claims| claims.push(format!("released {app}")));
+        self.inner.release(app).await;
     }
 
     async fn status(&self) -> BusStatus {

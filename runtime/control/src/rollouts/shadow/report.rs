@@ -53,7 +53,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(super) fn compared(&mut self, place: Place, differences: Vec<Difference>) {
+    pub(super) fn compared(&mut self, place: &Place, differences: Vec<Difference>) {
         if differences.is_empty() {
             self.same += 1;
             return;
@@ -102,9 +102,9 @@ mod tests {
         for number in 0..1000 {
             let place = Place { route: format!("/{number}"), ..Place::default() };
             let difference = || Difference { field: "status".to_owned(), old: String::new(), new: String::new() };
-            report.compared(place.clone(), vec![difference()]);
-            report.compared(place.clone(), vec![difference()]);
-            report.compared(place, Vec::new());
+            report.compared(&place, vec![difference()]);
+            report.compared(&place, vec![difference()]);
+            report.compared(&place, Vec::new());
             report.not_compared(&number.to_string());
         }
         assert_eq!((report.same, report.different), (1000, 2000));
