@@ -171,7 +171,7 @@ fn many_random_changes_decide_as_a_plain_reading_of_the_rules_does() {
             (When::Share(_), When::Share(_)) => *its == value,
             (old, when) => old == when,
         };
-        if next(&mut random) % 3 == 0 {
+        if next(&mut random).is_multiple_of(3) {
             let which = match when.clone() {
                 When::User(user) => Which::User(user),
                 When::Header { name, value } => Which::Header { name, value },
