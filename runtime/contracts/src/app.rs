@@ -8,7 +8,7 @@ use hull_manifest::SubjectPattern;
 use crate::contract::Contract;
 use crate::finding::{Change, Finding, Rule};
 use crate::reliance::broken;
-use crate::schema::{Direction, Schema};
+use crate::schema::{Direction, Schema, Steps};
 
 /// A component, as far as contracts go.
 #[derive(Debug, Clone, Copy)]
@@ -43,17 +43,17 @@ impl<'a> Party<'a> {
 
 /// Whom a revision would break: `app` is what is to serve, `running` what serves.
 pub fn check_app(app: &[Party<'_>], running: &[Party<'_>]) -> Vec<Finding> {
-    let mut findings = BTreeSet::new();
+    let (mut findings, steps) = (BTreeSet::new(), Steps::new());
     for consumer in app {
         for (provider, reliance) in consumer.contract.iter().flat_map(|contract| &contract.relies_on) {
-            findings.extend(relied(consumer.name, provider, broken_by(app, running, provider, reliance)));
+            findings.extend(relied(consumer.name, provider, broken_by(app, running, provider, reliance, &steps)));
         }
-        findings.extend(events(consumer, app, running));
+        findings.extend(events(consumer, app, running, &steps));
     }
     for provider in app {
         let api = provider.contract.and_then(|contract| contract.api.as_ref());
         for (consumer, reliance) in provider.contract.iter().flat_map(|contract| &contract.consumers) {
-            let changes = api.map(|api| broken(reliance, api)).unwrap_or_default();
+            let changes = api.map(|api| broken(reliance, api, &steps)).unwrap_or_default();
             findings.extend(relied(consumer, provider.name, changes));
         }
     }
@@ -65,12 +65,18 @@ fn relied(consumer: &str, provider: &str, changes: Vec<Change>) -> Vec<Finding> 
     changes.into_iter().map(finding).collect()
 }
 
-fn broken_by(app: &[Party<'_>], running: &[Party<'_>], provider: &str, reliance: &crate::Reliance) -> Vec<Change> {
+fn broken_by(
+    app: &[Party<'_>],
+    running: &[Party<'_>],
+    provider: &str,
+    reliance: &crate::Reliance,
+    steps: &Steps,
+) -> Vec<Change> {
     let Some(found) = app.iter().find(|party| party.name == provider) else {
         return vec![Change::new("component", Rule::ProviderRemoved, format!("the app has no component {provider}"))];
     };
     if let Some(api) = found.contract.and_then(|contract| contract.api.as_ref()) {
-        return broken(reliance, api);
+        return broken(reliance, api, steps);
     }
     let had_one = running.iter().any(|party| party.name == provider && party.contract.is_some_and(|c| c.api.is_some()));
     if had_one {
@@ -82,14 +88,14 @@ fn broken_by(app: &[Party<'_>], running: &[Party<'_>], provider: &str, reliance:
 
 /// What a handler is to get: from the publishers of its own revision, and from those that run, whose events may still wait
 /// on the bus.
-fn events(handler: &Party<'_>, app: &[Party<'_>], running: &[Party<'_>]) -> Vec<Finding> {
+fn events(handler: &Party<'_>, app: &[Party<'_>], running: &[Party<'_>], steps: &Steps) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (pattern, schema) in handler.handled() {
         let runs_here = running.iter().any(|party| party.name == handler.name);
         let publishers = |parties: &'_ [Party<'_>]| -> Vec<(String, Vec<Change>)> {
             let of = |party: &Party<'_>| {
                 let sent = party.published().filter(|(published, _)| published.overlaps(pattern));
-                let changes = |(_, sent): (_, &Schema)| schema.missing_of(sent, Direction::Event);
+                let changes = |(_, sent): (_, &Schema)| schema.missing_within(sent, Direction::Event, steps);
                 let changes: Vec<Vec<Change>> = sent.map(changes).collect();
                 (!changes.is_empty()).then(|| (party.name.to_owned(), changes.into_iter().flatten().collect()))
             };

@@ -15,6 +15,8 @@ use crate::schema::Schema;
 pub const CONTRACT_FILES_MAX: usize = 200;
 /// One of them, in bytes.
 pub const CONTRACT_FILE_BYTES_MAX: u64 = 512 << 10;
+/// Values of which a payload is made. Each takes far more memory than its bytes.
+const PAYLOAD_PARTS_MAX: usize = 50_000;
 
 /// What is wrong with a file of a contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,9 @@ impl EventSchemas {
     pub fn check(&self, subject: &str, payload: &[u8]) -> Result<(), String> {
         let Some((pattern, schema)) = self.of(subject) else { return Ok(()) };
         let refused = |what: String| format!("{subject} does not match its contract (events/{pattern}.json): {what}");
+        if payload.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > PAYLOAD_PARTS_MAX {
+            return Err(refused("it has more parts than a host checks".to_owned()));
+        }
         let value: Value =
             serde_json::from_slice(payload).map_err(|error| refused(format!("it is no JSON: {error}")))?;
         schema.check(&value).map_err(refused)

@@ -3,8 +3,10 @@
 mod check;
 mod compare;
 mod number;
+mod pattern;
 mod promise;
 mod read;
+mod steps;
 mod types;
 
 pub(crate) use check::{Checking, shown};
@@ -13,11 +15,11 @@ pub(crate) use compare::compare;
 pub(crate) use promise::Promise;
 pub use read::SchemaError;
 pub(crate) use read::{Reader, escaped, resolve};
+pub(crate) use steps::Steps;
 pub(crate) use types::Types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
 use serde_json::Value;
 
 use crate::finding::Change;
@@ -46,7 +48,7 @@ pub(crate) struct Shape {
     pub(crate) length: Count,
     pub(crate) unique: bool,
     pub(crate) text: Count,
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) pattern: Option<pattern::Pattern>,
     pub(crate) range: number::Range,
     pub(crate) multiple_of: Option<f64>,
     /// `allOf`, and a reference.
@@ -137,6 +139,11 @@ impl Schema {
 
     /// What of that which `sent` admits is not admitted here.
     pub fn missing_of(&self, sent: &Self, direction: Direction) -> Vec<Change> {
-        compare((&self.schemas, self.root), (&sent.schemas, sent.root), direction, "")
+        self.missing_within(sent, direction, &Steps::new())
+    }
+
+    /// The same, within steps that others draw on as well.
+    pub(crate) fn missing_within(&self, sent: &Self, direction: Direction, steps: &Steps) -> Vec<Change> {
+        compare((&self.schemas, self.root), (&sent.schemas, sent.root), direction, "", steps)
     }
 }

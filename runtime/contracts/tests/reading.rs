@@ -129,10 +129,8 @@ fn a_check_ends_whatever_the_schema_and_the_value() {
     // It refers to itself without going deeper; and twice per level, which doubles the work with each.
     let itself = json!({"anyOf": [{"$ref": "#"}, {"type": "string"}]});
     let twice = json!({"allOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]});
-    let unique = json!({"type": "array", "uniqueItems": true});
     let deep = (0..40).fold(json!(1), |value, _| json!({"a": value}));
-    let many: Value = (0..5_000).map(|n| json!(n)).collect();
-    for (schema, value) in [(itself, json!(1)), (twice, deep), (unique, many)] {
+    for (schema, value) in [(itself, json!(1)), (twice, deep)] {
         let read = Schema::read(&schema).expect("a schema");
         let refused = read.check(&value).expect_err("it costs too much");
         assert!(refused.contains("costs more"), "{schema}: {refused}");

@@ -199,12 +199,16 @@ impl Node {
     pub(crate) async fn contract_findings(&self, app: &App, base: &Path) -> Result<Vec<Finding>, DeployFailed> {
         let (read, path) = (app.clone(), base.to_owned());
         let read = tokio::task::spawn_blocking(move || read_contracts(&read, &path)).await;
-        let read = read.unwrap_or_else(|error| {
-            Err(vec![ComponentProblem { component: "contracts".to_owned(), message: error.to_string() }])
-        });
+        let lost = |error: tokio::task::JoinError| {
+            vec![ComponentProblem { component: "contracts".to_owned(), message: error.to_string() }]
+        };
+        let read = read.unwrap_or_else(|error| Err(lost(error)));
         let found = read.map_err(|problems| failed(app, problems, Vec::new()))?;
         let running = self.apps.read().await.get(app.name.as_str()).cloned();
-        Ok(findings(app, &found, running.as_ref()))
+        // To compare may take a second: the serving threads have others to serve.
+        let new = app.clone();
+        let compared = tokio::task::spawn_blocking(move || findings(&new, &found, running.as_ref())).await;
+        compared.map_err(|error| failed(app, lost(error), Vec::new()))
     }
 }
 

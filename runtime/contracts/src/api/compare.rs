@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{Api, Content, Operation, RouteKey};
 use crate::finding::{Change, Rule};
-use crate::schema::{At, Direction, compare};
+use crate::schema::{At, Direction, Steps, compare};
 
 /// What breaks whoever knows `old` when `new` is served.
 pub fn compare_apis(old: &Api, new: &Api) -> Vec<Change> {
-    let mut changes = Vec::new();
+    let (mut changes, steps) = (Vec::new(), Steps::new());
     for (key, before) in &old.operations {
         let route = format!("{} {}", key.method(), before.path);
         match new.operations.get(key) {
             None => changes.push(Change::new(route, Rule::RouteRemoved, "there is no such route any more")),
-            Some(after) => operation(&Pair { old, new, route }, before, after, &mut changes),
+            Some(after) => operation(&Pair { old, new, route, steps: &steps }, before, after, &mut changes),
         }
     }
     changes
@@ -23,6 +23,7 @@ struct Pair<'a> {
     old: &'a Api,
     new: &'a Api,
     route: String,
+    steps: &'a Steps,
 }
 
 impl Pair<'_> {
@@ -30,7 +31,7 @@ impl Pair<'_> {
     fn request(&self, old: Option<At>, new: Option<At>, field: &str) -> Vec<Change> {
         match (old, new) {
             (Some(old), Some(new)) => {
-                compare((&self.new.schemas, new), (&self.old.schemas, old), Direction::Request, field)
+                compare((&self.new.schemas, new), (&self.old.schemas, old), Direction::Request, field, self.steps)
             }
             _ => Vec::new(),
         }
@@ -40,7 +41,7 @@ impl Pair<'_> {
     fn response(&self, old: Option<At>, new: Option<At>, field: &str) -> Vec<Change> {
         match (old, new) {
             (Some(old), Some(new)) => {
-                compare((&self.old.schemas, old), (&self.new.schemas, new), Direction::Response, field)
+                compare((&self.old.schemas, old), (&self.new.schemas, new), Direction::Response, field, self.steps)
             }
             (Some(_), None) => {
                 vec![Change::new(field.trim_end(), Rule::NotComparable, "nothing says any more what is in it")]

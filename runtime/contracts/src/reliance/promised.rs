@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::{Interaction, Reader, Reliance, inside};
 use crate::api::{Api, Operation, json_of, route_of};
 use crate::finding::{Change, Rule};
-use crate::schema::{At, Checking, Promise, Types};
+use crate::schema::{At, Checking, Promise, Steps, Types};
 
-/// What of that which is relied on is not promised.
-pub(crate) fn broken(reliance: &Reliance, api: &Api) -> Vec<Change> {
+const TOO_LARGE: &str = "the schemas are too large to be compared";
+
+/// What of that which is relied on is not promised. It draws on the steps of all comparisons.
+pub(crate) fn broken(reliance: &Reliance, api: &Api, steps: &Steps) -> Vec<Change> {
     let mut changes = BTreeSet::new();
     for interaction in &reliance.interactions {
         let request = &interaction.request;
@@ -22,8 +24,8 @@ pub(crate) fn broken(reliance: &Reliance, api: &Api) -> Vec<Change> {
         };
         let route = route_of(key, operation);
         changes.extend(parameters(interaction, operation, &query, &route));
-        changes.extend(body(interaction, operation, api, &route));
-        changes.extend(answer(interaction, operation, api, &route));
+        changes.extend(body(interaction, operation, api, &route, steps));
+        changes.extend(answer(interaction, operation, api, &route, steps));
     }
     changes.into_iter().collect()
 }
@@ -47,7 +49,7 @@ fn parameters(
     missing.map(change).collect()
 }
 
-fn body(interaction: &Interaction, operation: &Operation, api: &Api, route: &str) -> Vec<Change> {
+fn body(interaction: &Interaction, operation: &Operation, api: &Api, route: &str, steps: &Steps) -> Vec<Change> {
     let field = format!("{route} body");
     let Some(wanted) = &operation.body else { return Vec::new() };
     let Some(sent) = &interaction.request.body else {
@@ -55,16 +57,25 @@ fn body(interaction: &Interaction, operation: &Operation, api: &Api, route: &str
         return if wanted.required { vec![change] } else { Vec::new() };
     };
     let Some(schema) = json_of(&wanted.content) else { return Vec::new() };
-    match Checking::new(&api.schemas).value(schema, sent) {
+    let mut checking = Checking::within(&api.schemas, steps.left());
+    let checked = checking.value(schema, sent);
+    steps.take(checking.spent());
+    match checked {
         Ok(()) => Vec::new(),
         Err(mismatch) => {
-            let rule = if mismatch.is_missing() { Rule::FieldRequired } else { Rule::TypeNarrowed };
+            let rule = if mismatch.is_costly() {
+                Rule::NotComparable
+            } else if mismatch.is_missing() {
+                Rule::FieldRequired
+            } else {
+                Rule::TypeNarrowed
+            };
             vec![Change::new(format!("{field} {}", mismatch.path()), rule, format!("what is sent {}", mismatch.what()))]
         }
     }
 }
 
-fn answer(interaction: &Interaction, operation: &Operation, api: &Api, route: &str) -> Vec<Change> {
+fn answer(interaction: &Interaction, operation: &Operation, api: &Api, route: &str, steps: &Steps) -> Vec<Change> {
     let expected = &interaction.response;
     let Some((status, content)) = operation.answer(expected.status) else {
         let field = format!("{route} {}", expected.status);
@@ -72,7 +83,7 @@ fn answer(interaction: &Interaction, operation: &Operation, api: &Api, route: &s
     };
     let (Some(wanted), Some(schema)) = (&expected.body, json_of(content)) else { return Vec::new() };
     let mut promised =
-        Promised { api, reader: Reader { expected }, place: format!("{route} {status} "), changes: Vec::new() };
+        Promised { api, reader: Reader { expected }, place: format!("{route} {status} "), steps, changes: Vec::new() };
     promised.look(wanted, &[schema], "");
     promised.changes
 }
@@ -81,6 +92,7 @@ struct Promised<'a> {
     api: &'a Api,
     reader: Reader<'a>,
     place: String,
+    steps: &'a Steps,
     changes: Vec<Change>,
 }
 
@@ -93,6 +105,9 @@ impl Promised<'_> {
     /// The example may be what any of the schemas' promises says.
     fn look(&mut self, wanted: &Value, schemas: &[At], path: &str) {
         let promise = Promise::of(&self.api.schemas, schemas);
+        if !self.steps.take(promise.steps()) {
+            return self.found(path, Rule::NotComparable, TOO_LARGE);
+        }
         let mut readable = readable(wanted);
         if self.reader.is_optional(path) {
             readable = readable.or(Types::NULL);
@@ -112,7 +127,10 @@ impl Promised<'_> {
                 let Some(wanted) = items.first() else { return };
                 self.look(wanted, &promise.items(), &format!("{path}[]"));
             }
-            _ if self.reader.is_exact(path) && !promise.admits(wanted) => {
+            _ if self.reader.is_exact(path) && !promise.admits(wanted, self.steps) => {
+                if self.steps.left() == 0 {
+                    return self.found(path, Rule::NotComparable, TOO_LARGE);
+                }
                 self.found(path, Rule::ValueAdded, format!("it is never {wanted}"));
             }
             _ => {}
@@ -121,6 +139,9 @@ impl Promised<'_> {
 
     fn field(&mut self, promise: &Promise<'_>, name: &str, wanted: &Value, path: &str) {
         let path = inside(path, name);
+        if !self.steps.take(promise.steps()) {
+            return self.found(&path, Rule::NotComparable, TOO_LARGE);
+        }
         let is_optional = self.reader.is_optional(&path);
         let schemas = promise.property(name);
         if schemas.is_empty() {

@@ -1,11 +1,12 @@
 //! Checks a value against a schema within a bound of work, so that neither a schema nor a value can hold up whoever
 //! checks.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::number::{is_multiple, same};
+use super::number::{canonical, is_multiple, same};
 use super::{At, Choice, Rest, Schemas, Shape, Types};
 
 /// Comparisons for one value; some ten milliseconds.
@@ -14,8 +15,13 @@ const STEPS_MAX: u64 = 1_000_000;
 const MISMATCH_STEPS: u64 = 10;
 /// How deep schemas may lead into each other for one value.
 const DEPTH_MAX: u32 = 64;
-/// Bytes of text that a pattern passes in one step.
-const TEXT_STEP_BYTES: usize = 8;
+/// Bytes of text that are looked at in one step.
+const TEXT_STEP_BYTES: usize = 64;
+/// Bytes of text that are written in one step.
+const MESSAGE_STEP_BYTES: usize = 8;
+
+/// Characters of a text that are shown.
+const SHOWN_CHARS_MAX: usize = 60;
 
 const MISSING: &str = "is missing";
 
@@ -42,9 +48,18 @@ impl Mismatch {
         self
     }
 
+    fn steps(&self) -> u64 {
+        ((self.path.len() + self.what.len()) / MESSAGE_STEP_BYTES) as u64
+    }
+
     /// Where in the value.
     pub(crate) fn path(&self) -> &str {
         self.path.strip_prefix('.').unwrap_or(&self.path)
+    }
+
+    /// Whether nothing can be said.
+    pub(crate) fn is_costly(&self) -> bool {
+        self.costly
     }
 
     /// Whether something is not there that must be.
@@ -67,13 +82,25 @@ impl fmt::Display for Mismatch {
 /// The check of one value.
 pub(crate) struct Checking<'s> {
     schemas: &'s Schemas,
+    steps_max: u64,
     steps_left: u64,
     depth: u32,
 }
 
 impl<'s> Checking<'s> {
     pub(crate) fn new(schemas: &'s Schemas) -> Self {
-        Self { schemas, steps_left: STEPS_MAX, depth: 0 }
+        Self::within(schemas, STEPS_MAX)
+    }
+
+    /// The check of one value among others that draw on the same steps.
+    pub(crate) fn within(schemas: &'s Schemas, steps_left: u64) -> Self {
+        let steps_max = steps_left.min(STEPS_MAX);
+        Self { schemas, steps_max, steps_left: steps_max, depth: 0 }
+    }
+
+    /// What it took, of what it was given.
+    pub(crate) fn spent(&self) -> u64 {
+        self.steps_max - self.steps_left
     }
 
     /// Check a value.
@@ -95,8 +122,9 @@ impl<'s> Checking<'s> {
     }
 
     fn spend(&mut self, steps: u64) -> Result<(), Mismatch> {
-        self.steps_left = self.steps_left.checked_sub(steps).ok_or_else(Mismatch::costly)?;
-        Ok(())
+        let left = self.steps_left.checked_sub(steps);
+        self.steps_left = left.unwrap_or_default();
+        left.map(drop).ok_or_else(Mismatch::costly)
     }
 
     fn shape(&mut self, shape: &Shape, value: &Value) -> Result<(), Mismatch> {
@@ -105,8 +133,7 @@ impl<'s> Checking<'s> {
             return Err(Mismatch::new(format!("is {}, and must be {}", Types::of(value), shape.types)));
         }
         if let Some(values) = &shape.values {
-            self.spend(values.len() as u64)?;
-            if !values.iter().any(|one| same(one, value)) {
+            if !self.is_listed(values, value)? {
                 return Err(Mismatch::new(format!("is {}, and must be one of {}", shown(value), list(values))));
             }
         }
@@ -130,9 +157,9 @@ impl<'s> Checking<'s> {
     }
 
     fn object(&mut self, shape: &Shape, fields: &Map<String, Value>) -> Result<(), Mismatch> {
-        self.spend(shape.required.len() as u64)?;
+        self.spend((shape.required.len() + fields.len()) as u64)?;
         if let Some(missing) = shape.required.iter().find(|name| !fields.contains_key(*name)) {
-            return Err(Mismatch::new(MISSING).inside(&format!(".{missing}")));
+            return Err(Mismatch::new(MISSING).inside(&format!(".{}", cut(missing))));
         }
         if !shape.members.holds(fields.len() as u64) {
             return Err(Mismatch::new(format!("has {} fields, and must have {}", fields.len(), shape.members)));
@@ -142,9 +169,11 @@ impl<'s> Checking<'s> {
                 (Some(at), _) => *at,
                 (None, Rest::Like(at)) => at,
                 (None, Rest::Anything) => continue,
-                (None, Rest::Nothing) => return Err(Mismatch::new("must not be there").inside(&format!(".{name}"))),
+                (None, Rest::Nothing) => {
+                    return Err(Mismatch::new("must not be there").inside(&format!(".{}", cut(name))));
+                }
             };
-            self.value(at, value).map_err(|mismatch| mismatch.inside(&format!(".{name}")))?;
+            self.value(at, value).map_err(|mismatch| mismatch.inside(&format!(".{}", cut(name))))?;
         }
         Ok(())
     }
@@ -159,28 +188,43 @@ impl<'s> Checking<'s> {
             }
         }
         if shape.unique {
-            let all: u64 = items.iter().map(parts).sum();
-            self.spend(all.saturating_mul(items.len() as u64))?;
-            let twice =
-                items.iter().enumerate().any(|(n, item)| items.iter().skip(n + 1).any(|other| same(item, other)));
-            if twice {
-                return Err(Mismatch::new("has an item twice"));
+            let mut seen = HashSet::new();
+            for item in items {
+                let text = canonical(item);
+                self.spend((text.len() / MESSAGE_STEP_BYTES) as u64 + parts(item))?;
+                if !seen.insert(text) {
+                    return Err(Mismatch::new("has an item twice"));
+                }
             }
         }
         Ok(())
     }
 
+    /// Texts of one length are compared to their end, in the worst case.
+    fn is_listed(&mut self, values: &[Value], value: &Value) -> Result<bool, Mismatch> {
+        let text = value.as_str();
+        for one in values {
+            let is_as_long = one.as_str().map(str::len) == text.map(str::len);
+            self.spend(text.filter(|_| is_as_long).map_or(1, text_steps))?;
+            if same(one, value) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn text(&mut self, shape: &Shape, text: &str) -> Result<(), Mismatch> {
         if shape.text != super::Count::default() {
+            self.spend(text_steps(text))?;
             let length = text.chars().count() as u64;
             if !shape.text.holds(length) {
                 return Err(Mismatch::new(format!("has {length} characters, and must have {}", shape.text)));
             }
         }
         if let Some(pattern) = &shape.pattern {
-            self.spend((text.len() / TEXT_STEP_BYTES) as u64 + 1)?;
+            self.spend(pattern.steps(text))?;
             if !pattern.is_match(text) {
-                return Err(Mismatch::new(format!("does not match {:?}", pattern.as_str())));
+                return Err(Mismatch::new(format!("does not match {:?}", cut(pattern.as_str()))));
             }
         }
         Ok(())
@@ -217,12 +261,16 @@ impl<'s> Checking<'s> {
             Err(mismatch) => {
                 self.depth = depth;
                 // What is said of it costs more than to look.
-                self.spend(MISMATCH_STEPS)?;
+                self.spend(MISMATCH_STEPS + mismatch.steps())?;
                 Ok(Err(mismatch))
             }
             Ok(()) => Ok(Ok(())),
         }
     }
+}
+
+fn text_steps(text: &str) -> u64 {
+    (text.len() / TEXT_STEP_BYTES) as u64 + 1
 }
 
 /// Of how many values a value is made.
@@ -244,21 +292,28 @@ fn number_fits(shape: &Shape, number: f64) -> Result<(), Mismatch> {
     }
 }
 
-/// A value for people, not too long.
-pub(crate) fn shown(value: &Value) -> String {
-    const SHOWN_CHARS_MAX: usize = 60;
-    let text = match value {
-        Value::Object(_) => "an object".to_owned(),
-        Value::Array(items) => format!("a list of {}", items.len()),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= SHOWN_CHARS_MAX {
-        return text;
+/// A text for people, not too long.
+pub(super) fn cut(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut first: String = chars.by_ref().take(SHOWN_CHARS_MAX).collect();
+    if chars.next().is_some() {
+        first.push('…');
     }
-    text.chars().take(SHOWN_CHARS_MAX).chain("…".chars()).collect()
+    first
 }
 
-fn list(values: &[Value]) -> String {
+/// A value for people, not too long.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(_) => "an object".to_owned(),
+        Value::Array(items) => format!("a list of {}", items.len()),
+        // A text may be as long as an event.
+        Value::String(text) => cut(&Value::String(cut(text)).to_string()),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn list(values: &[Value]) -> String {
     const SHOWN_MAX: usize = 8;
     let more = if values.len() > SHOWN_MAX { ", …" } else { "" };
     let first: Vec<String> = values.iter().take(SHOWN_MAX).map(shown).collect();

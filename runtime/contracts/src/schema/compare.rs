@@ -1,19 +1,21 @@
 //! Whether whatever one schema admits is admitted by another one; else what is not, and where. What cannot be told within
 //! a bound counts as not admitted: whoever deploys can look at it and go on by force.
 
+mod alike;
 mod object;
+mod values;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::check::{Checking, shown};
+use super::check::{cut, list};
 use super::number::{Range, is_multiple};
-use super::{At, Choice, Count, Schemas, Shape, Types};
+use super::{At, Choice, Count, Schemas, Shape, Steps, Types};
 use crate::finding::{Change, Rule};
 
-/// Pairs of schemas that are looked at for one comparison.
-const STEPS_MAX: u32 = 20_000;
+/// Steps of one comparison; some hundred milliseconds.
+const STEPS_MAX: u64 = 5_000_000;
+/// Steps for each member of a set of schemas that is kept.
+const SET_STEPS: u64 = 50;
 /// How deep schemas may lead into each other.
 const DEPTH_MAX: u32 = 64;
 /// Findings of one comparison.
@@ -30,18 +32,21 @@ pub enum Direction {
     Event,
 }
 
-/// What is sent that is not covered: `covering` is what admits, `sent` what comes.
+/// What is sent that is not covered: `covering` is what admits, `sent` what comes. It draws on the steps of all
+/// comparisons.
 pub(crate) fn compare(
     (covering, covering_root): (&Schemas, At),
     (sent, sent_root): (&Schemas, At),
     direction: Direction,
     field: &str,
+    steps: &Steps,
 ) -> Vec<Change> {
+    let steps_max = steps.left().min(STEPS_MAX);
     let mut comparing = Comparing {
         covering,
         sent,
         direction,
-        steps_left: STEPS_MAX,
+        steps_left: steps_max,
         depth: 0,
         assumed: BTreeSet::new(),
         changes: BTreeSet::new(),
@@ -50,6 +55,7 @@ pub(crate) fn compare(
     if comparing.steps_left == 0 {
         comparing.found(field, Difference::Unclear, "the schemas are too large to be compared");
     }
+    steps.take(steps_max - comparing.steps_left);
     comparing.changes.into_iter().collect()
 }
 
@@ -63,6 +69,10 @@ pub(super) struct Conjunction {
 impl Conjunction {
     pub(super) fn of(at: At) -> Self {
         Self { all: [at].into(), settled: BTreeSet::new() }
+    }
+
+    fn steps(&self) -> u64 {
+        (1 + self.all.len() + self.settled.len()) as u64 * SET_STEPS
     }
 }
 
@@ -98,7 +108,7 @@ struct Comparing<'s> {
     covering: &'s Schemas,
     sent: &'s Schemas,
     direction: Direction,
-    steps_left: u32,
+    steps_left: u64,
     depth: u32,
     /// Pairs that are being looked at: schemas may refer to themselves.
     assumed: BTreeSet<(At, Conjunction)>,
@@ -112,11 +122,16 @@ impl<'s> Comparing<'s> {
         }
     }
 
+    /// Whether there are steps left after these.
+    fn spend(&mut self, steps: u64) -> bool {
+        self.steps_left = self.steps_left.saturating_sub(steps);
+        self.steps_left > 0
+    }
+
     fn covers(&mut self, covering: At, sent: &Conjunction, path: &str) {
-        if self.steps_left == 0 {
+        if !self.spend(sent.steps() + path.len() as u64) {
             return;
         }
-        self.steps_left -= 1;
         let key = (covering, sent.clone());
         if self.depth >= DEPTH_MAX {
             return self.found(path, Difference::Unclear, "the schemas nest too deep to be compared");
@@ -134,12 +149,19 @@ impl<'s> Comparing<'s> {
     fn settled(&mut self, covering: At, sent: &Conjunction, path: &str) {
         let sent = self.closed(sent);
         let shapes = self.shapes(&sent);
+        let choices: usize = shapes.iter().map(|(_, shape)| shape.choices.len()).sum();
+        if !self.spend(sent.steps() + choices as u64) {
+            return;
+        }
         let open = shapes.iter().find_map(|(at, shape)| {
             let place = (0..shape.choices.len()).find(|n| !sent.settled.contains(&(*at, *n)))?;
             shape.choices.get(place).map(|choice| ((*at, place), choice))
         });
         let Some((place, choice)) = open else { return self.one(covering, &sent, path) };
         for alternative in &choice.of {
+            if self.steps_left == 0 {
+                return;
+            }
             let mut chosen = sent.clone();
             chosen.settled.insert(place);
             chosen.all.insert(*alternative);
@@ -168,6 +190,11 @@ impl<'s> Comparing<'s> {
         let Some(covering) = schemas.shape(at) else { return };
         let shapes = self.shapes(sent);
         let types = shapes.iter().fold(Types::ALL, |types, (_, shape)| types.and(shape.types));
+        let named = 1 + covering.required.len() + covering.properties.len();
+        let looked: usize = shapes.iter().map(|(_, shape)| named + shape.properties.len()).sum();
+        if !self.spend(looked as u64) {
+            return;
+        }
         for part in &covering.all {
             self.covers(*part, sent, path);
         }
@@ -182,12 +209,8 @@ impl<'s> Comparing<'s> {
         if let Some(values) = &covering.values
             && types != Types::NONE
         {
-            let values: Vec<String> = values.iter().map(shown).collect();
-            self.found(
-                path,
-                Difference::Value,
-                format!("it may be any {types}, and one of {} is expected", values.join(", ")),
-            );
+            let detail = format!("it may be any {types}, and one of {} is expected", list(values));
+            self.found(path, Difference::Value, detail);
         }
         if types.meets(Types::OBJECT) {
             self.object(covering, &shapes, path);
@@ -206,26 +229,6 @@ impl<'s> Comparing<'s> {
         }
         if let Some(not) = covering.not {
             self.not(not, &shapes, path);
-        }
-    }
-
-    /// The values that may be sent, where they are listed.
-    fn values_of(&self, shapes: &[(At, &Shape)], types: Types) -> Option<Vec<Value>> {
-        let listed = shapes.iter().find_map(|(_, shape)| shape.values.as_ref())?;
-        let fits = |value: &&Value| {
-            types.has(Types::of(value))
-                && shapes.iter().all(|(at, _)| Checking::new(self.sent).value(*at, value).is_ok())
-        };
-        Some(listed.iter().filter(fits).cloned().collect())
-    }
-
-    fn each_value(&mut self, at: At, covering: &Shape, values: &[Value], path: &str) {
-        for value in values {
-            if let Err(mismatch) = Checking::new(self.covering).value(at, value) {
-                let is_type = !covering.types.has(Types::of(value));
-                let difference = if is_type { Difference::Type } else { Difference::Value };
-                self.found(path, difference, format!("it may be {}, which {}", shown(value), mismatch.what()));
-            }
         }
     }
 
@@ -260,7 +263,8 @@ impl<'s> Comparing<'s> {
         let Some(pattern) = &covering.pattern else { return };
         let same = |shape: &Shape| shape.pattern.as_ref().is_some_and(|sent| sent.as_str() == pattern.as_str());
         if !shapes.iter().any(|(_, shape)| same(shape)) {
-            self.found(path, Difference::Value, format!("it may be a text that does not match {:?}", pattern.as_str()));
+            let detail = format!("it may be a text that does not match {:?}", cut(pattern.as_str()));
+            self.found(path, Difference::Value, detail);
         }
     }
 
@@ -300,15 +304,6 @@ impl<'s> Comparing<'s> {
                 self.found(path, Difference::Type, detail);
             }
             None => {}
-        }
-    }
-
-    /// What must not be sent must be something that is never sent.
-    fn not(&mut self, not: At, shapes: &[(At, &Shape)], path: &str) {
-        let excluded = shapes.iter().filter_map(|(_, shape)| shape.not);
-        let covers = |never: At| compare((self.sent, never), (self.covering, not), Direction::Event, path).is_empty();
-        if !excluded.into_iter().any(covers) {
-            self.found(path, Difference::Unclear, "it says with `not` what is refused, and that may be sent");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bounds of numbers, and numbers that mean the same.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde_json::Value;
 
@@ -83,4 +83,49 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
         }
         (a, b) => a == b,
     }
+}
+
+/// A text that two values share only if they are the same.
+pub(super) fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Number(number) => {
+            // What is added makes one zero of two.
+            let number = number.as_f64().unwrap_or_default() + 0.0;
+            let _ = write!(text, "{number:?}");
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                write_canonical(item, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            text.push('{');
+            for (name, value) in fields {
+                write_text(name, text);
+                write_canonical(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::String(own) => write_text(own, text),
+        Value::Null | Value::Bool(_) => {
+            let _ = write!(text, "{value}");
+        }
+    }
+}
+
+/// With its length first nothing in it needs to be escaped.
+fn write_text(own: &str, text: &mut String) {
+    let _ = write!(text, "\"{}:{own}", own.len());
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{At, Checking, Schemas, Shape, Types};
+use super::{At, Checking, Schemas, Shape, Steps, Types};
 
 /// Schemas that are looked at for one value.
 const SHAPES_MAX: usize = 200;
+/// Steps for each of them.
+const PROMISE_STEPS: u64 = 20;
 
 /// What holds for every value: each member is a schema that holds, and choices are kept as they are.
 pub(crate) struct Promise<'s> {
@@ -28,6 +30,12 @@ impl<'s> Promise<'s> {
             }
         }
         Self { schemas, all }
+    }
+
+    /// What it takes to look at it once.
+    pub(crate) fn steps(&self) -> u64 {
+        let chosen: usize = self.all.iter().flat_map(|shape| &shape.choices).map(|choice| choice.of.len()).sum();
+        (1 + self.all.len() + chosen) as u64 * PROMISE_STEPS
     }
 
     /// What it may be.
@@ -71,8 +79,13 @@ impl<'s> Promise<'s> {
     }
 
     /// Whether it may be this value.
-    pub(crate) fn admits(&self, value: &Value) -> bool {
-        self.all.iter().all(|shape| Checking::new(self.schemas).fits_shape(shape, value))
+    pub(crate) fn admits(&self, value: &Value, steps: &Steps) -> bool {
+        self.all.iter().all(|shape| {
+            let mut checking = Checking::within(self.schemas, steps.left());
+            let fits = checking.fits_shape(shape, value);
+            steps.take(checking.spent());
+            fits
+        })
     }
 
     fn chosen(&self) -> Vec<Promise<'s>> {

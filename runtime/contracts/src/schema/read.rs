@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
 use super::number::End;
+use super::pattern::Pattern;
 use super::{At, Choice, Rest, Schemas, Shape, Types};
 
 /// Schemas of one document.
 const SCHEMAS_MAX: usize = 10_000;
 /// References that lead to references.
 const HOPS_MAX: usize = 16;
-/// A compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 256 << 10;
+/// A pointer to a schema, and a name that is required: both are kept.
+const POINTER_BYTES_MAX: usize = 1024;
+/// Patterns of one document that differ.
+const PATTERNS_MAX: usize = 200;
+/// All of them, compiled.
+const PATTERNS_KIB_MAX: usize = PATTERNS_MAX * 32;
 /// Problems of one document that are told.
 const ERRORS_MAX: usize = 20;
 
@@ -66,19 +70,25 @@ pub(crate) struct Reader<'d> {
     shapes: Vec<Shape>,
     known: BTreeMap<String, At>,
     pending: VecDeque<(At, &'d Value, String)>,
+    patterns: BTreeMap<&'d str, Pattern>,
+    patterns_kib: usize,
     errors: Vec<SchemaError>,
 }
 
 impl<'d> Reader<'d> {
     pub(crate) fn new(document: &'d Value) -> Self {
         let (shapes, known, pending, errors) = (Vec::new(), BTreeMap::new(), VecDeque::new(), Vec::new());
-        Self { document, shapes, known, pending, errors }
+        Self { document, shapes, known, pending, patterns: BTreeMap::new(), patterns_kib: 0, errors }
     }
 
     /// The place of a schema; it is read by [`Reader::finish`]. That it refers to itself does no harm.
     pub(crate) fn schema(&mut self, value: &'d Value, pointer: String) -> At {
         if let Some(at) = self.known.get(&pointer) {
             return *at;
+        }
+        if pointer.len() > POINTER_BYTES_MAX {
+            self.wrong(&pointer, format!("this lies too deep: its pointer is longer than {POINTER_BYTES_MAX} bytes"));
+            return At(0);
         }
         let at = At(self.shapes.len());
         if self.shapes.len() >= SCHEMAS_MAX {
@@ -94,7 +104,8 @@ impl<'d> Reader<'d> {
     /// Something is wrong.
     pub(crate) fn wrong(&mut self, pointer: &str, what: impl Into<String>) {
         if self.errors.len() < ERRORS_MAX {
-            self.errors.push(SchemaError { at: pointer.to_owned(), what: what.into() });
+            let at = pointer.get(..pointer.floor_char_boundary(POINTER_BYTES_MAX)).unwrap_or_default();
+            self.errors.push(SchemaError { at: at.to_owned(), what: what.into() });
         }
     }
 
@@ -184,7 +195,8 @@ impl<'d> Reader<'d> {
                 None => self.wrong(place, "`properties` is an object of schemas"),
             },
             "required" => {
-                match value.as_array().map(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>()) {
+                let name = |name: &'d Value| name.as_str().filter(|name| name.len() <= POINTER_BYTES_MAX);
+                match value.as_array().map(|names| names.iter().map(name).collect::<Option<Vec<_>>>()) {
                     Some(Some(names)) => shape.required = names.into_iter().map(str::to_owned).collect(),
                     _ => self.wrong(place, "`required` is a list of names"),
                 }
@@ -211,7 +223,7 @@ impl<'d> Reader<'d> {
             "uniqueItems" => shape.unique = value == &Value::Bool(true),
             "minLength" => shape.text.least = self.count(value, place),
             "maxLength" => shape.text.most = Some(self.count(value, place)),
-            "pattern" => match value.as_str().map(compiled) {
+            "pattern" => match value.as_str().map(|text| self.pattern(text)) {
                 Some(Ok(pattern)) => shape.pattern = Some(pattern),
                 Some(Err(why)) => self.wrong(place, why),
                 None => self.wrong(place, "`pattern` is a text"),
@@ -248,6 +260,25 @@ impl<'d> Reader<'d> {
             None => self.wrong(place, format!("`{key}` is a number")),
         }
         true
+    }
+
+    /// A pattern, compiled once however often it is written.
+    fn pattern(&mut self, text: &'d str) -> Result<Pattern, String> {
+        if let Some(known) = self.patterns.get(text) {
+            return Ok(known.clone());
+        }
+        if self.patterns.len() >= PATTERNS_MAX || self.errors.len() >= ERRORS_MAX {
+            return Err(format!("there are more than {PATTERNS_MAX} patterns in the document"));
+        }
+        let pattern = Pattern::new(text)?;
+        self.patterns_kib += pattern.size_kib();
+        if self.patterns_kib > PATTERNS_KIB_MAX {
+            return Err(format!(
+                "the patterns of the document take more than {PATTERNS_KIB_MAX} KiB: `[0-9]` and `[A-Za-z]` take less than `\\d` and `\\w`"
+            ));
+        }
+        self.patterns.insert(text, pattern.clone());
+        Ok(pattern)
     }
 
     fn types(&mut self, value: &Value, place: &str) -> Types {
@@ -297,15 +328,6 @@ fn exclude_ends(shape: &mut Shape, keys: &Map<String, Value>) {
             end.excluded = true;
         }
     }
-}
-
-fn compiled(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-    built.map_err(|_| {
-        format!(
-            "the pattern {pattern:?} cannot be matched within a bound: write it without look-around and back-references"
-        )
-    })
 }
 
 /// What a reference within the document leads to, with its pointer.
