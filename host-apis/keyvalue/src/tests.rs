@@ -28,6 +28,7 @@ impl Guest {
             frame: Lineage::root(component.clone()).frame().clone(),
             deadline: hull_clock::now() + Duration::from_secs(30),
             event: None,
+            expects_reply: false,
         });
         let ctx = KeyValueCtx::new(component, granted.then_some(session));
         Self { _folder: folder, ctx, table: ResourceTable::new() }

@@ -30,6 +30,7 @@ impl Guest {
             frame: Lineage::root(component.clone()).frame().clone(),
             deadline: hull_clock::now() + Duration::from_secs(30),
             event: None,
+            expects_reply: false,
         });
         Self { _folder: folder, ctx: SqlCtx::new(component, granted.then_some(session)) }
     }

@@ -10,7 +10,7 @@ use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
 use crate::operation::Operation;
 use crate::options::{Sabotage, StorageLimits};
-use crate::postgres::{self, OnPostgres};
+use crate::postgres::{self, OnPostgres, ReadOnly};
 use crate::sqlite::{self, Mark};
 use crate::waiters::Waiters;
 
@@ -130,7 +130,20 @@ impl Backend {
         }
     }
 
-    /// Begin a unit of work with its first operation. `of_event` is whether it is to be committed with an event's mark.
+    /// Run an operation that begins like a read, and leave nothing of it.
+    pub(crate) async fn read_only<O: OnPostgres>(
+        &self,
+        operation: O,
+        deadline: Option<Instant>,
+    ) -> Result<O::Output, StorageError> {
+        match self {
+            Self::Sqlite(backend) => backend.read(operation, deadline).await,
+            Self::Postgres(backend) => backend.run(ReadOnly(operation), deadline).await,
+        }
+    }
+
+    /// Begin a unit of work with its first operation. `of_event` is whether its commit brings the mark
+    /// of an event that comes again if nobody hears of it.
     pub(crate) fn begin<O: OnPostgres>(
         &self,
         operation: O,

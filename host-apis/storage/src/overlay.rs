@@ -13,6 +13,9 @@ use crate::value::Swapped;
 /// What one run may write, in bytes of keys and values.
 const WRITTEN_BYTES_MAX: usize = 1 << 20;
 
+/// Why a statement is refused to it.
+pub(crate) const MAY_WRITE: &str = "it ran a statement that may write";
+
 /// What a run without effect has written.
 pub(crate) struct Overlay {
     tape: Arc<Tape>,
@@ -45,6 +48,11 @@ impl Overlay {
     pub(crate) fn denied(&self, what: &str) -> StorageError {
         self.note(what);
         StorageError::Denied(format!("this is a shadow run, whose writes go nowhere: {what}"))
+    }
+
+    /// An error of a statement: what the database has refused is something that it cannot do as well.
+    pub(crate) fn noted(&self, error: StorageError) -> StorageError {
+        if error == StorageError::Denied(MAY_WRITE.to_owned()) { self.denied(MAY_WRITE) } else { error }
     }
 
     /// What it has written under a key; none if nothing.
@@ -122,7 +130,7 @@ impl Overlay {
     }
 }
 
-/// Whether a statement can be nothing but a read: one that begins so and is not one of those that may write after all.
+/// Whether a statement begins like a read. One that writes after all is refused by PostgreSQL; SQLite knows none.
 pub(crate) fn only_reads(sql: &str) -> bool {
     let word = sql.trim_start().split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
     word.eq_ignore_ascii_case("select") || word.eq_ignore_ascii_case("values")
@@ -149,7 +157,8 @@ mod tests {
             lineage.frame().attach(Arc::new(tape));
         }
         let deadline = hull_clock::now() + Duration::from_secs(30);
-        database.session(SessionOptions { frame: Arc::clone(lineage.frame()), deadline, event: None })
+        let frame = Arc::clone(lineage.frame());
+        database.session(SessionOptions { frame, deadline, event: None, expects_reply: false })
     }
 
     #[tokio::test(flavor = "multi_thread")]

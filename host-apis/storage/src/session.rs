@@ -11,7 +11,7 @@ use crate::backend::{Unit, answer_of};
 use crate::database::Database;
 use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished, OutgoingEvent};
-use crate::overlay::{Overlay, only_reads};
+use crate::overlay::{MAY_WRITE, Overlay, only_reads};
 use crate::postgres::OnPostgres;
 use crate::sqlite::{
     DeleteMany, Execute, Exists, Get, GetMany, Increment, ListKeys, Mark, Publish, Query, SetMany, Swap,
@@ -28,6 +28,9 @@ pub struct SessionOptions {
     pub deadline: Instant,
     /// The event that is being handled: then everything is one unit of work, ended by [`Session::finish_event`].
     pub event: Option<EventIdentity>,
+    /// Whether somebody waits for what the handler of the event answers. Without an answer they ask again, under another
+    /// id: so an error must not say that nothing happened unless that is known.
+    pub expects_reply: bool,
 }
 
 /// See the module. Clones are the same session. When the last one is dropped, an open unit of work is rolled back.
@@ -50,17 +53,20 @@ impl Session {
 
     /// Run a statement that returns rows.
     pub async fn query(&self, sql: String, parameters: Vec<Value>) -> Result<ResultSet, StorageError> {
-        if let Some(overlay) = self.overlay().filter(|_| !only_reads(&sql)) {
-            return Err(overlay.denied("it ran a statement that may write"));
-        }
         let query = Query { sql, parameters };
-        if query.seems_to_read() { self.read(query).await } else { self.write(query).await }
+        let Some(overlay) = self.overlay() else {
+            return if query.seems_to_read() { self.read(query).await } else { self.write(query).await };
+        };
+        if !only_reads(&query.sql) {
+            return Err(overlay.denied(MAY_WRITE));
+        }
+        self.read(query).await.map_err(|error| overlay.noted(error))
     }
 
     /// Run a statement that returns no rows; how many it changed.
     pub async fn execute(&self, sql: String, parameters: Vec<Value>) -> Result<u64, StorageError> {
         match self.overlay() {
-            Some(overlay) => Err(overlay.denied("it ran a statement that may write")),
+            Some(overlay) => Err(overlay.denied(MAY_WRITE)),
             None => self.write(Execute { sql, parameters }).await,
         }
     }
@@ -273,9 +279,10 @@ impl Session {
     }
 
     async fn read<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
-        let deadline = self.inner.options.deadline;
+        let (backend, deadline) = (&self.inner.database.backend, self.inner.options.deadline);
         match self.inner.enter()? {
-            Entry::Outside => self.inner.database.backend.read(operation, Some(deadline)).await,
+            Entry::Outside if self.overlay().is_some() => backend.read_only(operation, Some(deadline)).await,
+            Entry::Outside => backend.read(operation, Some(deadline)).await,
             Entry::First => self.first(operation).await,
             Entry::Inside(unit) => self.inside(&unit, operation).await,
         }
@@ -295,7 +302,8 @@ impl Session {
         let inner = &self.inner;
         let deadline = inner.options.deadline;
         inner.options.frame.set_unit_open(true);
-        let begun = inner.database.backend.begin(operation, deadline, inner.options.event.is_some());
+        let of_event = inner.options.event.is_some() && !inner.options.expects_reply;
+        let begun = inner.database.backend.begin(operation, deadline, of_event);
         let (unit, answer) = match begun {
             Ok(begun) => begun,
             Err(error) => {

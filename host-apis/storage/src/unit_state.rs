@@ -131,6 +131,7 @@ mod tests {
                 frame: Arc::clone(Lineage::root(component.clone()).frame()),
                 deadline: hull_clock::now() + Duration::from_secs(30),
                 event: Some(EventIdentity::of(&event)),
+                expects_reply: false,
             });
             session.set("k".to_owned(), Vec::new()).await.expect("set");
             assert!(!session.met_conflict());

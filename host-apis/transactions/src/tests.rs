@@ -44,7 +44,8 @@ fn component() -> ComponentId {
 
 fn session(database: &Database) -> Session {
     let frame = Lineage::root(component()).frame().clone();
-    database.session(SessionOptions { frame, deadline: hull_clock::now() + Duration::from_secs(30), event: None })
+    let deadline = hull_clock::now() + Duration::from_secs(30);
+    database.session(SessionOptions { frame, deadline, event: None, expects_reply: false })
 }
 
 #[test]

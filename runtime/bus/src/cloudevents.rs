@@ -9,6 +9,8 @@ const ID: &str = "ce-id";
 const SOURCE: &str = "ce-source";
 const TYPE: &str = "ce-type";
 const TIME: &str = "ce-time";
+/// How long an attribute may be: those that Hull sends are no longer, and a key has to fit into an index.
+const ATTRIBUTE_BYTES_MAX: usize = 256;
 
 /// Headers that make no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +56,8 @@ pub fn headers_of_event(event: &Event) -> Result<Vec<(String, String)>, HeaderEr
     Ok(headers)
 }
 
-/// The event of a message. What it does not say of itself, its place in the stream says: so a plain `nats pub` is an
-/// event as well.
+/// The event of a message. What it does not say of itself, or in a way that cannot be kept, its place in the stream
+/// says: so a plain `nats pub` is an event as well.
 pub fn event_from_headers(
     app: &str,
     subject: &str,
@@ -101,9 +103,9 @@ fn assemble(
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
-            ID if has_attributes => key.id = value,
-            SOURCE if has_attributes => key.source = value,
-            TIME if has_attributes => time = value,
+            ID if has_attributes => key.id = kept(value),
+            SOURCE if has_attributes => key.source = kept(value),
+            TIME if has_attributes => time = kept(value),
             name if has_attributes && (name == SPEC_VERSION.0 || name == TYPE) => {}
             name if name.starts_with("nats-") => {}
             _ => own.push((name, value)),
@@ -119,6 +121,13 @@ fn assemble(
         time = hull_clock::rfc3339(place.time_ms);
     }
     Event { key, subject: subject.to_owned(), time, headers: own, payload }
+}
+
+/// An attribute that a database can keep; any other counts as absent. PostgreSQL refuses a NUL and all that comes with
+/// it.
+fn kept(value: String) -> String {
+    let fits = value.len() <= ATTRIBUTE_BYTES_MAX && !value.chars().any(char::is_control);
+    if fits { value } else { String::new() }
 }
 
 fn check(name: &str, value: &str) -> Result<String, HeaderError> {
@@ -162,6 +171,19 @@ mod tests {
         assert_eq!(event.key, EventKey { source: "hull:shop:stream".into(), id: "7.1709251199999".into() });
         assert_eq!((event.time.as_str(), event.headers.len()), ("2024-02-29T23:59:59.999Z", 1));
         assert_eq!(event.header("x-own"), Some("y"));
+    }
+
+    #[test]
+    fn an_attribute_that_cannot_be_kept_counts_as_absent() {
+        let event = |id: &str| {
+            let headers = [("ce-id".to_owned(), id.to_owned()), ("ce-source".to_owned(), "a\0b".to_owned())];
+            event_from_headers("shop", "a.b", headers, Bytes::new(), PLACE).expect("an event")
+        };
+        let placed = EventKey { source: "hull:shop:stream".into(), id: "7.1709251199999".into() };
+        for id in ["\0", "a\tb", "a\u{85}b", "x".repeat(257).as_str()] {
+            assert_eq!(event(id).key, placed, "{id:?}");
+        }
+        assert_eq!(event(&"x".repeat(256)).key.id.len(), 256);
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Services {
             frame: Arc::clone(invocation.lineage.frame()),
             deadline: invocation.deadline,
             event: handling.map(|handling| handling.identity.clone()),
+            expects_reply: handling.is_some_and(|handling| handling.expects_reply),
         });
         let granted = |grant: bool| grant.then(|| session.clone());
         // The place that the invocation holds is the driver's to give back: an instance that waits for its next

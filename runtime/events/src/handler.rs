@@ -19,6 +19,8 @@ use crate::verdict::{Case, Done, Verdict, answer, not_tried, verdict};
 
 /// How often a request whose handler meets a conflict is run again.
 const REQUEST_CONFLICTS_MAX: u32 = 3;
+/// After how many bytes of payloads, whose digests are made, others have their turn: a batch may be 64 of the largest.
+const DIGESTED_BYTES_MAX: usize = 1 << 20;
 /// How many signs of life there are within one ack-wait.
 const SIGNS_PER_ACK_WAIT: u32 = 3;
 
@@ -42,20 +44,23 @@ pub(crate) struct Begun {
 impl Handler {
     /// Begin with deliveries that came together; each is then handled to its end by itself, those first of which another
     /// delivery is at work: they come back when that one may be done.
-    pub(crate) fn begin(&self, deliveries: Vec<Delivery>) -> Vec<Begun> {
-        let (mut begun, mut identities) = (Vec::new(), Vec::new());
-        let entered: Vec<_> = deliveries
-            .into_iter()
-            .map(|delivery| {
-                let identity = EventIdentity::of(&delivery.event);
-                let held = self.in_flight.enter(&identity.key);
-                let place = identities.len();
-                if held.is_some() {
-                    identities.push(identity.clone());
-                }
-                (delivery, identity, held, place)
-            })
-            .collect();
+    pub(crate) async fn begin(&self, deliveries: Vec<Delivery>) -> Vec<Begun> {
+        let (mut begun, mut entered, mut identities) = (Vec::new(), Vec::new(), Vec::new());
+        let mut digested_bytes = 0;
+        for delivery in deliveries {
+            digested_bytes += delivery.event.payload.len();
+            if digested_bytes > DIGESTED_BYTES_MAX {
+                tokio::task::yield_now().await;
+                digested_bytes = delivery.event.payload.len();
+            }
+            let identity = EventIdentity::of(&delivery.event);
+            let held = self.in_flight.enter(&identity.key);
+            let place = identities.len();
+            if held.is_some() {
+                identities.push(identity.clone());
+            }
+            entered.push((delivery, identity, held, place));
+        }
         let looking = Looking::at(&self.ledger, identities);
         for (delivery, identity, held, place) in entered {
             begun.push(Begun { delivery, identity, work: held.map(|held| (held, looking.known(place))) });
@@ -109,7 +114,7 @@ impl Handler {
         identity: &EventIdentity,
         known: Known,
     ) -> Verdict {
-        let state = match known.state().await {
+        let state = match known.state(&self.ledger, identity).await {
             Ok(state) => state,
             Err(error) => {
                 warn!(component = %self.config.id, %error, "an event waits for its component's database");

@@ -31,7 +31,7 @@ pub(crate) async fn run(handler: Arc<Handler>, mut sources: Vec<Source>, phases:
             taken = take(&slots, &mut sources) => taken,
         };
         match taken {
-            Some((work, permits)) => hand_out(&handler, work, permits, &phases, &mut running),
+            Some((work, permits)) => hand_out(&handler, work, permits, &phases, &mut running).await,
             None => break,
         }
     }
@@ -68,7 +68,7 @@ async fn take(slots: &Arc<Semaphore>, sources: &mut [Source]) -> Option<(Work, V
     }
 }
 
-fn hand_out(
+async fn hand_out(
     handler: &Arc<Handler>,
     work: Work,
     mut permits: Vec<OwnedSemaphorePermit>,
@@ -77,7 +77,7 @@ fn hand_out(
 ) {
     match work {
         Work::Deliveries(subscription, deliveries) => {
-            for begun in handler.begin(deliveries) {
+            for begun in handler.begin(deliveries).await {
                 let (handler, subscription, phases) = (Arc::clone(handler), Arc::clone(&subscription), phases.clone());
                 let permit = permits.pop();
                 running.spawn(async move {

@@ -72,6 +72,7 @@ impl Invoke for Door {
             frame: Arc::clone(call.lineage.frame()),
             deadline: call.deadline,
             event: Some(EventIdentity::of(&event)),
+            expects_reply: false,
         });
         let effect = "INSERT INTO effects (event) VALUES ($1)".to_owned();
         session.execute(effect, vec![Value::Text(event.key.id.clone())]).await.map_err(away)?;
@@ -180,7 +181,7 @@ async fn check(directory: &Path) {
     let (bus, database) = open(directory).await;
     let frame = Arc::clone(Lineage::root(orders()).frame());
     let deadline = hull_clock::now() + Duration::from_secs(20);
-    let session = database.session(SessionOptions { frame, deadline, event: None });
+    let session = database.session(SessionOptions { frame, deadline, event: None, expects_reply: false });
     let rows = session.query("SELECT event FROM effects".into(), Vec::new()).await.expect("reads").rows;
     let mut effects = BTreeMap::<String, u32>::new();
     for row in rows {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hull_invocation::Resource;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -35,12 +36,24 @@ pub(crate) struct Scope<'a> {
     pub(super) outbox_touched: bool,
     /// Whether a guest's text has run, which may have changed settings of the connection.
     pub(super) guest_ran: bool,
+    /// What is said when the server refuses to write, in a transaction that only reads.
+    pub(super) write_refusal: Option<&'static str>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(shared: &'a Arc<Shared>, opened: &'a Opened, link: &'a Link, in_unit: bool) -> Self {
         let limits = Arc::clone(&shared.limits.read());
-        Self { shared, opened, link, limits, in_unit, published: Vec::new(), outbox_touched: false, guest_ran: false }
+        Self {
+            shared,
+            opened,
+            link,
+            limits,
+            in_unit,
+            published: Vec::new(),
+            outbox_touched: false,
+            guest_ran: false,
+            write_refusal: None,
+        }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -87,6 +100,11 @@ impl<'a> Scope<'a> {
 
     /// What an error of a statement means.
     pub(super) async fn failure(&self, error: &tokio_postgres::Error) -> StorageError {
+        if let Some(refusal) = self.write_refusal
+            && error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+        {
+            return StorageError::Denied(refusal.to_owned());
+        }
         failure::of_statement(error, self.link, self.limits.result_bytes_max as u64).await
     }
 

@@ -34,7 +34,7 @@ pub(super) enum Isolation {
 pub(super) struct Transaction {
     /// Its number, once something may have been written: by it the server knows later what became of it.
     number: Option<String>,
-    /// Whether its commit comes with the mark of an event, which tells the same.
+    /// Whether its commit comes with the mark of an event, which tells the same when the event comes again.
     of_event: bool,
 }
 
@@ -76,7 +76,8 @@ impl Transaction {
         result
     }
 
-    /// Commit with what was published and the mark, if an event was handled. After an error nothing of it happened.
+    /// Commit with what was published and the mark, if an event was handled. After an error nothing of it happened, unless
+    /// the error says that it may have.
     pub(super) async fn commit(
         self,
         scope: &mut Scope<'_>,
@@ -84,7 +85,7 @@ impl Transaction {
     ) -> Result<Finished, StorageError> {
         let published = std::mem::take(&mut scope.published);
         let identity = identity.filter(|_| scope.shared.sabotage != Some(Sabotage::HandledMarks));
-        let is_safe = self.number.is_some() || identity.is_some() || published.is_empty();
+        let is_safe = self.number.is_some() || (self.of_event && identity.is_some()) || published.is_empty();
         let scope = &*scope;
         let ahead = async {
             let put = put_all(scope, &published);
@@ -131,8 +132,13 @@ impl Transaction {
     /// What became of it, now that nobody has said so.
     async fn outcome(&self, scope: &Scope<'_>) -> Result<Finished, StorageError> {
         let lost = || StorageError::Other("the connection to PostgreSQL was lost before the commit".to_owned());
-        // If it is committed all the same, its mark is found before the event is tried again, or when that commits.
-        let Some(number) = &self.number else { return Err(lost()) };
+        let unknown = || {
+            let text = "the connection to PostgreSQL was lost during the commit, and the server cannot say what became \
+                        of it: it may have been committed";
+            StorageError::Other(text.to_owned())
+        };
+        // The mark of an event is found before that is tried again, or when that commits.
+        let Some(number) = &self.number else { return Err(unknown()) };
         let until = hull_clock::now() + OUTCOME_TIME;
         while hull_clock::now() < until {
             match fate(scope, number).await {
@@ -142,11 +148,7 @@ impl Transaction {
                 Ok(Fate::Open) | Err(_) => tokio::time::sleep_until((hull_clock::now() + OUTCOME_EVERY).into()).await,
             }
         }
-        Err(StorageError::Other(
-            "the connection to PostgreSQL was lost during the commit, and the server cannot say what became of it: it \
-             may have been committed"
-                .to_owned(),
-        ))
+        Err(unknown())
     }
 }
 

@@ -128,7 +128,8 @@ impl Drop for UnitClient {
     }
 }
 
-/// Begin a unit; the connection is waited for by its task. `of_event` is whether its commit brings the mark of an event.
+/// Begin a unit; the connection is waited for by its task. `of_event` is whether its commit brings the mark of an event
+/// that comes again if nobody hears of it.
 pub(super) fn begin(shared: &Arc<Shared>, of_event: bool) -> UnitClient {
     let (sender, commands) = channel(COMMANDS_MAX);
     let (cancel, ended) = (Cancel::default(), Arc::new(OnceLock::new()));

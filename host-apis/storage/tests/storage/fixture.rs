@@ -142,7 +142,7 @@ pub(crate) fn open(folder: &Path, change: impl FnOnce(&mut DatabaseOptions)) -> 
 
 pub(crate) fn session(database: &Database, event: Option<EventIdentity>, time: Duration) -> Session {
     let frame = Lineage::root(component()).frame().clone();
-    database.session(SessionOptions { frame, deadline: hull_clock::now() + time, event })
+    database.session(SessionOptions { frame, deadline: hull_clock::now() + time, event, expects_reply: false })
 }
 
 pub(crate) fn component() -> ComponentId {

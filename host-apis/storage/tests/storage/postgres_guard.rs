@@ -1,11 +1,12 @@
 //! What keeps a guest inside its own schema of a PostgreSQL database: rights, not words, and what it may not leave behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hull_invocation::ComponentId;
-use hull_storage::{Database, DatabaseOptions, PostgresServer, StorageError, Value};
+use hull_invocation::{ComponentId, Lineage, Player, Tape};
+use hull_storage::{Database, DatabaseOptions, PostgresServer, SessionOptions, StorageError, Value};
 
-use crate::fixture::{Fixture, On, as_superuser, event, execute, number, one_of_each_type, session};
+use crate::fixture::{Fixture, On, as_superuser, component, event, execute, number, one_of_each_type, session};
 
 /// The URL's database, as another component of the same host.
 fn neighbour(fixture: &Fixture) -> Database {
@@ -259,4 +260,33 @@ async fn what_cannot_be_had_of_a_server_is_named() {
         let refused = PostgresServer::new(url, 8);
         assert!(matches!(refused, Err(StorageError::Invalid(_))), "{url}: {refused:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_effect_does_not_write_with_a_select_either() {
+    let fixture = Fixture::new(On::Postgres);
+    fixture
+        .schema(
+            "CREATE TABLE t (n BIGINT);
+             INSERT INTO t VALUES (7);
+             CREATE SEQUENCE numbers;
+             CREATE FUNCTION adds() RETURNS BIGINT LANGUAGE sql AS 'INSERT INTO t VALUES (8) RETURNING n'",
+        )
+        .await;
+    fixture.session().set("k".into(), b"v".to_vec()).await.expect("set");
+    let lineage = Lineage::root(component());
+    lineage.frame().attach(Arc::new(Tape::Playing(Player::new(Vec::new()))));
+    let deadline = hull_clock::now() + Duration::from_secs(30);
+    let options = SessionOptions { frame: Arc::clone(lineage.frame()), deadline, event: None, expects_reply: false };
+    let shadow = fixture.database.session(options);
+    for sql in ["SELECT nextval('numbers')", "SELECT adds()", "SELECT n INTO u FROM t", "SELECT n FROM t FOR UPDATE"] {
+        let denied = shadow.query(sql.into(), Vec::new()).await;
+        assert!(matches!(denied, Err(StorageError::Denied(_))), "{sql}: {denied:?}");
+    }
+    let reopened = "SELECT set_config('transaction_read_only', 'off', true), adds()";
+    assert!(shadow.query(reopened.into(), Vec::new()).await.is_err());
+    assert_eq!(number(&shadow, "SELECT n FROM t").await, 7);
+    assert_eq!(shadow.get("k".into()).await, Ok(Some(b"v".to_vec())));
+    assert_eq!(fixture.number("SELECT nextval('numbers')").await, 1);
+    assert_eq!(fixture.number("SELECT count(*) FROM t").await, 1);
 }

@@ -1,10 +1,11 @@
 //! Several hosts with one PostgreSQL database: each event is handled once, and one of them relays.
 
-use hull_invocation::ComponentId;
-use hull_storage::{Database, DatabaseOptions, Finished, PostgresServer, StorageError, Value};
+use hull_invocation::{ComponentId, Lineage};
+use hull_storage::{Database, DatabaseOptions, Finished, PostgresServer, SessionOptions, StorageError, Value};
 
 use crate::fixture::{
-    Fixture, On, event, execute, migration, number, open_postgres, outgoing, postgres_url, session, until,
+    Fixture, On, as_superuser, component, event, execute, migration, number, open_postgres, outgoing, postgres_url,
+    session, until,
 };
 use crate::postgres::Server;
 
@@ -170,6 +171,25 @@ async fn a_number_that_is_given_out_again_after_a_crash_is_not_taken_for_a_commi
     assert!(unit.commit().await.is_err(), "what it did is gone");
     assert_eq!(number_of_rows(&database).await, 0);
     assert_eq!(database.ledger().state(&delivered).await.expect("a look").handled, None, "so that it comes again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_commit_is_called_undone_only_where_that_is_known() {
+    let fixture = Fixture::new(On::Postgres);
+    fixture.schema("CREATE TABLE t (n BIGINT)").await;
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE usename LIKE 'hull/%' AND datname = current_database()";
+    for (expects_reply, said) in [(false, "may have been committed"), (true, "was lost before the commit")] {
+        let frame = Lineage::root(component()).frame().clone();
+        let deadline = hull_clock::now() + std::time::Duration::from_secs(30);
+        let event = Some(hull_storage::EventIdentity::of(&event("e")));
+        let handler = fixture.database.session(SessionOptions { frame, deadline, event, expects_reply });
+        execute(&handler, "INSERT INTO t VALUES (1)").await.expect("insert");
+        as_superuser(fixture.url(), cut);
+        let error = handler.finish_event().await.expect_err("the connection is gone").to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(number_of_rows(&fixture.database).await, 0);
 }
 
 /// The number of the next transaction.

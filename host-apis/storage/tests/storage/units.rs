@@ -155,6 +155,7 @@ async fn a_call_back_into_a_component_with_an_open_unit_fails_at_once(on: On) {
         frame: lineage.frame().clone(),
         deadline: hull_clock::now() + Duration::from_secs(30),
         event: None,
+        expects_reply: false,
     };
     let above = fixture.database.session(options(&root));
     let between = root.call(component().sibling("payments")).expect("a call");

@@ -203,7 +203,8 @@ async fn an_id_that_was_handled_with_other_content_is_buried() {
     other.payload = "other".into();
     let frame = Arc::clone(hull_invocation::Lineage::root(orders()).frame());
     let deadline = hull_clock::now() + Duration::from_secs(10);
-    let options = SessionOptions { frame, deadline, event: Some(EventIdentity::of(&other)) };
+    let event = Some(EventIdentity::of(&other));
+    let options = SessionOptions { frame, deadline, event, expects_reply: false };
     assert_eq!(world.database.session(options).finish_event().await, Ok(Finished::Committed));
     world.start().await;
     world.publish("1").await;

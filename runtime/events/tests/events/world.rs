@@ -122,12 +122,13 @@ impl Invoke for Door {
         invocation: Invocation,
         event: Event,
         attempt: u32,
-        _expects_reply: bool,
+        expects_reply: bool,
     ) -> Result<EventOutcome, Failure> {
         let session = self.database.session(SessionOptions {
             frame: Arc::clone(invocation.lineage.frame()),
             deadline: invocation.deadline,
             event: Some(EventIdentity::of(&event)),
+            expects_reply,
         });
         let act = (self.script)(&event, attempt);
         self.calls.send_modify(|calls| calls.push(Call { id: event.key.id.clone(), attempt, invocation }));
@@ -229,7 +230,8 @@ impl World {
     /// A session as an HTTP request's.
     pub(crate) fn session(&self) -> Session {
         let frame = Arc::clone(Lineage::root(orders()).frame());
-        self.database.session(SessionOptions { frame, deadline: hull_clock::now() + PATIENCE, event: None })
+        let deadline = hull_clock::now() + PATIENCE;
+        self.database.session(SessionOptions { frame, deadline, event: None, expects_reply: false })
     }
 
     pub(crate) fn counts(&self) -> Counts {
