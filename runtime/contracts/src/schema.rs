@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod error;
 mod number;
 mod pattern;
 mod promise;
@@ -12,8 +13,8 @@ mod types;
 pub(crate) use check::{Checking, shown};
 pub use compare::Direction;
 pub(crate) use compare::compare;
+pub use error::SchemaError;
 pub(crate) use promise::Promise;
-pub use read::SchemaError;
 pub(crate) use read::{Reader, escaped, resolve};
 pub(crate) use steps::Steps;
 pub(crate) use types::Types;

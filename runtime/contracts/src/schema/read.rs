@@ -1,10 +1,10 @@
 //! Reads schemas. What a keyword asks for is either understood or refused by name: nothing is passed over in silence.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::error::SchemaError;
 use super::number::End;
 use super::pattern::Pattern;
 use super::{At, Choice, Rest, Schemas, Shape, Types};
@@ -48,21 +48,6 @@ const ANNOTATIONS: [&str; 23] = [
     "nullable",
     "$ref",
 ];
-
-/// What is wrong with a schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaError {
-    /// Where: a JSON pointer into the document.
-    pub at: String,
-    /// What, and what would be right.
-    pub what: String,
-}
-
-impl fmt::Display for SchemaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.at.is_empty() { f.write_str(&self.what) } else { write!(f, "at {}: {}", self.at, self.what) }
-    }
-}
 
 /// Reads the schemas of one document, each once.
 pub(crate) struct Reader<'d> {
