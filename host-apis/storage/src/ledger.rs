@@ -3,7 +3,7 @@
 
 use crate::database::Database;
 use crate::error::StorageError;
-use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter};
+use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter, short_reason};
 use crate::sqlite::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Prune, RecordFailure, StatesOf};
 
 /// See the module.
@@ -54,7 +54,10 @@ impl Ledger {
         if !self.database.exists() {
             return Ok(Vec::new());
         }
-        let list = ListDeadLetters { filter: filter.clone(), after, limit };
+        // As reasons are kept.
+        let kept = |text: &Option<String>| text.as_deref().map(|text| short_reason(text).into_owned());
+        let filter = DeadLetterFilter { subject: kept(&filter.subject), reason: kept(&filter.reason) };
+        let list = ListDeadLetters { filter, after, limit };
         self.database.backend.read(list, None).await
     }
 
