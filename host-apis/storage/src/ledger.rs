@@ -17,6 +17,12 @@ impl Ledger {
         Self { database }
     }
 
+    /// Run an event's handler to its end. While its unit of work holds the writer of the component's database, that may
+    /// be on the writer's thread. Dropping the future ends the handler.
+    pub async fn carry<T: Send + 'static>(&self, handling: impl Future<Output = T> + Send + 'static) -> T {
+        self.database.backend.carry(handling).await
+    }
+
     /// Of each event, in their order: whether it is handled (compare the digest: another one means that the id was used
     /// twice), dead, and how often it has failed.
     pub async fn states(&self, identities: Vec<EventIdentity>) -> Result<Vec<EventState>, StorageError> {
