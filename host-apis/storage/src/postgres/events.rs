@@ -80,7 +80,7 @@ impl OnPostgres for StatesOf {
                 attempts: attempts.unwrap_or(0) as u32,
             })
         };
-        scope.host(sql, &parameters).await?.iter().map(state).collect()
+        scope.host_kept(sql, &parameters).await?.iter().map(state).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
 
 use super::stream::{Address, Wrap};
@@ -146,10 +147,15 @@ impl Link {
 
     /// A compiled statement. A guest's names of parameters have no types, so that the server finds them.
     pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        self.prepare_typed(sql, &[]).await
+    }
+
+    /// The same with the types of the first parameters.
+    pub(super) async fn prepare_typed(&self, sql: &str, types: &[Type]) -> Result<Statement, tokio_postgres::Error> {
         if let Some(kept) = self.kept(sql) {
             return Ok(kept);
         }
-        let statement = self.client.prepare(sql).await?;
+        let statement = self.client.prepare_typed(sql, types).await?;
         if sql.len() <= KEPT_BYTES_MAX {
             let mut statements = self.statements.lock();
             if statements.compiled.insert(sql.to_owned(), statement.clone()).is_none() {

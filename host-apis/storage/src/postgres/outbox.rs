@@ -92,7 +92,7 @@ impl OnPostgres for Next {
                    WHERE bytes - octet_length(payload) <= $3 ORDER BY due_ms = 0, due_ms, seq";
         let now_ms = self.now_ms.min(i64::MAX as u64) as i64;
         let (limit, bytes_max) = (self.limit.min(OUTBOX_ROWS_MAX) as i64, OUTBOX_BYTES_MAX as i64);
-        let rows = scope.host(sql, &[(&now_ms, Type::INT8), (&limit, Type::INT8), (&bytes_max, Type::INT8)]).await?;
+        let rows = scope.host_kept(sql, &[(&now_ms, Type::INT8), (&limit, Type::INT8), (&bytes_max, Type::INT8)]).await?;
         rows.iter().map(row_from).collect()
     }
 }
@@ -122,7 +122,7 @@ impl OnPostgres for NextDue {
             return Ok(Some(hull_clock::unix_ms() + wait));
         }
         let sql = "SELECT min(due_ms) FROM {}.hull_outbox WHERE due_ms > 0";
-        let row = scope.host_row(sql, &[]).await?;
+        let row = scope.host_kept(sql, &[]).await?.into_iter().next();
         let due = row.map_or(Ok(None), |row| column::<Option<i64>>(&row, 0))?;
         Ok(due.map(|due| due as u64))
     }
@@ -133,7 +133,7 @@ impl OnPostgres for Remove {
 
     async fn on_postgres(&self, scope: &mut Scope<'_>) -> Result<(), StorageError> {
         let sql = "DELETE FROM {}.hull_outbox WHERE seq = ANY ($1)";
-        scope.host_execute(sql, &[(&self.0, Type::INT8_ARRAY)]).await.map(drop)
+        scope.host_kept(sql, &[(&self.0, Type::INT8_ARRAY)]).await.map(drop)
     }
 }
 

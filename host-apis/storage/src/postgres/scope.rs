@@ -77,6 +77,28 @@ impl<'a> Scope<'a> {
         running.boxed()
     }
 
+    /// The same of a statement that runs often, compiled once for a connection: only where guests' statements never run.
+    pub(super) fn host_kept<'b>(
+        &'b self,
+        sql: &str,
+        parameters: Parameters<'b>,
+    ) -> BoxFuture<'b, Result<Vec<Row>, StorageError>> {
+        let sql = sql.replace("{}", &self.opened.host_schema);
+        let running = async move {
+            let types: Vec<Type> = parameters.iter().map(|(_, of)| of.clone()).collect();
+            let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|(value, _)| *value).collect();
+            let rows = match self.link.prepare_typed(&sql, &types).await {
+                Ok(statement) => self.client().query(&statement, &values).await,
+                Err(error) => Err(error),
+            };
+            match rows {
+                Ok(rows) => Ok(rows),
+                Err(error) => Err(self.failure(&error).await),
+            }
+        };
+        running.boxed()
+    }
+
     /// The one row of one of the host's own statements.
     pub(super) async fn host_row(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>, StorageError> {
         Ok(self.host(sql, parameters).await?.into_iter().next())

@@ -171,19 +171,16 @@ impl<T: Send + 'static> Wake for Seat<T> {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut road = self.road.lock();
-        match &mut road.carrier {
-            Some(carrier) => {
-                let was_woken = std::mem::replace(&mut carrier.woken, true);
-                if !was_woken && carrier.thread != std::thread::current().id() {
-                    carrier.ring();
-                }
+        if let Some(carrier) = &mut road.carrier {
+            let was_woken = std::mem::replace(&mut carrier.woken, true);
+            if !was_woken && carrier.thread != std::thread::current().id() {
+                carrier.ring();
             }
-            None => {
-                let home = road.home.clone();
-                drop(road);
-                wake(home);
-            }
+            return;
         }
+        let home = road.home.clone();
+        drop(road);
+        wake(home);
     }
 }
 

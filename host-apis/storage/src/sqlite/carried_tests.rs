@@ -161,7 +161,7 @@ async fn a_panic_is_that_of_whoever_waits() {
         panic!("of the handler");
     };
     let panicked = within(AssertUnwindSafe(database.ledger().carry(handling)).catch_unwind()).await;
-    let panic = panicked.map(|()| ()).expect_err("it panics here");
+    let panic = panicked.expect_err("it panics here");
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"of the handler"));
     let next = session(&database, 2);
     assert_eq!(within(next.increment("n".to_owned(), 1)).await, Ok(1), "the writer goes on, without what it did");
