@@ -4,6 +4,7 @@ mod account;
 mod attendance;
 mod compartment;
 mod door;
+mod idle_class;
 mod invoke;
 mod own_time;
 mod pace;
