@@ -16,6 +16,7 @@ mod removing;
 mod revisions;
 mod rollouts;
 mod shadow;
+mod shared;
 mod swap;
 mod uploads;
 mod warming;

@@ -19,6 +19,7 @@ use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
+use crate::reaching::Reaching;
 use crate::reserve;
 use crate::resources::set_limits;
 
@@ -191,8 +192,10 @@ impl Node {
         let claim = Claim::new(self, &app.name);
         let migrating = async {
             self.claim(app).await?;
-            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
-            migrate(app, prepared).await
+            let reaching = Reaching::new(&self.stores, app);
+            let checked = self.check_storage(app, prepared, &reaching).await;
+            checked.map_err(|problems| failed(app, problems, Vec::new()))?;
+            migrate(app, prepared, &reaching).await
         };
         match migrating.await {
             Ok(migrated) => Ok((claim, migrated)),
@@ -205,6 +208,7 @@ impl Node {
 
     pub(crate) async fn release_unless_served(&self, app: &Name) {
         if !self.apps.read().await.contains_key(app.as_str()) {
+            self.close_databases(app.as_str()).await;
             self.bus().release(app.as_str()).await;
         }
     }

@@ -18,6 +18,7 @@ use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
 use crate::migrations::read_migrations;
 use crate::node::{Node, Preparing};
+use crate::reaching::Reaching;
 use crate::resources::DatabaseWatch;
 
 /// Components that are prepared at once: compiling uses all cores by itself.
@@ -165,11 +166,16 @@ impl Node {
 }
 
 /// Migrate every component's database, and tell which have been, also when one cannot be.
-pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
+pub(crate) async fn migrate(
+    app: &App,
+    prepared: &[Prepared],
+    reaching: &Reaching<'_>,
+) -> Result<Vec<String>, DeployFailed> {
     let mut migrated = Vec::new();
     for component in prepared {
         let served = &component.served;
-        match served.database.migrate(&component.migrations).await {
+        // What a lost connection has left open is undone, and what was committed before is found when it is tried again.
+        match reaching.reach(served.id.component(), move || served.database.migrate(&component.migrations)).await {
             Ok(numbers) => {
                 let name = |number| format!("migration {number} of {}", served.id.component());
                 migrated.extend(numbers.into_iter().map(name));
