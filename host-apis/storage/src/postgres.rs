@@ -33,7 +33,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
 
 use ending::allowed;
-pub(crate) use operation::{OnPostgres, ReadOnly, Runs};
+pub(crate) use operation::{OnPostgres, Runs};
 use provision::Opened;
 use quota::Quota;
 use scope::Scope;
