@@ -36,8 +36,8 @@ pub(super) struct Rollback {
     pub(super) lost: u64,
 }
 
-/// When an answer of another revision came than the one before.
-type Changes = Mutex<Vec<Instant>>;
+/// When an answer of another revision came than the one before, and what it said.
+type Changes = Mutex<Vec<(Instant, String)>>;
 
 pub(super) fn measure(daemon: &Daemon, stage: &Stage<'_>, rate: f64) -> anyhow::Result<Rollback> {
     let (over, changes) = (AtomicBool::new(false), Changes::default());
@@ -66,10 +66,13 @@ fn one(daemon: &Daemon, changes: &Changes, number: usize) -> anyhow::Result<(Dur
     daemon.command(&["rollback"], Priority::Usual)?;
     let ended = hull_clock::now() - began;
     loop {
-        let change = changes.lock().unwrap_or_else(PoisonError::into_inner).get(number).copied();
-        if let Some(change) = change {
+        let change = changes.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
+        if let Some((at, _)) = change {
             std::thread::sleep((began + EVERY).saturating_duration_since(hull_clock::now()));
-            return Ok((change.saturating_duration_since(began), ended));
+            let seen = changes.lock().unwrap_or_else(PoisonError::into_inner).split_off(number);
+            ensure!(seen.len() == 1 && at >= began, "one rollback, and answers changed more than once: {seen:?}");
+            changes.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
+            return Ok((at - began, ended));
         }
         ensure!(hull_clock::now() < began + PATIENCE, "no other revision answers after a rollback");
         std::thread::sleep(ASK_EVERY);
@@ -83,7 +86,7 @@ fn watch(address: SocketAddr, changes: &Changes, over: &AtomicBool) -> anyhow::R
     while !over.load(Ordering::Acquire) {
         let answer = ask(&mut stream)?;
         if answer != last {
-            changes.lock().unwrap_or_else(PoisonError::into_inner).push(hull_clock::now());
+            changes.lock().unwrap_or_else(PoisonError::into_inner).push((hull_clock::now(), answer.clone()));
             last = answer;
         }
         std::thread::sleep(ASK_EVERY);
@@ -91,10 +94,12 @@ fn watch(address: SocketAddr, changes: &Changes, over: &AtomicBool) -> anyhow::R
     Ok(())
 }
 
-/// The body of an answer.
-fn ask(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
+/// What an answer says, in however many chunks it comes.
+fn ask(stream: &mut TcpStream) -> anyhow::Result<String> {
     stream.write_all(&crate::connection::request("POST", "/probe/run", ASK))?;
-    whole(stream)
+    let body = String::from_utf8(whole(stream)?)?;
+    let said = body.find('{').zip(body.rfind('}')).and_then(|(from, to)| body.get(from..=to));
+    said.map(str::to_owned).with_context(|| format!("no JSON: {body}"))
 }
 
 /// A whole answer with 200; what it says after its head.
