@@ -100,6 +100,7 @@ impl Node {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
         let bytes = component_bytes(component, base.path).await?;
+        let signed_by = self.signer(component, base.path, &bytes).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
         // What serves keeps its own copy until the switch.
         let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
@@ -149,7 +150,7 @@ impl Node {
             tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
-        let served = Served { id, version, database, account, ways_out, watch, files, contract };
+        let served = Served { id, version, signed_by, database, account, ways_out, watch, files, contract };
         Ok(Prepared { served, migrations, left_behind })
     }
 
