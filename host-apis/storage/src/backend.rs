@@ -10,7 +10,7 @@ use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
 use crate::operation::Operation;
 use crate::options::{Sabotage, StorageLimits};
-use crate::postgres::{self, OnPostgres, ReadOnly};
+use crate::postgres::{self, OnPostgres};
 use crate::sqlite::{self, Mark};
 use crate::waiters::Waiters;
 
@@ -127,18 +127,6 @@ impl Backend {
         match self {
             Self::Sqlite(backend) => backend.read(operation, deadline).await,
             Self::Postgres(backend) => backend.run(operation, deadline).await,
-        }
-    }
-
-    /// Run an operation that begins like a read, and leave nothing of it.
-    pub(crate) async fn read_only<O: OnPostgres>(
-        &self,
-        operation: O,
-        deadline: Option<Instant>,
-    ) -> Result<O::Output, StorageError> {
-        match self {
-            Self::Sqlite(backend) => backend.read(operation, deadline).await,
-            Self::Postgres(backend) => backend.run(ReadOnly(operation), deadline).await,
         }
     }
 

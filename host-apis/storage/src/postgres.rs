@@ -35,7 +35,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
 
 use ending::allowed;
-pub(crate) use operation::{OnPostgres, ReadOnly, Runs};
+pub(crate) use operation::{OnPostgres, Runs};
 use provision::Opened;
 pub use purge::Purge;
 use quota::Quota;

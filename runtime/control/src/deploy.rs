@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::{Admission, BulkheadLimits, Compartment};
+use hull_dispatch::{Admission, BulkheadLimits, Compartment, aside};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
 use hull_invocation::{ComponentId, Resource};
@@ -46,10 +46,11 @@ pub(crate) struct Ready {
 
 /// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
 /// threads.
-pub(crate) type Commit = Box<dyn FnOnce() -> Result<(), ComponentProblem> + Send>;
+pub(crate) type Commit = Box<dyn FnOnce(&Deployed) -> Result<(), ComponentProblem> + Send>;
 
-/// The turn to deploy: one deployment at a time, the others wait.
-pub(crate) struct Turn(#[allow(dead_code, reason = "held, and let go of at the end")] OwnedMutexGuard<()>);
+/// The turn to deploy: one deployment at a time, the others wait until nobody has a part of it.
+#[derive(Clone)]
+pub(crate) struct Turn(#[allow(dead_code, reason = "held, and let go of at the end")] Arc<OwnedMutexGuard<()>>);
 
 impl Node {
     /// Deploy an app in place of what it was. `base` is the folder of its manifest. After an error nothing that
@@ -62,12 +63,12 @@ impl Node {
             return Err(failed(&app, contracts::problems(&findings), Vec::new()));
         }
         let base = Base { path: base, is_ours: false, is_new: true, is_apart: false };
-        self.deploy_in_turn(turn, app, base, Box::new(|| Ok(()))).await
+        self.deploy_in_turn(turn, app, base, Box::new(|_| Ok(()))).await
     }
 
     /// Wait until nobody else deploys.
     pub(crate) async fn turn(&self) -> Turn {
-        Turn(Arc::clone(&self.deploying).lock_owned().await)
+        Turn(Arc::new(Arc::clone(&self.deploying).lock_owned().await))
     }
 
     /// As [`Node::deploy`]; what is committed serves from then on, and a commit that fails has changed nothing.
@@ -140,7 +141,9 @@ impl Node {
         let switching = tokio::spawn(async move {
             // Held to the end, whoever waits for it.
             let _turn = turn;
-            let committed = tokio::task::spawn_blocking(commit).await.unwrap_or_else(|error| Err(ended_badly(&error)));
+            let committing = switch.deployed.clone();
+            let committed = tokio::task::spawn_blocking(move || commit(&committing)).await;
+            let committed = committed.unwrap_or_else(|error| Err(ended_badly(&error)));
             if let Err(problem) = committed {
                 claim.give_back().await;
                 return Err(problem);
@@ -259,7 +262,7 @@ impl Node {
         futures::future::join_all(starting).await;
         self.crash_points.passed("handed over");
         let serving = deployed.clone();
-        let sweeping = tokio::task::spawn_blocking(move || sweep_files(&serving, before.as_ref()));
+        let sweeping = aside(async move { sweep_files(&serving, before.as_ref()) });
         if let Err(error) = sweeping.await {
             tracing::warn!(%error, "old copies of files could not be removed");
         }

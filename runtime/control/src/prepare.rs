@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use hull_dispatch::{CpuBounds, Share};
+use hull_dispatch::{CpuBounds, Share, aside};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, DatabaseOptions, Migration};
@@ -100,6 +100,7 @@ impl Node {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
         let bytes = component_bytes(component, base.path).await?;
+        let signed_by = self.signer(component, base.path, &bytes).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
         // What serves keeps its own copy until the switch.
         let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
@@ -113,7 +114,7 @@ impl Node {
                 Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?, contract))
             }
         };
-        let read = tokio::task::spawn_blocking(read).await;
+        let read = aside(async move { read() }).await;
         let (migrations, mounts, contract) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
@@ -123,11 +124,19 @@ impl Node {
             Some(before) => self.run_queue.account_after(&before.account, &share, bounds),
         };
         let ways_out = WaysOut::of(self, &id, component, contract.as_deref(), before.map(|before| &before.ways_out));
+        let read_by = if base.is_apart {
+            // The component that serves does not pay for what a parallel run reads of its data.
+            let own = Arc::new(DatabaseWatch::default());
+            own.set(Arc::clone(&account), self.metrics().component(&id));
+            database.charged_to(own)
+        } else {
+            database.clone()
+        };
         let parts = Parts {
             id: id.clone(),
             bytes,
             mounts,
-            database: database.clone(),
+            database: read_by,
             account: Arc::clone(&account),
             ways_out: ways_out.clone(),
             flags: self.flags.live(&app.name).map_err(|error| problem(error.to_string()))?,
@@ -141,7 +150,7 @@ impl Node {
             tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
-        let served = Served { id, version, database, account, ways_out, watch, files, contract };
+        let served = Served { id, version, signed_by, database, account, ways_out, watch, files, contract };
         Ok(Prepared { served, migrations, left_behind })
     }
 

@@ -14,7 +14,7 @@ use super::guard::Author;
 use crate::allowance::Allowance;
 use crate::error::StorageError;
 use crate::operation::Growth;
-use crate::options::StorageLimits;
+use crate::options::{StatementMeter, StorageLimits};
 use crate::waiters::Waiters;
 
 /// See the module.
@@ -25,7 +25,7 @@ pub(crate) struct Scope<'a> {
     /// Publishers that wait for the bus.
     pub(crate) waiters: &'a Arc<Waiters>,
     /// Whether this connection cannot write.
-    pub(super) read_only: bool,
+    pub(crate) read_only: bool,
     /// Set when a statement given to a connection that cannot write turns out to write.
     pub(super) wants_writer: Cell<bool>,
     /// Set when a guest's statement was compiled again to be run.
@@ -174,7 +174,17 @@ impl<'a> Scope<'a> {
     /// Run `work` within an allowance. The host's savepoints and commits are outside: they must not be ended
     /// half-way.
     pub(super) fn allowed<R>(&self, allowance: Allowance, work: impl FnOnce() -> R) -> R {
-        self.connection.control.allowed(allowance, work)
+        self.connection.control.allowed(allowance, None, work)
+    }
+
+    /// The same, charged to somebody else if one is named.
+    pub(super) fn charged<R>(
+        &self,
+        allowance: Allowance,
+        meter: Option<&Arc<dyn StatementMeter>>,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        self.connection.control.allowed(allowance, meter, work)
     }
 
     /// How many pages are in use, with what is not committed yet. Free pages do not count: else guests would move into
