@@ -75,7 +75,7 @@ fn a_server_that_comes_later_than_the_host_is_waited_for() -> anyhow::Result<()>
     let mut server = PostgresServer::start();
     let url = server.database("hull");
     let app = App::of_text(&manifest(""))?;
-    app.write("hull.toml", &on(&url, "connect-within = \"0s\"\n"))?;
+    app.write("hull.toml", &on(&url, "connect-within = \"1ms\"\n"))?;
     app.up()?.stop()?;
     server.kill();
     failed(&app.up_ends()?, &["probe", "connect-within"]);

@@ -105,6 +105,7 @@ impl Node {
             let problems = self.warm_all(&deployed, base.is_apart).await;
             if !problems.is_empty() {
                 claim.give_back().await;
+                self.let_go(&deployed.app.name).await;
                 return Err(failed(&deployed.app, problems, migrated));
             }
             self.crash_points.passed("warmed");
@@ -204,14 +205,21 @@ impl Node {
             Ok(migrated) => Ok((claim, migrated)),
             Err(failed) => {
                 claim.give_back().await;
+                self.let_go(&app.name).await;
                 Err(failed)
             }
         }
     }
 
-    pub(crate) async fn release_unless_served(&self, app: &Name) {
+    /// Unless a revision of the app serves, this host has none of its databases open: another one may purge it.
+    async fn let_go(&self, app: &Name) {
         if !self.apps.read().await.contains_key(app.as_str()) {
             self.close_databases(app.as_str()).await;
+        }
+    }
+
+    pub(crate) async fn release_unless_served(&self, app: &Name) {
+        if !self.apps.read().await.contains_key(app.as_str()) {
             self.bus().release(app.as_str()).await;
         }
     }
