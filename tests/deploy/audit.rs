@@ -42,7 +42,7 @@ fn changes_are_written_down_and_edits_are_found() -> anyhow::Result<()> {
         assert!(told.contains(part), "nothing of {part:?} in\n{told}");
     }
     assert!(told.contains("admin-token (127.0.0.1:"), "{told}");
-    assert_eq!(verified(&app, true)?, Ok(6));
+    assert_eq!(verified(&app, true)?, Ok(7));
     let log = app.state_dir().join("audit/log");
     let whole = fs::read_to_string(&log)?;
     let lines: Vec<&str> = whole.lines().collect();
@@ -57,7 +57,7 @@ fn changes_are_written_down_and_edits_are_found() -> anyhow::Result<()> {
         assert!(verified(&app, true)?.is_err(), "{edited}");
     }
     fs::write(&log, &whole)?;
-    assert_eq!(verified(&app, true)?, Ok(6));
+    assert_eq!(verified(&app, true)?, Ok(7));
     host.kill()?;
     // A restart heals nothing.
     fs::write(&log, &edits[1])?;

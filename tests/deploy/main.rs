@@ -11,11 +11,16 @@ mod crash;
 #[path = "../hostile/encoded.rs"]
 mod encoded;
 mod flags;
+mod hostile_sources;
+mod keys;
 mod parts;
 mod removing;
 mod revisions;
 mod rollouts;
 mod shadow;
+mod shared;
+mod signatures;
+mod sources;
 mod swap;
 mod uploads;
 mod warming;

@@ -249,6 +249,13 @@ impl App {
         run(command)
     }
 
+    /// A command that needs no state directory.
+    pub fn tool(&self, words: &[&str]) -> anyhow::Result<Ended> {
+        let mut command = self.program()?;
+        command.args(words);
+        run(command)
+    }
+
     /// `hull check` on its manifest.
     pub fn check(&self) -> anyhow::Result<Ended> {
         let mut command = self.program()?;

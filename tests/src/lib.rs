@@ -4,6 +4,7 @@
 pub mod app;
 pub mod cache;
 pub mod clock;
+pub mod digest;
 pub mod events;
 pub mod exchange;
 pub mod files;
@@ -14,8 +15,10 @@ pub mod nats;
 pub mod output;
 pub mod postgres;
 pub mod probe;
+pub mod registry;
 pub mod scenario;
 pub mod shared;
 pub mod shop;
 pub mod subset;
 pub mod wait;
+pub mod web;

@@ -7,6 +7,7 @@ mod guests;
 mod nats;
 mod packages;
 mod postgres;
+mod registry;
 mod summary;
 mod test;
 mod tidy;

@@ -8,13 +8,14 @@ use anyhow::Context as _;
 
 use crate::summary::Summary;
 use crate::workspace::Workspace;
-use crate::{guests, nats, postgres, tidy, toolchain, up};
+use crate::{guests, nats, postgres, registry, tidy, toolchain, up};
 
 /// Set up, then run tidy and all tests whose name contains `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<ExitCode> {
     toolchain::ensure(workspace)?;
     let nats = nats::ensure(workspace)?;
     let postgres = postgres::ensure(workspace)?;
+    let registry = registry::ensure(workspace)?;
     let tidy = tidy::run(workspace)?;
     guests::build(workspace, guests::SHOP)?;
     guests::build(workspace, guests::EXAMPLES)?;
@@ -26,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     let mut all_ended_well = tidy == ExitCode::SUCCESS;
     let mut host = workspace.cargo("");
     host.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"]).args(filter);
-    host.env(nats::VARIABLE, nats).env(postgres::VARIABLE, postgres);
+    host.env(nats::VARIABLE, nats).env(postgres::VARIABLE, postgres).env(registry::VARIABLE, registry);
     all_ended_well &= stream(host, &mut std::io::stdout(), &mut summary)?;
     for folder in [guests::SHOP, guests::EXAMPLES] {
         if guests::exists(workspace, folder) {

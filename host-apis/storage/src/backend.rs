@@ -140,13 +140,21 @@ impl Backend {
     ) -> Result<(Unit, Answer<O>), StorageError> {
         match self {
             Self::Sqlite(backend) => {
-                let (unit, answer) = backend.begin(|unit| unit.run(operation, deadline))?;
+                let (unit, answer) = backend.begin(of_event, |unit| unit.run(operation, deadline))?;
                 Ok((Unit::Sqlite(unit), answer))
             }
             Self::Postgres(backend) => {
                 let (unit, answer) = backend.begin(operation, deadline, of_event)?;
                 Ok((Unit::Postgres(unit), answer))
             }
+        }
+    }
+
+    /// Run an event's handler. One whose unit waits for a thread may be carried by that.
+    pub(crate) async fn carry<T: Send + 'static>(&self, handling: impl Future<Output = T> + Send + 'static) -> T {
+        match self {
+            Self::Sqlite(_) => sqlite::Carried::new(handling).await,
+            Self::Postgres(_) => handling.await,
         }
     }
 

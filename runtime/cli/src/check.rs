@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use hull_manifest::{Problem, effective_app, effective_host, effective_toml};
+use hull_manifest::{App, Host, Problem, effective_app, effective_host, effective_toml};
 use serde_json::{Value, json};
 
 use crate::failure::AlreadyTold;
-use crate::inspection::{self, Finding, Severity};
+use crate::fetching;
+use crate::inspection::{self, Finding, Origin, Severity};
 use crate::manifest_files::{self, Loaded, WrongFiles};
 use crate::options::CheckOptions;
 use crate::terminal::{self, harmless};
 
 /// Check, and print what is wrong or what is in effect.
-pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
-    let loaded = match manifest_files::load(&options.file, options.config.as_deref()) {
+pub(crate) async fn run(options: &CheckOptions) -> anyhow::Result<()> {
+    let Loaded { app, host, base } = match manifest_files::load(&options.file, options.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => {
             if let (true, Some(wrong)) = (options.json, error.downcast_ref::<WrongFiles>()) {
@@ -23,20 +24,26 @@ pub(crate) fn run(options: &CheckOptions) -> anyhow::Result<()> {
             return Err(error);
         }
     };
-    let findings = inspection::inspect_components(&loaded.app, &loaded.host, &loaded.base);
+    let mut here = app.clone();
+    let sources = fetching::bring_here(&mut here).await?;
+    let findings = inspection::inspect_components(&here, &host, &base);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {
         return Err(refuse_components(&errors, options.json)?);
     }
+    let origins = inspection::origins(&here, &host, &base, &sources);
     if options.json {
-        return terminal::print_json(&accepted(&loaded, &warnings));
+        return terminal::print_json(&accepted(&app, &host, &warnings, &origins));
     }
     for warning in &warnings {
         eprintln!("warning: {}: {}", harmless(&warning.file), harmless(&warning.message));
     }
-    terminal::print(&format!("{}\n", effective_toml(&loaded.app).trim_end()))?;
-    eprintln!("{}", summary(&loaded, &options.file));
+    terminal::print(&format!("{}\n", effective_toml(&app).trim_end()))?;
+    for origin in &origins {
+        eprintln!("{}", harmless(&origin.told()));
+    }
+    eprintln!("{}", summary(&app, &options.file));
     Ok(())
 }
 
@@ -67,13 +74,14 @@ fn finding_json(finding: &Finding) -> Value {
     json!({ "file": finding.file, "message": finding.message })
 }
 
-fn accepted(loaded: &Loaded, warnings: &[Finding]) -> Value {
+fn accepted(app: &App, host: &Host, warnings: &[Finding], origins: &[Origin]) -> Value {
     let warnings: Vec<_> = warnings.iter().map(finding_json).collect();
-    json!({ "ok": true, "warnings": warnings, "app": effective_app(&loaded.app), "host": effective_host(&loaded.host) })
+    let (app, host) = (effective_app(app), effective_host(host));
+    json!({ "ok": true, "warnings": warnings, "components": origins, "app": app, "host": host })
 }
 
-fn summary(loaded: &Loaded, file: &Path) -> String {
-    let count = loaded.app.components.len();
+fn summary(app: &App, file: &Path) -> String {
+    let count = app.components.len();
     let what = if count == 1 { "component" } else { "components" };
-    format!("{}: {} with {count} {what} is in order", file.display(), loaded.app.name)
+    format!("{}: {} with {count} {what} is in order", file.display(), app.name)
 }

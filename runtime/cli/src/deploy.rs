@@ -22,10 +22,11 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     let client = Client::find(&options.host)?;
     let (path, what, mut bundle) = match (&options.component, &options.wasm) {
         (Some(component), Some(wasm)) => {
-            (client.app_path().await?, component.to_string(), Bundle::of_component(component, wasm)?)
+            let bundle = Bundle::of_component(component, wasm, options.digest.as_ref()).await?;
+            (client.app_path().await?, component.to_string(), bundle)
         }
         _ => {
-            let (app, bundle) = Bundle::of_app(&options.file)?;
+            let (app, bundle) = Bundle::of_app(&options.file).await?;
             same_app(options.host.app.as_ref(), &app)?;
             (format!("/v1/apps/{app}"), app.to_string(), bundle)
         }

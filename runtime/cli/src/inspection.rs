@@ -2,6 +2,9 @@
 //! their triggers need, and import only what the manifest grants; and into their migrations.
 
 mod grants;
+mod origins;
+
+pub(crate) use self::origins::{Origin, origins};
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -10,8 +13,10 @@ use hull_control::{COMPONENT_BYTES_MAX, contract_problems, dialect, read_migrati
 use hull_engine::{DeployError, Exports, inspect, validate};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Host, HostPattern, HttpTarget, Reuse};
+use hull_provenance::TrustedKeys;
 
 use self::grants::{Standing, standing};
+use self::origins::refusal;
 use crate::manifest_files::open_regular;
 
 /// What a finding means for the app.
@@ -34,16 +39,22 @@ pub(crate) struct Finding {
 
 /// Everything that is wrong with the files of all components.
 pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path) -> Vec<Finding> {
+    let keys = TrustedKeys::of(host.signatures.as_ref());
     let inspect_one = |component: &Component| {
         let id = ComponentId::new(app.name.as_str(), component.name.as_str());
-        let messages = match read(&base.join(&component.source)) {
-            Ok(bytes) => match inspect(&id, &bytes).and_then(|exports| validate(&id, &bytes).map(|()| exports)) {
-                Ok(exports) => judge(app, component, &id, &exports),
-                Err(error) => vec![(Severity::Error, error.to_string())],
-            },
+        let path = base.join(component.source.file().unwrap_or_default());
+        let messages = match read(&path) {
+            Ok(bytes) => {
+                let refused = keys.as_ref().and_then(|keys| refusal(keys, &path, &bytes));
+                let refused = refused.map(|why| (Severity::Error, format!("{id}: {why}")));
+                match inspect(&id, &bytes).and_then(|exports| validate(&id, &bytes).map(|()| exports)) {
+                    Ok(exports) => judge(app, component, &id, &exports).into_iter().chain(refused).collect(),
+                    Err(error) => vec![(Severity::Error, error.to_string())],
+                }
+            }
             Err(error) => vec![(Severity::Error, format!("{id}: its file cannot be read: {error}"))],
         };
-        let file = component.source.clone();
+        let file = component.source.to_string();
         let source =
             messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message });
         source.chain(wrong_migrations(component, &id, host, base))

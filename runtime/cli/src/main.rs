@@ -9,6 +9,7 @@ mod dead_letters;
 mod deploy;
 mod events;
 mod failure;
+mod fetching;
 mod flags;
 mod history;
 mod inspection;
@@ -25,6 +26,7 @@ mod remove;
 mod rollback;
 mod rollout;
 mod serving;
+mod signing;
 mod status;
 mod table;
 mod terminal;
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
         Command::Up(options) => up::run(options),
         Command::Host(options) => serving::run(Serving::daemon(options)),
         Command::Build(options) => build::run(&options),
-        Command::Check(options) => check::run(&options),
+        Command::Check(options) => admin::block_on(check::run(&options)),
         Command::New(options) => new::run(&options),
         Command::Status(options) => admin::block_on(status::run(&options)),
         Command::Logs(options) => admin::block_on(logs::run(&options)),
@@ -67,6 +69,8 @@ fn main() -> ExitCode {
         Command::Diff(options) => admin::block_on(history::diff(&options)),
         Command::Audit(options) => audit::run(&options),
         Command::Tokens(command) => admin::block_on(tokens::run(&command)),
+        Command::Keygen(options) => signing::keygen(&options),
+        Command::Sign(options) => signing::sign(&options),
         Command::CompileComponent(options) => return compile::run(&options),
     };
     match done {

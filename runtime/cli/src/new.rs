@@ -103,7 +103,7 @@ mod tests {
             let app = App::parse(&manifest, &Reading::alone("spin.toml"));
             let app = app.unwrap_or_else(|problems| panic!("{template:?}\n{problems}"));
             assert_eq!(app.name, name);
-            assert_eq!(app.components[0].source, "target/wasm32-wasip2/release/my_app.wasm");
+            assert_eq!(app.components[0].source.file(), Some("target/wasm32-wasip2/release/my_app.wasm"));
             if let Some(migrations) = &app.components[0].hull.migrations {
                 assert!(files.iter().any(|(path, _)| path.starts_with(migrations)), "{template:?}");
             }

@@ -4,6 +4,7 @@
 mod client;
 mod deploying;
 mod flags;
+mod signing;
 
 pub(crate) use client::{
     DeadLettersCommand, EventsCommand, Filter, HostOptions, InvokeOptions, LetterId, ListOptions, LogsOptions,
@@ -16,6 +17,8 @@ pub(crate) use deploying::{
 };
 
 pub(crate) use flags::{FlagsCommand, SetFlagOptions, UnsetFlagOptions};
+
+pub(crate) use signing::{KeygenOptions, SignOptions};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +63,10 @@ pub(crate) enum Command {
     /// Give tokens to others and take them back
     #[command(subcommand)]
     Tokens(TokensCommand),
+    /// Make a key to sign components with
+    Keygen(KeygenOptions),
+    /// Sign components, for hosts that take signed ones only
+    Sign(SignOptions),
     /// Run the build commands of an app's components
     Build(BuildOptions),
     /// Validate an app and show its effective configuration; nothing runs

@@ -3,6 +3,7 @@
 use crate::manifest_files::{self, Loaded};
 use crate::options::UpOptions;
 use crate::serving::{self, AppToServe, Serving, Watching};
+use crate::{admin, fetching};
 
 /// Run the app until it is told to stop.
 pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
@@ -11,7 +12,8 @@ pub(crate) fn run(options: UpOptions) -> anyhow::Result<()> {
         crate::build::build_all(&file)?;
     }
     let began = hull_clock::now();
-    let Loaded { app, host, base } = manifest_files::load(&file, serve.config.as_deref())?;
+    let Loaded { mut app, host, base } = manifest_files::load(&file, serve.config.as_deref())?;
+    admin::block_on(async { fetching::bring_here(&mut app).await.map(drop) })?;
     let watching = watch.then(|| Watching { file: manifest_files::manifest_path(&file), config: serve.config.clone() });
     serving::run(Ok(Serving::app(serve, host, AppToServe { app, base, watching }, began)))
 }

@@ -11,6 +11,7 @@ mod health;
 mod invoke;
 mod logs;
 mod openapi;
+mod origins;
 mod revisions;
 mod rollout;
 mod route;

@@ -1,6 +1,6 @@
 //! Reading component files: bounded, and with an error that says how the file is made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hull_manifest::Component;
@@ -10,9 +10,20 @@ use crate::error::ComponentProblem;
 /// The largest component that is taken, in bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
+/// The file of a component. What is elsewhere is fetched by whoever deploys.
+pub(crate) fn component_path(component: &Component, base: &Path) -> Result<PathBuf, ComponentProblem> {
+    let file = component.source.file();
+    file.map(|file| base.join(file)).ok_or_else(|| {
+        ComponentProblem::new(
+            &component.name,
+            format!("{} was not fetched; deploy it with `hull deploy`", component.source),
+        )
+    })
+}
+
 /// The bytes of a component.
 pub(crate) async fn component_bytes(component: &Component, base: &Path) -> Result<Bytes, ComponentProblem> {
-    let path = base.join(&component.source);
+    let path = component_path(component, base)?;
     let problem = |what: String| {
         let built = match &component.build {
             Some(_) => "run `hull build`, or start with --build",

@@ -19,6 +19,7 @@ use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
+use crate::reaching::Reaching;
 use crate::reserve;
 use crate::resources::set_limits;
 
@@ -45,7 +46,7 @@ pub(crate) struct Ready {
 
 /// Makes a deployment lasting, at the last moment at which it can still fail. Files are written: not for the serving
 /// threads.
-pub(crate) type Commit = Box<dyn FnOnce() -> Result<(), ComponentProblem> + Send>;
+pub(crate) type Commit = Box<dyn FnOnce(&Deployed) -> Result<(), ComponentProblem> + Send>;
 
 /// The turn to deploy: one deployment at a time, the others wait until nobody has a part of it.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ impl Node {
             return Err(failed(&app, contracts::problems(&findings), Vec::new()));
         }
         let base = Base { path: base, is_ours: false, is_new: true, is_apart: false };
-        self.deploy_in_turn(turn, app, base, Box::new(|| Ok(()))).await
+        self.deploy_in_turn(turn, app, base, Box::new(|_| Ok(()))).await
     }
 
     /// Wait until nobody else deploys.
@@ -140,7 +141,9 @@ impl Node {
         let switching = tokio::spawn(async move {
             // Held to the end, whoever waits for it.
             let _turn = turn;
-            let committed = tokio::task::spawn_blocking(commit).await.unwrap_or_else(|error| Err(ended_badly(&error)));
+            let committing = switch.deployed.clone();
+            let committed = tokio::task::spawn_blocking(move || commit(&committing)).await;
+            let committed = committed.unwrap_or_else(|error| Err(ended_badly(&error)));
             if let Err(problem) = committed {
                 claim.give_back().await;
                 return Err(problem);
@@ -192,8 +195,10 @@ impl Node {
         let claim = Claim::new(self, &app.name);
         let migrating = async {
             self.claim(app).await?;
-            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
-            migrate(app, prepared).await
+            let reaching = Reaching::new(&self.stores, app);
+            let checked = self.check_storage(app, prepared, &reaching).await;
+            checked.map_err(|problems| failed(app, problems, Vec::new()))?;
+            migrate(app, prepared, &reaching).await
         };
         match migrating.await {
             Ok(migrated) => Ok((claim, migrated)),
@@ -206,6 +211,7 @@ impl Node {
 
     pub(crate) async fn release_unless_served(&self, app: &Name) {
         if !self.apps.read().await.contains_key(app.as_str()) {
+            self.close_databases(app.as_str()).await;
             self.bus().release(app.as_str()).await;
         }
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hull_dispatch::aside;
-use hull_manifest::{App, Host, Name, Reading, Values};
+use hull_manifest::{App, Host, Name, Reading, Source, Values};
 use parking_lot::Mutex;
 
-use crate::deploy::{Commit, Turn};
+use crate::deploy::{Commit, Deployed, Turn};
 use crate::error::ComponentProblem;
 use crate::next_record::{check_removal, next_record, wanted};
 use crate::node::{Node, NodeError};
@@ -225,7 +225,8 @@ impl Deployments {
         let record = self.within_contracts(record, &draft, &app).await?;
         let (store, committed, draft) = (Arc::clone(&self.store), record.clone(), Arc::new(draft));
         let kept = Arc::clone(&draft);
-        let commit = Box::new(move || {
+        let commit = Box::new(move |deployed: &Deployed| {
+            let committed = committed.signed_as(deployed);
             if is_new { store.commit(&committed, &kept).map_err(|error| not_committed(&error)) } else { Ok(()) }
         });
         let tree = draft.tree();
@@ -234,9 +235,9 @@ impl Deployments {
         let is_warmed = is_new && record.restores.is_none();
         let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_warmed, false), commit).await;
         tokio::spawn(aside(async move { drop(draft) }));
-        deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
+        let deployed = deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         self.unrestored.lock().remove(&name);
-        Ok(record)
+        Ok(record.signed_as(&deployed))
     }
 
     /// Lay out what a revision consists of, and read its manifest.
@@ -257,7 +258,7 @@ impl Deployments {
     pub(crate) fn commit_kept(&self, record: Record) -> Result<Commit, DeploymentError> {
         let Plan { record, draft } = self.plan(record)?;
         let store = Arc::clone(&self.store);
-        Ok(Box::new(move || store.commit(&record, &draft).map_err(|error| not_committed(&error))))
+        Ok(Box::new(move |_: &Deployed| store.commit(&record, &draft).map_err(|error| not_committed(&error))))
     }
 
     /// What the manifest of a revision describes, with its files where they are laid out.
@@ -290,7 +291,7 @@ impl Deployments {
             if !record.components.contains_key(component.name.as_str()) {
                 return Err(refused(format!("component {} of the manifest was not sent", component.name)));
             }
-            component.source = draft.component(component.name.as_str()).display().to_string();
+            component.source = Source::File(draft.component(component.name.as_str()).display().to_string());
             // How it was made is not this host's business, nor its advice.
             component.build = None;
         }

@@ -1,5 +1,7 @@
 //! What is committed next if a deployment succeeds.
 
+use std::collections::BTreeMap;
+
 use hull_manifest::Name;
 
 use crate::deployments::DeploymentError;
@@ -64,6 +66,7 @@ pub(crate) fn next_record(
         version: String::new(),
         manifest,
         components,
+        signed_by: BTreeMap::new(),
         files,
         variables,
     })

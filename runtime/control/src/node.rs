@@ -12,6 +12,7 @@ use hull_events::Events;
 use hull_gateway::GatewayRoutes;
 use hull_invocation::ComponentId;
 use hull_manifest::{Host, Name};
+use hull_provenance::TrustedKeys;
 use hull_storage::{Database, Sabotage, StateDir, StateDirError, StorageError};
 use hull_telemetry::{Logs, Metrics};
 use parking_lot::Mutex;
@@ -104,6 +105,8 @@ pub struct Node {
     /// One handle per component, and server that it is on, for as long as the host runs.
     pub(crate) databases: Mutex<BTreeMap<(ComponentId, Option<Name>), (Database, Arc<DatabaseWatch>)>>,
     pub(crate) stores: Stores,
+    /// Whose components are taken; none takes everybody's.
+    pub(crate) keys: Option<Arc<TrustedKeys>>,
     /// What reservations must fit into.
     pub(crate) totals: Totals,
     pub(crate) sabotage: Option<Sabotage>,
@@ -137,6 +140,7 @@ impl Node {
         let crash_points = Arc::new(CrashPoints::new(crash_at));
         let flags = FlagBook::open(flags_dir.clone(), Arc::clone(&crash_points)).map_err(io)?;
         let retain = host.bus.retain;
+        let keys = TrustedKeys::of(host.signatures.as_ref()).map(Arc::new);
         let ownership = Ownership::of(&host, &state_dir)?;
         let stores = Stores::of(&host)?;
         let bus = crate::bus::open(&host.bus, &state_dir).await?;
@@ -169,6 +173,7 @@ impl Node {
             deploying: Arc::default(),
             databases: Mutex::default(),
             stores,
+            keys,
             totals,
             sabotage,
             crash_points,

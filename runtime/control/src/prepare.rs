@@ -18,6 +18,7 @@ use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
 use crate::migrations::read_migrations;
 use crate::node::{Node, Preparing};
+use crate::reaching::Reaching;
 use crate::resources::DatabaseWatch;
 
 /// Components that are prepared at once: compiling uses all cores by itself.
@@ -99,6 +100,7 @@ impl Node {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
         let bytes = component_bytes(component, base.path).await?;
+        let signed_by = self.signer(component, base.path, &bytes).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
         // What serves keeps its own copy until the switch.
         let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
@@ -148,7 +150,7 @@ impl Node {
             tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
-        let served = Served { id, version, database, account, ways_out, watch, files, contract };
+        let served = Served { id, version, signed_by, database, account, ways_out, watch, files, contract };
         Ok(Prepared { served, migrations, left_behind })
     }
 
@@ -173,11 +175,16 @@ impl Node {
 }
 
 /// Migrate every component's database, and tell which have been, also when one cannot be.
-pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
+pub(crate) async fn migrate(
+    app: &App,
+    prepared: &[Prepared],
+    reaching: &Reaching<'_>,
+) -> Result<Vec<String>, DeployFailed> {
     let mut migrated = Vec::new();
     for component in prepared {
         let served = &component.served;
-        match served.database.migrate(&component.migrations).await {
+        // What a lost connection has left open is undone, and what was committed before is found when it is tried again.
+        match reaching.reach(served.id.component(), move || served.database.migrate(&component.migrations)).await {
             Ok(numbers) => {
                 let name = |number| format!("migration {number} of {}", served.id.component());
                 migrated.extend(numbers.into_iter().map(name));

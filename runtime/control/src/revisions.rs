@@ -9,7 +9,7 @@ mod store;
 mod upload;
 
 pub use content::Content;
-pub use record::{ContentRecord, FileRecord, Record};
+pub use record::{ComponentRecord, FileRecord, Record};
 pub(crate) use removal::Removal;
 pub(crate) use rollout::RolloutRecord;
 pub use rollout::{RolloutPlan, ShadowPlan};

@@ -174,6 +174,7 @@ impl Deployments {
         let tree = draft.tree();
         let ready = self.node.make_ready(parsed, Base::ours(&tree, is_new, kept.plan.shadow.is_some())).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
+        let record = record.signed_as(&ready.deployed);
         let kept = RolloutRecord { record: record.clone(), ..kept };
         let written = kept.clone();
         self.with_store(move |store| if is_new { store.keep_rollout(&written, &draft) } else { Ok(()) }).await?;

@@ -45,6 +45,8 @@ pub struct Served {
     pub id: ComponentId,
     /// Its version.
     pub version: Arc<Version>,
+    /// Whose key has signed it, where the host asks for that.
+    pub signed_by: Option<Name>,
     /// Its storage.
     pub database: Database,
     /// What its guests and statements are charged to.

@@ -47,7 +47,8 @@ pub(crate) fn forward(
     headers.remove(EXPECT);
     if mode == Forwarded::Replace {
         // Whatever a proxy before may have said, `x-forwarded-user` for one: monoliths believe it.
-        let told = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-") || **name == FORWARDED || **name == REAL_IP;
+        let told =
+            |name: &&HeaderName| name.as_str().starts_with("x-forwarded-") || **name == FORWARDED || **name == REAL_IP;
         let told: Vec<HeaderName> = headers.keys().filter(told).cloned().collect();
         for name in told {
             headers.remove(name);

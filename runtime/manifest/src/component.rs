@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::name::{Name, VariableName};
 use crate::outbound::{OutboundGrant, OutboundHost};
+use crate::source::Source;
 use crate::template::Template;
 
 /// One service.
@@ -23,8 +24,8 @@ pub struct Component {
     pub name: Name,
     /// For people.
     pub description: String,
-    /// The file with its bytes, relative to the manifest.
-    pub source: String,
+    /// Where its bytes are.
+    pub source: Source,
     /// Environment variables of the guest.
     pub environment: BTreeMap<String, String>,
     /// What it sees through `wasi:config`, with application variables in it.

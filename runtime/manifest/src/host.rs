@@ -4,11 +4,13 @@ mod address;
 mod bus;
 mod read;
 mod sections;
+mod signatures;
 mod storage;
 
 pub use address::{AdminAddress, ListenAddress};
 pub use bus::{Bus, BusBackend, Identity};
 pub use sections::{Admin, HostLimits, Jwks, Jwt, LogFormat, Secrets, Telemetry, Tls};
+pub use signatures::{PublicKey, Signatures};
 pub use storage::Storage;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub struct Host {
     pub bus: Bus,
     /// Whose tokens are accepted.
     pub jwt: Option<Jwt>,
+    /// Whose components are taken; none takes everybody's.
+    pub signatures: Option<Signatures>,
     /// Where secrets come from.
     pub secrets: Secrets,
     /// Traces and logs.
@@ -58,6 +62,7 @@ impl Default for Host {
             storage: BTreeMap::from([(Name::default_storage(), Storage::Sqlite)]),
             bus: Bus::default(),
             jwt: None,
+            signatures: None,
             secrets: Secrets::Env,
             telemetry: Telemetry::default(),
             limits: HostLimits::default(),

@@ -17,6 +17,7 @@ mod problem;
 mod read;
 mod route;
 mod server_url;
+mod source;
 mod split;
 mod subjects;
 mod template;
@@ -32,8 +33,8 @@ pub use effective::{Entry, Shown, effective_app, effective_host, effective_toml}
 pub use files::{FileKind, Files};
 pub use header_name::HeaderName;
 pub use host::{
-    Admin, AdminAddress, Bus, BusBackend, Host, HostLimits, Identity, Jwks, Jwt, ListenAddress, LogFormat, Secrets,
-    Storage, Telemetry, Tls,
+    Admin, AdminAddress, Bus, BusBackend, Host, HostLimits, Identity, Jwks, Jwt, ListenAddress, LogFormat, PublicKey,
+    Secrets, Signatures, Storage, Telemetry, Tls,
 };
 pub use limits::{Limits, MessageLimits, OutboundLimits, Reserve, StatementLimits};
 pub use name::{NAME_BYTES_MAX, Name, VariableName};
@@ -42,6 +43,7 @@ pub use policies::{Auth, Cache, Cors, Method, Origin, RateKey, RateLimit, RouteP
 pub use problem::{Invalid, PROBLEMS_SHOWN_MAX, Problem, Problems};
 pub use route::{ROUTE_BYTES_MAX, Route, Segment};
 pub use server_url::{HttpUrl, SecretUrl};
+pub use source::{Digest, DownloadUrl, PackageName, PackageVersion, RegistryHost, Source, is_loopback};
 pub use split::{RouteSplit, StickyBy};
 pub use subjects::{SUBJECT_BYTES_MAX, SubjectPattern, check_subject};
 pub use template::{Part, Template};

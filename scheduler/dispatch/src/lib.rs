@@ -5,6 +5,7 @@ mod aside;
 mod attendance;
 mod compartment;
 mod door;
+mod idle_class;
 mod invoke;
 mod own_time;
 mod pace;

@@ -169,6 +169,8 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let ended = hull_clock::now();
     if matches!(seen, Err(StorageError::Timeout(_))) || ended >= now + GLANCE * 10 {
         readers.quickness.on_slow(ended);
+    } else if matches!(seen, Ok(Some(_))) {
+        readers.quickness.on_quick();
     }
     match seen {
         _ if writes => Glanced::Seen(Read::Writes(operation)),

@@ -34,6 +34,8 @@ pub(crate) struct Scope<'a> {
     pub(super) outbox_touched: Cell<bool>,
     /// Set when a migration ran, or a guest changed its schema.
     pub(super) schema_changed: Cell<bool>,
+    /// How many pages were in use after the last operation that wrote; not known once something was undone.
+    pages_after: Cell<Option<u64>>,
 }
 
 impl<'a> Scope<'a> {
@@ -44,7 +46,22 @@ impl<'a> Scope<'a> {
         read_only: bool,
     ) -> Self {
         let [wants_writer, recompiled, outbox_touched, schema_changed] = [const { Cell::new(false) }; 4];
-        Self { connection, limits, waiters, read_only, wants_writer, recompiled, outbox_touched, schema_changed }
+        Self {
+            connection,
+            limits,
+            waiters,
+            read_only,
+            wants_writer,
+            recompiled,
+            outbox_touched,
+            schema_changed,
+            pages_after: Cell::new(None),
+        }
+    }
+
+    /// A unit was undone, with what it had made the file grow by.
+    pub(super) fn on_undone(&self) {
+        self.pages_after.set(None);
     }
 
     /// One of the host's own statements. Each has `hull` somewhere in its text: that keeps it apart from guests'
@@ -134,7 +151,7 @@ impl<'a> Scope<'a> {
         }
         let lost = |error: StorageError| Lost(Some(error));
         self.host_execute("SAVEPOINT hull_statement", []).map_err(lost)?;
-        let pages_before = self.pages_used().map_err(lost)?;
+        let pages_before = self.pages_after.take().map_or_else(|| self.pages_used(), Ok).map_err(lost)?;
         let mut result = self.allowed(allowance, work);
         if self.connection.raw.is_autocommit() {
             return Err(Lost(result.err()));
@@ -143,6 +160,8 @@ impl<'a> Scope<'a> {
             let pages = self.pages_used().map_err(lost)?;
             if pages > pages_before && pages > self.pages_max(growth) {
                 result = Err(self.quota_exceeded());
+            } else {
+                self.pages_after.set(Some(pages));
             }
         }
         if result.is_err() {

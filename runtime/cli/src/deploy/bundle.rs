@@ -7,13 +7,15 @@ use std::path::{Component as PathPart, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use hull_control::{
-    COMPONENT_BYTES_MAX, Content, ContentRecord, FileRecord, UPLOAD_FORMAT, UploadHead, chosen_files, contract_files,
+    COMPONENT_BYTES_MAX, ComponentRecord, Content, FileRecord, UPLOAD_FORMAT, UploadHead, chosen_files, contract_files,
 };
-use hull_manifest::{App, Component, Name};
+use hull_manifest::{App, Component, Digest, Name};
+use hull_provenance::{Fetched, Reference, Remote, Signature};
 use sha2::{Digest as _, Sha256};
 
 use super::sending::Sending;
 use crate::admin::RequestBody;
+use crate::fetching::{bring_here, fetch};
 use crate::manifest_files::{ToSend, load_to_send, open_regular, state_dir_here, values_here};
 
 /// An app or a part of one, ready to be sent.
@@ -33,12 +35,14 @@ pub(super) enum Source {
 
 impl Bundle {
     /// Everything that a manifest names.
-    pub(super) fn of_app(file: &Path) -> anyhow::Result<(Name, Self)> {
-        let ToSend { app, base, text, name } = load_to_send(file)?;
+    pub(super) async fn of_app(file: &Path) -> anyhow::Result<(Name, Self)> {
+        let ToSend { mut app, base, text, name } = load_to_send(file)?;
+        let mut origins = bring_here(&mut app).await?;
         let mut bundle = Self { head: head(), sources: BTreeMap::new(), secrets_left_out: Vec::new() };
         for component in &app.components {
-            let path = base.join(&component.source);
-            let sent = bundle.add_component(&component.name, &path);
+            let path = base.join(component.source.file().unwrap_or_default());
+            let origin = origins.remove(&component.name).unwrap_or_default();
+            let sent = bundle.add_component(&component.name, &path, origin);
             sent.with_context(|| format!("component {}: {}", component.name, path.display()))?;
         }
         // What lies where hosts that run here keep their data is never sent.
@@ -62,9 +66,29 @@ impl Bundle {
     }
 
     /// A new version of one component.
-    pub(super) fn of_component(component: &Name, wasm: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn of_component(
+        component: &Name,
+        wasm: &Reference,
+        digest: Option<&Digest>,
+    ) -> anyhow::Result<Self> {
         let mut bundle = Self { head: head(), sources: BTreeMap::new(), secrets_left_out: Vec::new() };
-        bundle.add_component(component, wasm).with_context(|| wasm.display().to_string())?;
+        let remote = match (wasm, digest) {
+            (Reference::File(_), None) => None,
+            (Reference::Url(url), Some(digest)) => Some(Remote::Url { url: url.clone(), digest: digest.clone() }),
+            (Reference::Oci(reference), None) => Some(Remote::Oci(reference.clone())),
+            (Reference::Url(_), None) => {
+                bail!("what comes from a URL is compared with its digest: add --digest sha256:…")
+            }
+            (_, Some(_)) => {
+                bail!("--digest is for a URL; in a registry, name the manifest's: oci://HOST/REPOSITORY@sha256:…")
+            }
+        };
+        let Fetched { path, source } = match (remote, wasm) {
+            (Some(remote), _) => fetch(&remote).await?,
+            (None, Reference::File(path)) => Fetched { path: path.clone(), source: path.display().to_string() },
+            (None, _) => bail!("there is nothing to deploy"),
+        };
+        bundle.add_component(component, &path, source).with_context(|| path.display().to_string())?;
         Ok(bundle)
     }
 
@@ -85,13 +109,14 @@ impl Bundle {
         Ok(Sending::new(parts, bytes).into_body())
     }
 
-    fn add_component(&mut self, name: &Name, path: &Path) -> anyhow::Result<()> {
+    fn add_component(&mut self, name: &Name, path: &Path, source: String) -> anyhow::Result<()> {
         let (bytes, sha256) = digest(path)?;
         if bytes > COMPONENT_BYTES_MAX {
             bail!("it has {bytes} bytes, and {} MiB is the most", COMPONENT_BYTES_MAX >> 20);
         }
         self.sources.insert(sha256.clone(), Source::File(path.to_owned()));
-        self.head.components.insert(name.to_string(), ContentRecord { bytes, sha256 });
+        let signature = Signature::beside(path)?;
+        self.head.components.insert(name.to_string(), ComponentRecord { bytes, sha256, source, signature });
         Ok(())
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use hull_control::Role;
-use hull_manifest::{Name, parse_duration};
+use hull_manifest::{Digest, Name, parse_duration};
+use hull_provenance::Reference;
 
 use super::HostOptions;
 
@@ -14,9 +15,12 @@ pub(crate) struct DeployOptions {
     /// Replace only this component, by the file that follows
     #[arg(value_name = "COMPONENT", requires = "wasm")]
     pub(crate) component: Option<Name>,
-    /// The component's new version
+    /// The component's new version: a file, an https URL, or oci://HOST/REPOSITORY:TAG
     #[arg(value_name = "FILE.wasm")]
-    pub(crate) wasm: Option<PathBuf>,
+    pub(crate) wasm: Option<Reference>,
+    /// What must come from the URL, as in sha256:…
+    #[arg(long, value_name = "DIGEST", requires = "wasm")]
+    pub(crate) digest: Option<Digest>,
     /// The manifest, or the folder it lies in
     #[arg(short = 'f', long, value_name = "FILE", default_value = "spin.toml", conflicts_with = "component")]
     pub(crate) file: PathBuf,

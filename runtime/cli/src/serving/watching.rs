@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use hull_control::{Node, chosen_files, contract_files};
 use hull_manifest::App;
+use hull_provenance::Signature;
 
+use crate::fetching;
 use crate::manifest_files::{self, Loaded};
 
 /// How often files are looked at. A change is acted upon when nothing has changed from one look to the next.
@@ -75,7 +77,10 @@ async fn swap(node: &Arc<Node>, watching: &Watching) {
     let (file, config) = (watching.file.clone(), watching.config.clone());
     let loaded = tokio::task::spawn_blocking(move || manifest_files::load(&file, config.as_deref())).await;
     let swapped = match loaded {
-        Ok(Ok(Loaded { app, base, .. })) => node.deploy(app, &base).await.map_err(anyhow::Error::from),
+        Ok(Ok(Loaded { mut app, base, .. })) => match fetching::bring_here(&mut app).await {
+            Ok(_) => node.deploy(app, &base).await.map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        },
         Ok(Err(error)) => Err(error),
         Err(error) => Err(error.into()),
     };
@@ -102,7 +107,11 @@ async fn look(watching: Watching) -> Files {
 
 fn look_at(app: &App, base: &Path, files: &mut Files) {
     for component in &app.components {
-        note(&mut files.outputs, &base.join(&component.source));
+        if let Some(file) = component.source.file() {
+            let file = base.join(file);
+            note(&mut files.outputs, &Signature::path_of(&file));
+            note(&mut files.outputs, &file);
+        }
         // Wrong patterns are told when it is deployed.
         for path in chosen_files(component, base, None).unwrap_or_default() {
             note(&mut files.outputs, &base.join(path));

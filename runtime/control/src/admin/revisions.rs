@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::AdminHost;
 use super::answer::{Answer, Problem, json_ok, json_with};
 use super::audit::{Did, audited, forced, revision_header};
+use super::origins::write_origins;
 use super::route::{Actor, Asked};
 use crate::deployments::{DeploymentError, Deployments};
 use crate::revisions::{Record, Removal};
@@ -53,8 +54,10 @@ pub(super) async fn deploy(host: &AdminHost, app: &str, mut body: Incoming, acto
         }
     };
     let did = Did::new(&actor, "deploy", app.as_str(), draft.head.message.clone());
+    let sent: Vec<String> = draft.head.components.keys().cloned().collect();
     audited(&host.node, did, async {
         let record = deployments.deploy(app, draft, actor.name.to_string()).await?;
+        write_origins(&host.node, &actor, &record, &sent).await?;
         if !record.forced.is_empty() {
             let detail = format!("revision {} breaks: {}", record.revision, record.forced.join("; "));
             forced(&host.node, &actor, &record.app, detail).await?;

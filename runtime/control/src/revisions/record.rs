@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hull_provenance::Signature;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
@@ -31,7 +32,10 @@ pub struct Record {
     /// The manifest.
     pub manifest: FileRecord,
     /// Each component's version.
-    pub components: BTreeMap<String, ContentRecord>,
+    pub components: BTreeMap<String, ComponentRecord>,
+    /// Whose key has signed each, where the host asked for that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signed_by: BTreeMap<String, String>,
     /// What else the manifest names: migrations, and files that components read.
     pub files: Vec<FileRecord>,
     /// The values of variables that came with the deployment. Secret ones are never among them.
@@ -50,14 +54,20 @@ pub struct FileRecord {
     pub sha256: Content,
 }
 
-/// Bytes that need no path.
+/// A component of a revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ContentRecord {
+pub struct ComponentRecord {
     /// Its length, in bytes.
     pub bytes: u64,
     /// What is in it.
     pub sha256: Content,
+    /// Where it comes from, as the one who deployed says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// The signature that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
 }
 
 impl Record {

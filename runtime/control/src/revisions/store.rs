@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use hull_manifest::Name;
 use parking_lot::Mutex;
+use hull_provenance::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::content::Content;
-use super::record::{ContentRecord, FileRecord, Record};
+use super::record::{FileRecord, Record};
 use super::removal::Removal;
 use super::upload::Draft;
 use crate::crash_points::CrashPoints;
@@ -156,18 +157,22 @@ impl Store {
     /// Lay out what a draft's record consists of, from what came with the draft or else from what is kept.
     pub(crate) fn lay_out(&self, record: &Record, draft: &Draft) -> Result<(), StoreError> {
         let tree = draft.tree();
-        for FileRecord { path, bytes, sha256 } in &record.files {
-            let file = ContentRecord { bytes: *bytes, sha256: sha256.clone() };
-            self.link(&file, draft, &tree.join(path))?;
+        for FileRecord { path, sha256, .. } in &record.files {
+            self.link(sha256, draft, &tree.join(path))?;
         }
         for (name, component) in &record.components {
-            self.link(component, draft, &draft.component(name))?;
+            let path = draft.component(name);
+            self.link(&component.sha256, draft, &path)?;
+            if let Some(signature) = component.signature {
+                let beside = Signature::path_of(&path);
+                std::fs::write(&beside, signature.to_string()).map_err(io_error(&beside))?;
+            }
         }
         Ok(())
     }
 
-    fn link(&self, content: &ContentRecord, draft: &Draft, to: &Path) -> Result<(), StoreError> {
-        let received = draft.contents().join(content.sha256.as_str());
+    fn link(&self, content: &Content, draft: &Draft, to: &Path) -> Result<(), StoreError> {
+        let received = draft.contents().join(content.as_str());
         let from = if received.exists() { received } else { self.checked(content)? };
         let linked = match to.parent() {
             Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::hard_link(&from, to)),
@@ -252,8 +257,8 @@ impl Store {
     }
 
     /// Where a content is kept, if its bytes are still those.
-    fn checked(&self, file: &ContentRecord) -> Result<PathBuf, StoreError> {
-        let path = self.content_path(&file.sha256);
+    fn checked(&self, content: &Content) -> Result<PathBuf, StoreError> {
+        let path = self.content_path(content);
         let mut opened = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => damaged(&path, "it is missing"),
             _ => io_error(&path)(error),
@@ -266,7 +271,7 @@ impl Store {
                 length => hash.update(buffer.get(..length).unwrap_or_default()),
             }
         }
-        if Content::of_hash(hash) == file.sha256 { Ok(path) } else { Err(damaged(&path, "its content has changed")) }
+        if Content::of_hash(hash) == *content { Ok(path) } else { Err(damaged(&path, "its content has changed")) }
     }
 
     pub(super) fn app_folder(&self, app: &str) -> PathBuf {

@@ -36,6 +36,7 @@ fn record(revision: u64, texts: &[&str]) -> Record {
         manifest: file("spin.toml", "manifest"),
         files: texts.iter().map(|text| file(&format!("folder/{text}.wasm"), text)).collect(),
         components: BTreeMap::new(),
+        signed_by: BTreeMap::new(),
         variables: BTreeMap::new(),
     }
 }

@@ -15,7 +15,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use super::content::Content;
-use super::record::{ContentRecord, FileRecord};
+use super::record::{ComponentRecord, FileRecord};
 use super::rollout::RolloutPlan;
 
 /// The format that [`UploadHead`] describes.
@@ -32,6 +32,8 @@ const PATH_BYTES_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 255;
 /// Why it is deployed, in bytes.
 const MESSAGE_BYTES_MAX: usize = 4096;
+/// Where a component comes from, in bytes.
+const SOURCE_BYTES_MAX: usize = 2048;
 /// Values of variables, each in bytes.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 /// How long nothing may come.
@@ -50,7 +52,7 @@ pub struct UploadHead {
     /// The manifest; without it components of what serves are replaced.
     pub manifest: Option<FileRecord>,
     /// Each component; without a manifest those that are replaced.
-    pub components: BTreeMap<String, ContentRecord>,
+    pub components: BTreeMap<String, ComponentRecord>,
     /// What else the manifest names.
     pub files: Vec<FileRecord>,
     /// The values of variables.
@@ -95,6 +97,10 @@ impl UploadHead {
         }
         if self.variables.values().any(|value| value.len() > VALUE_BYTES_MAX) {
             return invalid(format!("the value of a variable has more than {VALUE_BYTES_MAX} bytes"));
+        }
+        let is_source = |text: &str| text.len() <= SOURCE_BYTES_MAX && !text.contains(char::is_control);
+        if self.components.values().any(|component| !is_source(&component.source)) {
+            return invalid(format!("the source of a component is no text of {SOURCE_BYTES_MAX} bytes at the most"));
         }
         let total = self.contents().iter().fold(0_u64, |sum, (_, bytes, _)| sum.saturating_add(*bytes));
         if total > CONTENT_BYTES_MAX {

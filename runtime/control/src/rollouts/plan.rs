@@ -26,7 +26,5 @@ pub(super) fn checked(plan: &RolloutPlan) -> Result<Option<Plan>, DeploymentErro
 
 /// What a user is known by again.
 pub(super) fn sticky(plan: &RolloutPlan) -> Result<StickyBy, DeploymentError> {
-    plan.by
-        .parse()
-        .map_err(|invalid: Invalid| DeploymentError::Refused(format!("the rollout: by: {invalid}")))
+    plan.by.parse().map_err(|invalid: Invalid| DeploymentError::Refused(format!("the rollout: by: {invalid}")))
 }

@@ -9,6 +9,7 @@ use crate::name::{Name, VariableName};
 use crate::outbound::{OutboundGrant, OutboundHost};
 use crate::problem::Invalid;
 use crate::read::{Item, Setting, Span, Table};
+use crate::source::Source;
 use crate::template::Template;
 use crate::variables::check_template;
 
@@ -78,22 +79,13 @@ fn refuse_what_spin_has(table: &Table<'_>) {
     table.refuse("allowed_http_hosts", "Spin has replaced this key, and Hull never had it", hosts);
 }
 
-fn read_source(table: &Table<'_>, context: &Context<'_>) -> Option<String> {
-    let wanted = "\"the/path/of/the/component.wasm\"";
-    let item = table.required_item("source", wanted)?;
-    if let Some(remote) = item.value.as_table() {
-        let from = if remote.contains_key("url") { "a URL" } else { "a registry" };
-        let message = format!("Hull does not fetch components from {from} yet");
-        item.wrong(message, format!("fetch the file before, and write source = {wanted}"));
-        return None;
+fn read_source(table: &Table<'_>, context: &Context<'_>) -> Option<Source> {
+    let item = table.required_item("source", Source::WANTED)?;
+    let source = Source::read(&item)?;
+    if let Some(path) = source.file().filter(|path| !path.is_empty()) {
+        check_kind(&item, path, FileKind::File, context, "build it first, with `hull build` or `hull up --build`");
     }
-    let source = item.text(wanted)?;
-    if source.is_empty() {
-        item.wrong("the path is empty", format!("write source = {wanted}"));
-    } else {
-        check_kind(&item, source, FileKind::File, context, "build it first, with `hull build` or `hull up --build`");
-    }
-    Some(source.to_owned())
+    Some(source)
 }
 
 /// Report a path where something else is, or nothing, if there is somebody to ask.

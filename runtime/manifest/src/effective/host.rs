@@ -27,6 +27,7 @@ pub fn effective_host(host: &Host) -> Shown {
         Some(jwt) => Entry::new("auth", Shown::Section(vec![Entry::new("jwt", jwt.show())])),
         None => Entry::new("auth", Shown::Absent),
     });
+    entries.push(Entry::new("signatures", host.signatures.show()));
     entries.push(Entry::new("secrets", Secrets::show(&host.secrets)));
     entries.push(section("telemetry", host.telemetry.show()));
     entries.push(section("host", host.limits.show()));

@@ -28,6 +28,7 @@ fn read_root(root: &Table<'_>) -> Host {
             auth.finish();
             jwt
         }),
+        signatures: root.optional("signatures"),
         secrets: root.or("secrets", default.secrets),
         telemetry: root.or("telemetry", default.telemetry),
         limits: root.or("host", default.limits),

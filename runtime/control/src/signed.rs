@@ -1,0 +1,45 @@
+//! Whose components run here. The bytes that are compiled are the ones that are checked, whatever brings them: a deployment,
+//! a rollback, a restart or a file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hull_manifest::{Component, Name};
+use hull_provenance::{Signature, TrustedKeys};
+
+use crate::bytes::component_path;
+use crate::error::ComponentProblem;
+use crate::node::Node;
+use crate::revisions::Record;
+use crate::served::Deployed;
+
+impl Node {
+    /// Whose key has signed a component; none where the host asks for no signatures.
+    pub(crate) async fn signer(
+        &self,
+        component: &Component,
+        base: &Path,
+        bytes: &Bytes,
+    ) -> Result<Option<Name>, ComponentProblem> {
+        let Some(keys) = self.keys.clone() else { return Ok(None) };
+        let (bytes, path) = (bytes.clone(), component_path(component, base)?);
+        let checked = tokio::task::spawn_blocking(move || signed_by(&keys, &path, &bytes)).await;
+        let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
+        checked.map(Some).map_err(|why| ComponentProblem::new(&component.name, why))
+    }
+}
+
+fn signed_by(keys: &Arc<TrustedKeys>, path: &Path, bytes: &[u8]) -> Result<Name, String> {
+    let signature = Signature::beside(path).map_err(|error| error.to_string())?;
+    keys.signer(bytes, signature.as_ref()).cloned().map_err(|error| error.to_string())
+}
+
+impl Record {
+    /// With whose keys have signed its components.
+    pub(crate) fn signed_as(self, deployed: &Deployed) -> Self {
+        let signed = deployed.components.iter();
+        let signed = signed.filter_map(|served| Some((served.id.component().to_owned(), served.signed_by.as_ref()?)));
+        Self { signed_by: signed.map(|(name, key)| (name, key.to_string())).collect(), ..self }
+    }
+}
