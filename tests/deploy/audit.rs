@@ -93,7 +93,8 @@ fn what_a_crash_cuts_off_is_mended() -> anyhow::Result<()> {
     fs::write(&log, text.clone() + &text[..40])?;
     let host = app.host()?;
     assert!(app.command(&["audit"])?.good()?.stdout.contains("audit-mended"));
-    assert_eq!(verified(&app, true)?, Ok(3));
+    // The deployment from its beginning to its end, with where its components came from, and the mending.
+    assert_eq!(verified(&app, true)?, Ok(4));
     serves(&host.client(), "one")
 }
 

@@ -82,7 +82,8 @@ fn shown(status: &Value) -> String {
     let last = &status["last"];
     if let (Some(outcome), Some(reason)) = (last["outcome"].as_str(), last["reason"].as_str()) {
         let time = last["time"].as_str().unwrap_or_default();
-        let _ = writeln!(text, "revision {} was {outcome} at {time}: {}", last["revision"], harmless(reason));
+        let before = if running.is_object() { "the one before: " } else { "" };
+        let _ = writeln!(text, "{before}revision {} was {outcome} at {time}: {}", last["revision"], harmless(reason));
     }
     text
 }

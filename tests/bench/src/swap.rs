@@ -86,9 +86,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         daemon.swap(PROBE, &builds[0].other_probe(2 + number)?)
     })?;
     eprintln!("going back");
-    daemon.deploy(&builds[0], Priority::Usual)?;
-    daemon.deploy(&builds[1], Priority::Usual)?;
-    let rollback = rollback::measure(&daemon, &stage, rate)?;
+    let rollback = rollback::measure(&daemon, &builds, &stage, rate)?;
     eprintln!("first requests");
     let first = fresh::first_requests(&daemon)?;
     let phases: [&Measured; 5] = [&quiet, &refused, &swaps, &revisions, &compiled];

@@ -116,6 +116,7 @@ impl<'a> Stage<'a> {
         let published = tally.sent.div_ceil(CYCLE as u64);
         let events_lost = self.until_handled(handled, published)?;
         let command = median(times).unwrap_or_default();
+        eprintln!("  p99 {:?}, {} errors, {command:?} for a command", tally.served.percentile(0.99), tally.errors());
         Ok(Measured { name, tally, streamed, events_lost, commands, command, cpu })
     }
 

@@ -12,14 +12,18 @@ use anyhow::{Context as _, ensure};
 
 use super::daemon::{Daemon, Priority};
 use super::phase::Stage;
+use super::shop::Build;
 use crate::clients::Pace;
 use crate::response;
 use crate::rounds::median;
 
-const ROLLBACKS: u32 = 21;
-const EVERY: Duration = Duration::from_millis(500);
+const ROLLBACKS: u32 = 11;
+/// Each with two deployments before it.
+const EVERY: Duration = Duration::from_millis(1500);
 /// How often an answer is asked for; the figure is right to within this and an answer's latency.
 const ASK_EVERY: Duration = Duration::from_micros(500);
+/// Until what was deployed has been seen.
+const SETTLE: Duration = Duration::from_millis(100);
 /// Of one that never comes to serve.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Answers with what its revision has in its environment.
@@ -39,13 +43,13 @@ pub(super) struct Rollback {
 /// When an answer of another revision came than the one before, and what it said.
 type Changes = Mutex<Vec<(Instant, String)>>;
 
-pub(super) fn measure(daemon: &Daemon, stage: &Stage<'_>, rate: f64) -> anyhow::Result<Rollback> {
+/// From the second build to the first, again and again.
+pub(super) fn measure(daemon: &Daemon, builds: &[Build; 2], stage: &Stage<'_>, rate: f64) -> anyhow::Result<Rollback> {
     let (over, changes) = (AtomicBool::new(false), Changes::default());
     std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(daemon.process.address, &changes, &over));
         let load = scope.spawn(|| stage.plan(Pace::Open(rate), EVERY * ROLLBACKS).run(|_| Ok(())));
-        let times =
-            (0..ROLLBACKS as usize).map(|number| one(daemon, &changes, number)).collect::<anyhow::Result<Vec<_>>>();
+        let times = (0..ROLLBACKS).map(|_| one(daemon, builds, &changes)).collect::<anyhow::Result<Vec<_>>>();
         over.store(true, Ordering::Release);
         watching.join().map_err(|_| anyhow::anyhow!("whoever watches panicked"))??;
         let tally = load.join().map_err(|_| anyhow::anyhow!("whoever sends requests panicked"))??;
@@ -61,17 +65,22 @@ pub(super) fn measure(daemon: &Daemon, stage: &Stage<'_>, rate: f64) -> anyhow::
 }
 
 /// From the start of the command: until the other revision answers, and until the command ends.
-fn one(daemon: &Daemon, changes: &Changes, number: usize) -> anyhow::Result<(Duration, Duration)> {
+fn one(daemon: &Daemon, builds: &[Build; 2], changes: &Changes) -> anyhow::Result<(Duration, Duration)> {
+    let first = hull_clock::now();
+    for build in builds {
+        daemon.deploy(build, Priority::Usual)?;
+    }
+    std::thread::sleep(SETTLE);
+    let changes = || changes.lock().unwrap_or_else(PoisonError::into_inner);
+    changes().clear();
     let began = hull_clock::now();
     daemon.command(&["rollback"], Priority::Usual)?;
     let ended = hull_clock::now() - began;
     loop {
-        let change = changes.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned();
+        let change = changes().first().cloned();
         if let Some((at, _)) = change {
-            std::thread::sleep((began + EVERY).saturating_duration_since(hull_clock::now()));
-            let seen = changes.lock().unwrap_or_else(PoisonError::into_inner).split_off(number);
-            ensure!(seen.len() == 1 && at >= began, "one rollback, and answers changed more than once: {seen:?}");
-            changes.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
+            std::thread::sleep((first + EVERY).saturating_duration_since(hull_clock::now()));
+            ensure!(changes().len() == 1, "one rollback, and answers changed more than once: {:?}", changes());
             return Ok((at - began, ended));
         }
         ensure!(hull_clock::now() < began + PATIENCE, "no other revision answers after a rollback");
