@@ -93,7 +93,7 @@ fn what_a_crash_cuts_off_is_mended() -> anyhow::Result<()> {
     fs::write(&log, text.clone() + &text[..40])?;
     let host = app.host()?;
     assert!(app.command(&["audit"])?.good()?.stdout.contains("audit-mended"));
-    assert_eq!(verified(&app, true)?, Ok(3));
+    assert_eq!(verified(&app, true)?, Ok(4));
     serves(&host.client(), "one")
 }
 
