@@ -19,6 +19,7 @@ mod removing;
 mod revisions;
 mod rollouts;
 mod shadow;
+mod shared;
 mod signatures;
 mod sources;
 mod swap;

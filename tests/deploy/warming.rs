@@ -82,7 +82,11 @@ fn a_version_that_is_not_well_does_not_take_the_place_of_another() -> anyhow::Re
     app.deploy(&[])?.good()?;
     app.set_text(&health("/front/nothing-there"))?;
     app.deploy(&[])?.good()?;
-    Ok(())
+    // Whoever goes back has a reason: what is gone back to is not asked, though it would not be well.
+    app.command(&["rollback", "1"])?.good()?;
+    let history = app.command(&["history", "--json"])?.json()?;
+    assert_eq!((&history["revisions"][0]["revision"], &history["revisions"][0]["restores"]), (&json!(4), &json!(1)));
+    serves(&host.client(), "two")
 }
 
 #[test]

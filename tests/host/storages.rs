@@ -1,11 +1,12 @@
 //! Data on a PostgreSQL server, as an operator sets it up: over TLS or not at all, for several hosts or for one, and after
 //! it was somewhere else.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use hull_tests::app::App;
 use hull_tests::postgres::PostgresServer;
-use hull_tests::{files, probe};
+use hull_tests::{files, probe, wait};
 use serde_json::json;
 
 use crate::{failed, manifest};
@@ -67,6 +68,32 @@ fn a_second_host_needs_a_bus_that_both_hear() -> anyhow::Result<()> {
     other.kill()?;
     app.up()?.stop()?;
     Ok(())
+}
+
+#[test]
+fn a_server_that_comes_later_than_the_host_is_waited_for() -> anyhow::Result<()> {
+    let mut server = PostgresServer::start();
+    let url = server.database("hull");
+    let app = App::of_text(&manifest(""))?;
+    app.write("hull.toml", &on(&url, "connect-within = \"0s\"\n"))?;
+    app.up()?.stop()?;
+    server.kill();
+    failed(&app.up_ends()?, &["probe", "connect-within"]);
+    app.write("hull.toml", &on(&url, ""))?;
+    std::thread::scope(|scope| {
+        // Whoever comes is turned away, as by a server that starts.
+        let door = TcpListener::bind(("127.0.0.1", server.port()))?;
+        door.set_nonblocking(true)?;
+        let coming = scope.spawn(|| app.up());
+        drop(wait::until("the host to look for it", || Ok(door.accept().ok()))?);
+        drop(door);
+        server.restart();
+        let host = coming.join().map_err(|_| anyhow::anyhow!("the thread panicked"))??;
+        let set = json!({"do": "set", "key": "k", "value": "v"});
+        probe::must(&host.client(), "/probe/run", &json!([set]))?;
+        assert!(host.stop()?.contains("a database server is away"), "it was waited for");
+        Ok(())
+    })
 }
 
 #[test]

@@ -30,6 +30,7 @@ usage: cargo xtask TASK
   bench neighbour   measure what a component notices of a neighbour that does its worst
   bench events      measure how fast events are handled over each bus, beside native code
   bench swap        measure what clients notice of deployments, one after the other
+  bench many        measure what a thousand components cost that nobody calls
   bench overload    measure what is left of a component that is offered ten times what it carries
   chaos [--minutes N] [--seed S] [--pair P] [--break PROMISE]
                     run the shop under load while its processes are killed, and look whether promises hold
@@ -57,7 +58,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["up", "--nats", "--", rest @ ..] => up::run(&workspace, Bus::Nats, rest),
         ["test"] => test::run(&workspace, None),
         ["test", filter] if !filter.starts_with('-') => test::run(&workspace, Some(filter)),
-        ["bench", name @ ("http" | "neighbour" | "overload" | "events" | "swap"), rest @ ..] => {
+        ["bench", name @ ("http" | "neighbour" | "overload" | "events" | "swap" | "many"), rest @ ..] => {
             bench::run(&workspace, name, rest)
         }
         ["chaos", rest @ ..] => chaos::run(&workspace, rest),

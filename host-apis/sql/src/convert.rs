@@ -52,6 +52,7 @@ pub(crate) fn error(error: StorageError) -> Error {
         | StorageError::Overloaded { .. }
         | StorageError::Corrupt { .. }
         | StorageError::Closed(_)
+        | StorageError::Unreachable(_)
         | StorageError::Other(_) => Error::Other(text),
     }
 }

@@ -10,7 +10,7 @@ use crate::error::StorageError;
 use crate::event::{EventIdentity, Finished};
 use crate::operation::Operation;
 use crate::options::{Sabotage, StorageLimits};
-use crate::postgres::{self, OnPostgres, ReadOnly};
+use crate::postgres::{self, OnPostgres};
 use crate::sqlite::{self, Mark};
 use crate::waiters::Waiters;
 
@@ -130,18 +130,6 @@ impl Backend {
         }
     }
 
-    /// Run an operation that begins like a read, and leave nothing of it.
-    pub(crate) async fn read_only<O: OnPostgres>(
-        &self,
-        operation: O,
-        deadline: Option<Instant>,
-    ) -> Result<O::Output, StorageError> {
-        match self {
-            Self::Sqlite(backend) => backend.read(operation, deadline).await,
-            Self::Postgres(backend) => backend.run(ReadOnly(operation), deadline).await,
-        }
-    }
-
     /// Begin a unit of work with its first operation. `of_event` is whether its commit brings the mark
     /// of an event that comes again if nobody hears of it.
     pub(crate) fn begin<O: OnPostgres>(
@@ -152,13 +140,21 @@ impl Backend {
     ) -> Result<(Unit, Answer<O>), StorageError> {
         match self {
             Self::Sqlite(backend) => {
-                let (unit, answer) = backend.begin(|unit| unit.run(operation, deadline))?;
+                let (unit, answer) = backend.begin(of_event, |unit| unit.run(operation, deadline))?;
                 Ok((Unit::Sqlite(unit), answer))
             }
             Self::Postgres(backend) => {
                 let (unit, answer) = backend.begin(operation, deadline, of_event)?;
                 Ok((Unit::Postgres(unit), answer))
             }
+        }
+    }
+
+    /// Run an event's handler. One whose unit waits for a thread may be carried by that.
+    pub(crate) async fn carry<T: Send + 'static>(&self, handling: impl Future<Output = T> + Send + 'static) -> T {
+        match self {
+            Self::Sqlite(_) => sqlite::Carried::new(handling).await,
+            Self::Postgres(_) => handling.await,
         }
     }
 

@@ -2,14 +2,17 @@
 //! handle does nothing; the file, or the schema on a server, is made at the first use.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backend::Backend;
 use crate::error::StorageError;
 use crate::ledger::Ledger;
 use crate::migrations::{Applied, Migration, to_run};
-use crate::options::{DatabaseOptions, StorageLimits};
+use crate::operation::ReadOnly;
+use crate::options::{DatabaseOptions, StatementMeter, StorageLimits};
 use crate::outbox::Outbox;
-use crate::postgres::{self, PostgresServer};
+use crate::postgres::{self, OnPostgres, PostgresServer};
 use crate::session::{Session, SessionOptions};
 use crate::sqlite::{self, AppliedMigrations, Check, Measure, Measured, Migrate, Place};
 use crate::state_dir::ComponentDir;
@@ -21,6 +24,8 @@ const FILE_NAME: &str = "data.db";
 #[derive(Clone)]
 pub struct Database {
     pub(crate) backend: Backend,
+    /// Whom reads of runs without effect are charged to, if not to the component.
+    pub(crate) meter: Option<Arc<dyn StatementMeter>>,
 }
 
 /// What status and metrics say of a database.
@@ -46,12 +51,29 @@ impl Database {
         let DatabaseOptions { component, limits, meter, rejected, sabotage } = options;
         let file = directory.path().join(FILE_NAME);
         let place = Place { component, file, _directory: directory.clone(), meter, rejected, sabotage };
-        Self { backend: Backend::Sqlite(sqlite::Backend::new(place, limits)) }
+        Self { backend: Backend::Sqlite(sqlite::Backend::new(place, limits)), meter: None }
     }
 
     /// A handle on a component's schema of a PostgreSQL database. There must be one per component and process.
     pub fn on_postgres(server: &PostgresServer, options: DatabaseOptions) -> Self {
-        Self { backend: Backend::Postgres(postgres::Backend::new(server, options)) }
+        Self { backend: Backend::Postgres(postgres::Backend::new(server, options)), meter: None }
+    }
+
+    /// The same database for a version that is run without effect: what it reads is charged to this one. On a server
+    /// nothing is.
+    #[must_use]
+    pub fn charged_to(&self, meter: Arc<dyn StatementMeter>) -> Self {
+        Self { meter: Some(meter), ..self.clone() }
+    }
+
+    /// Read for a run without effect.
+    pub(crate) async fn read_only<O: OnPostgres>(
+        &self,
+        operation: O,
+        deadline: Instant,
+    ) -> Result<O::Output, StorageError> {
+        let operation = ReadOnly { operation, meter: self.meter.clone() };
+        self.backend.read(operation, Some(deadline)).await
     }
 
     /// Where the file is, or will be; none on a server.

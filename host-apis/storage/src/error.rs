@@ -107,6 +107,9 @@ pub enum StorageError {
     /// The database is being closed.
     #[error("the database of {0} is being closed")]
     Closed(String),
+    /// The server that has the database cannot be reached now, or the connection to it was lost.
+    #[error("{0}")]
+    Unreachable(String),
     /// The database failed; the text is for people.
     #[error("{0}")]
     Other(String),
@@ -135,6 +138,7 @@ impl StorageError {
             | Self::Overloaded { .. }
             | Self::Corrupt { .. }
             | Self::Closed(_)
+            | Self::Unreachable(_)
             | Self::Other(_) => false,
         }
     }

@@ -1,5 +1,7 @@
 //! What the bookkeeping of events is about: the key of idempotence with its content, outgoing events, dead letters.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use hull_invocation::{Event, EventKey};
 use sha2::{Digest, Sha256};
@@ -154,11 +156,9 @@ pub(crate) fn headers_from(text: &str) -> Vec<(String, String)> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// As much of a failure's text as is kept, cut between characters.
-pub(crate) fn short_reason(text: &str) -> &str {
-    let mut end = text.len().min(REASON_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+/// As much of a failure's text as is kept, cut between characters. A NUL is what PostgreSQL refuses with all that comes
+/// with it, and a guest may write one into why it rejects an event.
+pub(crate) fn short_reason(text: &str) -> Cow<'_, str> {
+    let text = &text[..text.floor_char_boundary(REASON_BYTES_MAX)];
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

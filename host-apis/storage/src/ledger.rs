@@ -3,7 +3,7 @@
 
 use crate::database::Database;
 use crate::error::StorageError;
-use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter};
+use crate::event::{DeadLetter, DeadLetterFilter, EventIdentity, EventState, StoredDeadLetter, short_reason};
 use crate::sqlite::{Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Prune, RecordFailure, StatesOf};
 
 /// See the module.
@@ -15,6 +15,12 @@ pub struct Ledger {
 impl Ledger {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Run an event's handler to its end. While its unit of work holds the writer of the component's database, that may
+    /// be on the writer's thread. Dropping the future ends the handler.
+    pub async fn carry<T: Send + 'static>(&self, handling: impl Future<Output = T> + Send + 'static) -> T {
+        self.database.backend.carry(handling).await
     }
 
     /// Of each event, in their order: whether it is handled (compare the digest: another one means that the id was used
@@ -54,7 +60,10 @@ impl Ledger {
         if !self.database.exists() {
             return Ok(Vec::new());
         }
-        let list = ListDeadLetters { filter: filter.clone(), after, limit };
+        // As reasons are kept.
+        let kept = |text: &Option<String>| text.as_deref().map(|text| short_reason(text).into_owned());
+        let filter = DeadLetterFilter { subject: kept(&filter.subject), reason: kept(&filter.reason) };
+        let list = ListDeadLetters { filter, after, limit };
         self.database.backend.read(list, None).await
     }
 

@@ -38,7 +38,7 @@ pub use options::{
     Sabotage, StatementMeter, StorageLimits,
 };
 pub use outbox::Outbox;
-pub use postgres::PostgresServer;
+pub use postgres::{PostgresServer, Purge};
 pub use session::{Session, SessionOptions};
 pub use state_dir::{ComponentDir, StateDir, StateDirError};
 pub use value::{KeyPage, ResultSet, Swapped, Value};

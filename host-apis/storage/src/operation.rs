@@ -1,10 +1,12 @@
 //! One thing to do with a database. Operations are plain data with their parameters, so that they can wait in a
 //! queue, be run again when a shared commit is lost, and be given to another backend.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::StorageError;
-use crate::options::StorageLimits;
+use crate::options::{StatementMeter, StorageLimits};
+use crate::overlay::MAY_WRITE;
 use crate::sqlite::Scope;
 
 /// By how much an operation may make the database grow.
@@ -45,6 +47,48 @@ pub(crate) trait Operation: Send + 'static {
         None
     }
 
+    /// Whom it is charged to, if not to the component that serves.
+    fn meter(&self) -> Option<&Arc<dyn StatementMeter>> {
+        None
+    }
+
     /// Run it on SQLite. It may be run again if the transaction is lost after it has answered.
     fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError>;
+}
+
+/// An operation of a run without effect. What a text does cannot be told from how it begins, so the database refuses what
+/// writes.
+pub(crate) struct ReadOnly<O> {
+    pub(crate) operation: O,
+    /// Whoever tries a version without effect pays for it, and not the component that serves.
+    pub(crate) meter: Option<Arc<dyn StatementMeter>>,
+}
+
+impl<O: Operation> Operation for ReadOnly<O> {
+    type Output = O::Output;
+
+    fn growth(&self) -> Growth {
+        Growth::None
+    }
+
+    fn long_time(&self, limits: &StorageLimits) -> Option<Duration> {
+        self.operation.long_time(limits)
+    }
+
+    fn is_quick(&self, scope: &Scope<'_>) -> bool {
+        self.operation.is_quick(scope)
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.operation.text()
+    }
+
+    fn meter(&self) -> Option<&Arc<dyn StatementMeter>> {
+        self.meter.as_ref()
+    }
+
+    fn run(&self, scope: &Scope<'_>) -> Result<Self::Output, StorageError> {
+        // What turns out to write on a connection that cannot comes again on the one that can.
+        if scope.read_only { self.operation.run(scope) } else { Err(StorageError::Denied(MAY_WRITE.to_owned())) }
+    }
 }

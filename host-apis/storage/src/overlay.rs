@@ -140,14 +140,18 @@ pub(crate) fn only_reads(sql: &str) -> bool {
 #[allow(clippy::expect_used)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use hull_invocation::{ComponentId, Lineage, Player, Tape};
 
+    use super::MAY_WRITE;
     use crate::database::Database;
     use crate::error::StorageError;
-    use crate::options::DatabaseOptions;
+    use crate::operation::ReadOnly;
+    use crate::options::{DatabaseOptions, MeteredWork, StatementMeter};
     use crate::session::{Session, SessionOptions};
+    use crate::sqlite::Query;
     use crate::state_dir::ComponentDir;
     use crate::value::Swapped;
 
@@ -159,6 +163,61 @@ mod tests {
         let deadline = hull_clock::now() + Duration::from_secs(30);
         let frame = Arc::clone(lineage.frame());
         database.session(SessionOptions { frame, deadline, event: None, expects_reply: false })
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_taken_for_a_read_writes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = ComponentDir::unowned(folder.path()).expect("a folder");
+        let database = Database::new(&directory, DatabaseOptions::new(ComponentId::new("shop", "orders")));
+        let real = session(&database, None);
+        real.execute("CREATE TABLE t (n INTEGER)".to_owned(), Vec::new()).await.expect("made");
+        let insert = Query { sql: "INSERT INTO t VALUES (1)".to_owned(), parameters: Vec::new() };
+        let deadline = Some(hull_clock::now() + Duration::from_secs(30));
+        let refused = database.backend.read(ReadOnly { operation: insert, meter: None }, deadline).await;
+        assert_eq!(refused, Err(StorageError::Denied(MAY_WRITE.to_owned())));
+        let rows = real.query("SELECT n FROM t".to_owned(), Vec::new()).await.expect("read").rows;
+        assert!(rows.is_empty(), "{rows:?}");
+    }
+
+    /// Counts the statements that are charged to it.
+    #[derive(Default)]
+    struct Charged(AtomicUsize);
+
+    impl StatementMeter for Charged {
+        fn begin(&self) -> Box<dyn MeteredWork> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::new(Unheard)
+        }
+
+        fn may_glance(&self) -> bool {
+            false
+        }
+    }
+
+    struct Unheard;
+
+    impl MeteredWork for Unheard {
+        fn step(&mut self) {}
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_run_without_effect_reads_is_not_on_the_account_of_the_component() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = ComponentDir::unowned(folder.path()).expect("a folder");
+        let (serving, trying) = (Arc::new(Charged::default()), Arc::new(Charged::default()));
+        let meter: Arc<dyn StatementMeter> = Arc::clone(&serving) as _;
+        let options =
+            DatabaseOptions { meter: Some(meter), ..DatabaseOptions::new(ComponentId::new("shop", "orders")) };
+        let database = Database::new(&directory, options);
+        session(&database, None).set("a".to_owned(), b"1".to_vec()).await.expect("set");
+        let before = serving.0.load(Ordering::SeqCst);
+        assert!(before > 0);
+        let tried = database.charged_to(Arc::clone(&trying) as _);
+        let shadow = session(&tried, Some(Tape::Playing(Player::new(Vec::new()))));
+        shadow.query("SELECT 1".to_owned(), Vec::new()).await.expect("read");
+        assert_eq!(shadow.get("a".to_owned()).await.expect("get").as_deref(), Some(&b"1"[..]));
+        assert_eq!((serving.0.load(Ordering::SeqCst), trying.0.load(Ordering::SeqCst)), (before, 2));
     }
 
     #[tokio::test(flavor = "multi_thread")]

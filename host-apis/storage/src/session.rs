@@ -279,10 +279,10 @@ impl Session {
     }
 
     async fn read<O: OnPostgres>(&self, operation: O) -> Result<O::Output, StorageError> {
-        let (backend, deadline) = (&self.inner.database.backend, self.inner.options.deadline);
+        let (database, deadline) = (&self.inner.database, self.inner.options.deadline);
         match self.inner.enter()? {
-            Entry::Outside if self.overlay().is_some() => backend.read_only(operation, Some(deadline)).await,
-            Entry::Outside => backend.read(operation, Some(deadline)).await,
+            Entry::Outside if self.overlay().is_some() => database.read_only(operation, deadline).await,
+            Entry::Outside => database.backend.read(operation, Some(deadline)).await,
             Entry::First => self.first(operation).await,
             Entry::Inside(unit) => self.inside(&unit, operation).await,
         }

@@ -1,6 +1,7 @@
 //! The SQLite backend: a file per component, one thread that writes, a few connections that read.
 
 mod batch;
+mod carried;
 mod connection;
 mod control;
 mod events;
@@ -27,6 +28,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use batch::Unit;
+pub(crate) use carried::Carried;
 pub(crate) use connection::Place;
 pub(crate) use events::{
     Bury, DeleteDeadLetter, GetDeadLetter, ListDeadLetters, Mark, PAGE_LETTERS_MAX, PRUNE_CHUNK, Prune, RecordFailure,
@@ -135,12 +137,15 @@ impl Backend {
         }
     }
 
-    /// Queue a new unit of work; its first command goes in before, so that the writer finds it there.
+    /// Queue a new unit of work; its first command goes in before, so that the writer finds it there. `of_handler` is
+    /// whether it is the unit of the handler that is polled here: then the writer may carry that one.
     pub(crate) fn begin<R>(
         &self,
+        of_handler: bool,
         first: impl FnOnce(&UnitClient) -> Result<R, StorageError>,
     ) -> Result<(UnitClient, R), StorageError> {
-        let (client, server) = unit::unit();
+        let ride = if of_handler { carried::riding() } else { None };
+        let (client, server) = unit::unit(ride);
         let answer = first(&client)?;
         self.shared.submit(Unit::Interactive(server))?;
         Ok((client, answer))

@@ -44,8 +44,9 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     let step = progress.begin(&format!("deploying {what} ({} KiB)", bundle.bytes() / 1024));
     let call = Call::new(Method::POST, format!("{path}/revisions")).deploying(Some(bundle.into_body()?));
     let deployed = client.json::<Record>(call).await;
+    let is_tried = options.canary.is_some() || options.blue_green || options.shadow;
     match &deployed {
-        Ok(record) if options.canary.is_some() || options.blue_green || options.shadow => {
+        Ok(record) if is_tried => {
             step.end(&format!("{} tries revision {}", record.app, record.revision));
         }
         Ok(record) => step.end(&format!("{} serves revision {}", record.app, record.revision)),
@@ -56,7 +57,8 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
     for broken in &record.forced {
         eprintln!("forced: {}", terminal::harmless(broken));
     }
-    if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}\n", told(&record))) }
+    let next = if is_tried { " is tried; `hull rollout status` tells how it does" } else { "" };
+    if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}{next}\n", told(&record))) }
 }
 
 /// How it is to be tried, if it is.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hull_contracts::{CONTRACT_FILE_BYTES_MAX, CONTRACT_FILES_MAX, Contract, EventSchemas, Finding, Party, check_app};
+use hull_dispatch::aside;
 use hull_manifest::{App, Component, Name, SubjectPattern};
 
 use crate::deploy::{Deployed, failed};
@@ -198,8 +199,8 @@ impl Node {
     /// Whom an app would break that is to serve in place of what does. Contracts that cannot be read are an error.
     pub(crate) async fn contract_findings(&self, app: &App, base: &Path) -> Result<Vec<Finding>, DeployFailed> {
         let (read, path) = (app.clone(), base.to_owned());
-        let read = tokio::task::spawn_blocking(move || read_contracts(&read, &path)).await;
-        let lost = |error: tokio::task::JoinError| {
+        let read = aside(async move { read_contracts(&read, &path) }).await;
+        let lost = |error: std::io::Error| {
             vec![ComponentProblem { component: "contracts".to_owned(), message: error.to_string() }]
         };
         let read = read.unwrap_or_else(|error| Err(lost(error)));
@@ -207,7 +208,7 @@ impl Node {
         let running = self.apps.read().await.get(app.name.as_str()).cloned();
         // To compare may take a second: the serving threads have others to serve.
         let new = app.clone();
-        let compared = tokio::task::spawn_blocking(move || findings(&new, &found, running.as_ref())).await;
+        let compared = aside(async move { findings(&new, &found, running.as_ref()) }).await;
         compared.map_err(|error| failed(app, lost(error), Vec::new()))
     }
 }

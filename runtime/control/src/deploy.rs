@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::{Admission, BulkheadLimits, Compartment};
+use hull_dispatch::{Admission, BulkheadLimits, Compartment, aside};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
 use hull_invocation::{ComponentId, Resource};
@@ -19,6 +19,7 @@ use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::observe::Counting;
 use crate::prepare::{Base, Prepared, migrate, sweep_files};
+use crate::reaching::Reaching;
 use crate::reserve;
 use crate::resources::set_limits;
 
@@ -47,8 +48,9 @@ pub(crate) struct Ready {
 /// threads.
 pub(crate) type Commit = Box<dyn FnOnce(&Deployed) -> Result<(), ComponentProblem> + Send>;
 
-/// The turn to deploy: one deployment at a time, the others wait.
-pub(crate) struct Turn(#[allow(dead_code, reason = "held, and let go of at the end")] OwnedMutexGuard<()>);
+/// The turn to deploy: one deployment at a time, the others wait until nobody has a part of it.
+#[derive(Clone)]
+pub(crate) struct Turn(#[allow(dead_code, reason = "held, and let go of at the end")] Arc<OwnedMutexGuard<()>>);
 
 impl Node {
     /// Deploy an app in place of what it was. `base` is the folder of its manifest. After an error nothing that
@@ -66,7 +68,7 @@ impl Node {
 
     /// Wait until nobody else deploys.
     pub(crate) async fn turn(&self) -> Turn {
-        Turn(Arc::clone(&self.deploying).lock_owned().await)
+        Turn(Arc::new(Arc::clone(&self.deploying).lock_owned().await))
     }
 
     /// As [`Node::deploy`]; what is committed serves from then on, and a commit that fails has changed nothing.
@@ -193,8 +195,10 @@ impl Node {
         let claim = Claim::new(self, &app.name);
         let migrating = async {
             self.claim(app).await?;
-            self.check_storage(app, prepared).await.map_err(|problems| failed(app, problems, Vec::new()))?;
-            migrate(app, prepared).await
+            let reaching = Reaching::new(&self.stores, app);
+            let checked = self.check_storage(app, prepared, &reaching).await;
+            checked.map_err(|problems| failed(app, problems, Vec::new()))?;
+            migrate(app, prepared, &reaching).await
         };
         match migrating.await {
             Ok(migrated) => Ok((claim, migrated)),
@@ -207,6 +211,7 @@ impl Node {
 
     pub(crate) async fn release_unless_served(&self, app: &Name) {
         if !self.apps.read().await.contains_key(app.as_str()) {
+            self.close_databases(app.as_str()).await;
             self.bus().release(app.as_str()).await;
         }
     }
@@ -257,7 +262,7 @@ impl Node {
         futures::future::join_all(starting).await;
         self.crash_points.passed("handed over");
         let serving = deployed.clone();
-        let sweeping = tokio::task::spawn_blocking(move || sweep_files(&serving, before.as_ref()));
+        let sweeping = aside(async move { sweep_files(&serving, before.as_ref()) });
         if let Err(error) = sweeping.await {
             tracing::warn!(%error, "old copies of files could not be removed");
         }

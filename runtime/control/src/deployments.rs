@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hull_dispatch::aside;
 use hull_manifest::{App, Host, Name, Reading, Source, Values};
 use parking_lot::Mutex;
 
@@ -233,7 +234,7 @@ impl Deployments {
         // Whoever goes back has a reason: what is gone back to is not asked how it is.
         let is_warmed = is_new && record.restores.is_none();
         let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_warmed, false), commit).await;
-        tokio::task::spawn_blocking(move || drop(draft));
+        tokio::spawn(aside(async move { drop(draft) }));
         let deployed = deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         self.unrestored.lock().remove(&name);
         Ok(record.signed_as(&deployed))
@@ -310,7 +311,7 @@ impl Deployments {
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, DeploymentError> {
         let store = Arc::clone(&self.store);
-        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        let done = aside(async move { work(&store) }).await;
         Ok(done.map_err(|error| DeploymentError::Storage(error.to_string()))??)
     }
 }

@@ -22,6 +22,7 @@ mod node;
 mod observe;
 mod prepare;
 mod public_routes;
+mod reaching;
 mod removing;
 mod reserve;
 mod resources;

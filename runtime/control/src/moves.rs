@@ -10,6 +10,7 @@ use hull_storage::{ComponentDir, Database, DatabaseOptions};
 use crate::error::ComponentProblem;
 use crate::node::Node;
 use crate::prepare::Prepared;
+use crate::reaching::Reaching;
 
 /// How long what serves may take to send out what is on its way.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -35,12 +36,18 @@ impl Node {
     }
 
     /// Whether this host may work with the components' data, and nothing is left where it was before.
-    pub(crate) async fn check_storage(&self, app: &App, prepared: &[Prepared]) -> Result<(), Vec<ComponentProblem>> {
+    pub(crate) async fn check_storage(
+        &self,
+        app: &App,
+        prepared: &[Prepared],
+        reaching: &Reaching<'_>,
+    ) -> Result<(), Vec<ComponentProblem>> {
         let mut problems = Vec::new();
         for component in prepared {
             let name = component.served.id.component();
             let mut problem = |message: String| problems.push(ComponentProblem { component: name.to_owned(), message });
-            if let Err(error) = component.served.database.claim().await {
+            let database = &component.served.database;
+            if let Err(error) = reaching.reach(name, move || database.claim()).await {
                 // The others' would be the same, each after a while.
                 problem(error.to_string());
                 return Err(problems);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use hull_dispatch::{CpuBounds, Share};
+use hull_dispatch::{CpuBounds, Share, aside};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, DatabaseOptions, Migration};
@@ -18,6 +18,7 @@ use crate::error::{ComponentProblem, DeployFailed};
 use crate::files::{FilePlaces, copy_files};
 use crate::migrations::read_migrations;
 use crate::node::{Node, Preparing};
+use crate::reaching::Reaching;
 use crate::resources::DatabaseWatch;
 
 /// Components that are prepared at once: compiling uses all cores by itself.
@@ -113,7 +114,7 @@ impl Node {
                 Ok((read_migrations(&component, &path, dialect)?, copy_files(&component, &places)?, contract))
             }
         };
-        let read = tokio::task::spawn_blocking(read).await;
+        let read = aside(async move { read() }).await;
         let (migrations, mounts, contract) = read.map_err(|error| problem(error.to_string()))??;
         let (database, watch) = self.database(app, &id, component, &directory);
         let rate = component.hull.limits.cpu_rate.map(hull_manifest::Percent::get);
@@ -123,11 +124,19 @@ impl Node {
             Some(before) => self.run_queue.account_after(&before.account, &share, bounds),
         };
         let ways_out = WaysOut::of(self, &id, component, contract.as_deref(), before.map(|before| &before.ways_out));
+        let read_by = if base.is_apart {
+            // The component that serves does not pay for what a parallel run reads of its data.
+            let own = Arc::new(DatabaseWatch::default());
+            own.set(Arc::clone(&account), self.metrics().component(&id));
+            database.charged_to(own)
+        } else {
+            database.clone()
+        };
         let parts = Parts {
             id: id.clone(),
             bytes,
             mounts,
-            database: database.clone(),
+            database: read_by,
             account: Arc::clone(&account),
             ways_out: ways_out.clone(),
             flags: self.flags.live(&app.name).map_err(|error| problem(error.to_string()))?,
@@ -166,11 +175,16 @@ impl Node {
 }
 
 /// Migrate every component's database, and tell which have been, also when one cannot be.
-pub(crate) async fn migrate(app: &App, prepared: &[Prepared]) -> Result<Vec<String>, DeployFailed> {
+pub(crate) async fn migrate(
+    app: &App,
+    prepared: &[Prepared],
+    reaching: &Reaching<'_>,
+) -> Result<Vec<String>, DeployFailed> {
     let mut migrated = Vec::new();
     for component in prepared {
         let served = &component.served;
-        match served.database.migrate(&component.migrations).await {
+        // What a lost connection has left open is undone, and what was committed before is found when it is tried again.
+        match reaching.reach(served.id.component(), move || served.database.migrate(&component.migrations)).await {
             Ok(numbers) => {
                 let name = |number| format!("migration {number} of {}", served.id.component());
                 migrated.extend(numbers.into_iter().map(name));

@@ -54,11 +54,32 @@ impl Deployments {
     async fn claim_first(&self, app: &Name) -> Result<Option<Claim>, DeploymentError> {
         let name = app.clone();
         let is_known = self.with_store(move |store| Ok(store.has(&name))).await?;
-        if !is_known || self.node.apps.read().await.contains_key(app.as_str()) {
+        if !is_known {
+            return Ok(None);
+        }
+        self.check_others(app).await?;
+        if self.node.apps.read().await.contains_key(app.as_str()) {
             return Ok(None);
         }
         let claimed = self.claim_to_purge(app).await;
         claimed.map(Some).map_err(|error| DeploymentError::Conflict(format!("{error}; nothing was changed")))
+    }
+
+    /// An app with its data on a server may be served by several hosts, and has one stream and one copy of its data: the
+    /// last one purges them.
+    async fn check_others(&self, app: &Name) -> Result<(), DeploymentError> {
+        for (storage, server) in self.node.stores.servers() {
+            let refused = match server.is_used_elsewhere(app.as_str()).await {
+                Ok(false) => continue,
+                Ok(true) => format!(
+                    "another host serves app {app} as well, with the data of storage.{storage}: remove it there first, \
+                     and purge it where it is removed last"
+                ),
+                Err(error) => format!("it cannot be seen whether another host serves app {app}: {error}"),
+            };
+            return Err(DeploymentError::Conflict(format!("{refused}; nothing was changed")));
+        }
+        Ok(())
     }
 
     async fn claim_to_purge(&self, app: &Name) -> Result<Claim, BusError> {
@@ -82,10 +103,18 @@ impl Deployments {
 
     async fn purge_claimed(&self, app: &Name) -> Result<(), DeploymentError> {
         let failed = |what: &dyn std::fmt::Display| not_purged(app, what);
-        self.node.bus().remove_stream(app.as_str()).await.map_err(|error| failed(&error))?;
-        self.node.crash_points.passed("stream purged");
         // Also of deployments that failed: whoever deploys it next must not write into a file that is gone.
         self.node.close_databases(app.as_str()).await;
+        // Until these are committed no other host begins to serve the app, and none does now.
+        let mut purges = Vec::new();
+        for (_, server) in self.node.stores.servers() {
+            purges.push(server.purge(app.as_str()).await.map_err(|error| failed(&error))?);
+        }
+        self.node.bus().remove_stream(app.as_str()).await.map_err(|error| failed(&error))?;
+        self.node.crash_points.passed("stream purged");
+        for purge in purges {
+            purge.commit().await.map_err(|error| failed(&error))?;
+        }
         let data = self.node.state_dir.path().join("apps").join(app.as_str());
         let removing = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&data) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -158,13 +187,16 @@ impl Node {
         }
     }
 
-    async fn close_databases(&self, app: &str) {
+    pub(crate) async fn close_databases(&self, app: &str) {
         let closing: Vec<_> = {
             let mut databases = self.databases.lock();
             databases.extract_if(.., |(id, _), _| id.app() == app).map(|(_, (database, _))| database).collect()
         };
         for database in closing {
             database.close().await;
+        }
+        for (_, server) in self.stores.servers() {
+            server.leave(app).await;
         }
     }
 }

@@ -22,12 +22,13 @@ impl Deployments {
         let apps = self.with_store(Store::apps).await?;
         let mut restored = Vec::with_capacity(apps.len());
         for app in apps {
-            // Deployments and removals are taken already: between the look and what follows there is none.
+            // Deployments and removals are taken already: between the look and what follows there is none, nor between an
+            // app and its rollout, which would be given up for one.
             let turn = self.node.turn().await;
             if self.is_gone(&app).await {
                 continue;
             }
-            let outcome = self.restore_one(turn, &app).await.map_err(|error| error.to_string());
+            let outcome = self.restore_one(turn.clone(), &app).await.map_err(|error| error.to_string());
             if let Err(why) = &outcome {
                 tracing::error!(app = %app, why, "an app could not be brought back");
                 self.unrestored.lock().insert(app.clone(), why.clone());
@@ -66,9 +67,9 @@ impl Deployments {
         Ok(revision)
     }
 
-    /// A rollout that had not ended goes on with the step it was at. One that cannot is given up.
+    /// A rollout that had not ended goes on with the step it was at. One that cannot is given up. For whoever has the
+    /// turn.
     async fn restore_rollout(self: &Arc<Self>, app: &Name) {
-        let _turn = self.node.turn().await;
         let name = app.clone();
         let found = self.with_store(move |store| Ok((store.rollout(&name)?, store.current(&name)?))).await;
         let resumed = match found {
@@ -94,5 +95,23 @@ impl Deployments {
         if let Err(error) = self.with_store(move |store| store.drop_rollout(&name)).await {
             tracing::error!(%error, app = %app, "a rollout that was given up is still kept");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::test_node::node_in;
+
+    #[tokio::test]
+    async fn a_turn_is_over_when_nobody_has_a_part_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let node = node_in(folder.path()).await;
+        let turn = node.turn().await;
+        // As an app that was brought back and its rollout have.
+        let part = turn.clone();
+        drop(part);
+        assert!(node.deploying.try_lock().is_err());
+        drop(turn);
+        assert!(node.deploying.try_lock().is_ok());
     }
 }

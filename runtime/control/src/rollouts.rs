@@ -239,10 +239,13 @@ impl Deployments {
                     kept.paused = word == Word::Pause;
                     kept.clone()
                 };
+                if running.ready.lock().is_none() {
+                    return Err(none());
+                }
                 // What is seen from now on is another step: a pause may have had its reason.
                 let plan = checked(&kept.plan)?;
                 *running.analysis.lock() = plan.map(|plan| Canary::resume(plan, kept.step, hull_clock::now()));
-                self.with_store(move |store| store.update_rollout(&kept)).await
+                self.with_store(move |store| store.update_rollout(&running.kept)).await
             }
         }
     }

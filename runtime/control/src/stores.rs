@@ -2,8 +2,9 @@
 //! uses it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use hull_manifest::{BusBackend, Component, Host, Name, Storage};
+use hull_manifest::{App, BusBackend, Component, Host, Name, Storage};
 use hull_storage::{Database, DatabaseOptions, Dialect, PostgresServer, StorageError};
 
 /// See the module.
@@ -17,7 +18,7 @@ impl Stores {
     pub(crate) fn of(host: &Host) -> Result<Self, StorageError> {
         let mut servers = BTreeMap::new();
         for (name, storage) in &host.storage {
-            if let Storage::Postgres { url, connections } = storage {
+            if let Storage::Postgres { url, connections, .. } = storage {
                 let server = PostgresServer::new(url.expose(), connections.get() as usize)?;
                 let is_alone = matches!(host.bus.backend, BusBackend::Embedded { .. });
                 servers.insert(name.clone(), if is_alone { server.for_one_host() } else { server });
@@ -35,6 +36,20 @@ impl Stores {
     pub(crate) fn server(&self, component: &Component) -> Option<Name> {
         let name = &component.hull.storage;
         self.servers.contains_key(name).then(|| name.clone())
+    }
+
+    /// For how long the server of a component is tried again when its app is brought up.
+    pub(crate) fn connect_within(&self, app: &App, component: &str) -> Duration {
+        let storage = app.component(component).and_then(|component| self.host.storage.get(&component.hull.storage));
+        match storage {
+            Some(Storage::Postgres { connect_within, .. }) => *connect_within,
+            Some(Storage::Sqlite) | None => Duration::ZERO,
+        }
+    }
+
+    /// Every server.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&Name, &PostgresServer)> {
+        self.servers.iter()
     }
 
     /// A component's database, in the storage that its manifest names.

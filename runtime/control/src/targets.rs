@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hull_gateway::{Chooses, ComponentTarget, DuplicateRoute, RouteTable, Split, StaticAnswer, Target, Watch};
-use hull_manifest::{HttpTarget, Route, RoutePolicy, RouteSplit, StaticResponse, TriggerRoute};
+use hull_manifest::{ByteSize, HttpTarget, Route, RoutePolicy, RouteSplit, StaticResponse, TriggerRoute};
 use hull_rollout::Share;
 
 use crate::deploy::Deployed;
@@ -73,15 +74,12 @@ impl Node {
         let Place { deployed, route, watch } = place;
         let component = deployed.app.component(name)?;
         let served = deployed.components.iter().find(|served| served.id.component() == name)?;
-        let policy = place.policy();
         let limits = &component.hull.limits;
-        let time = policy.and_then(|policy| policy.timeout).map_or(limits.time, |time| time.min(limits.time));
-        let body_max = policy.and_then(|policy| policy.body_max);
-        let body_in_max = body_max.map_or(limits.body_in_max, |most| most.min(limits.body_in_max));
+        let (time, body_in_bytes_max) = place.bounds(limits.time, limits.body_in_max);
         let target = ComponentTarget {
             id: served.id.clone(),
             time,
-            body_in_bytes_max: body_in_max.get(),
+            body_in_bytes_max,
             account: Arc::clone(&served.account),
             revision: Some(deployed.revision.clone()),
             metrics: self.metrics().component(&served.id),
@@ -115,15 +113,11 @@ impl Node {
         let Place { deployed, watch, .. } = place;
         let upstream = deployed.app.upstreams.get(name)?;
         let served = deployed.upstreams.iter().find(|served| served.id.component() == name)?;
-        let policy = place.policy();
-        let settings = &upstream.settings;
-        let time = policy.and_then(|policy| policy.timeout).map_or(settings.time, |time| time.min(settings.time));
-        let body_max = policy.and_then(|policy| policy.body_max);
-        let body_in_max = body_max.map_or(settings.body_max, |most| most.min(settings.body_max));
+        let (time, body_in_bytes_max) = place.bounds(upstream.settings.time, upstream.settings.body_max);
         Some(ComponentTarget {
             id: served.id.clone(),
             time,
-            body_in_bytes_max: body_in_max.get(),
+            body_in_bytes_max,
             account: Arc::clone(&served.account),
             revision: None,
             metrics: self.metrics().component(&served.id),
@@ -136,6 +130,15 @@ impl Node {
 }
 
 impl Place<'_> {
+    /// How long a request may take, and how many bytes it may bring: what answers has bounds of its own, and the route may
+    /// have tighter ones.
+    fn bounds(&self, time: Duration, body_in_max: ByteSize) -> (Duration, u64) {
+        let policy = self.policy();
+        let timeout = policy.and_then(|policy| policy.timeout).unwrap_or(time);
+        let body_max = policy.and_then(|policy| policy.body_max).unwrap_or(body_in_max);
+        (time.min(timeout), body_in_max.min(body_max).get())
+    }
+
     /// What holds on the route.
     fn policy(&self) -> Option<&RoutePolicy> {
         let mut policies = self.deployed.app.routes.iter();

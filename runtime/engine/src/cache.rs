@@ -42,7 +42,7 @@ impl CodeCache {
         bytes: &[u8],
     ) -> Result<CachedCode, CompileError> {
         let path = self.dir.join(file_name(engine, flavor, version));
-        match checksum_holds(&path).await {
+        match checksum_holds(&path) {
             Some(true) => return Ok(CachedCode { path, compiled: None }),
             Some(false) => {
                 tracing::warn!(file = %path.display(), "a file of the code cache is damaged; compiling again");
@@ -102,13 +102,9 @@ fn sum_path(path: &Path) -> PathBuf {
     path.with_extension("sum")
 }
 
-/// `None` where there is no such file.
-async fn checksum_holds(path: &Path) -> Option<bool> {
-    let path = path.to_owned();
-    let check = move || {
-        let code = std::fs::read(&path).ok()?;
-        let sum = std::fs::read_to_string(sum_path(&path)).unwrap_or_default();
-        Some(sum == format!("{:08x} {}\n", crc32c::crc32c(&code), code.len()))
-    };
-    tokio::task::spawn_blocking(check).await.ok().flatten()
+/// `None` where there is no such file. Reads it here: what is prepared has a thread of its own.
+fn checksum_holds(path: &Path) -> Option<bool> {
+    let code = std::fs::read(path).ok()?;
+    let sum = std::fs::read_to_string(sum_path(path)).unwrap_or_default();
+    Some(sum == format!("{:08x} {}\n", crc32c::crc32c(&code), code.len()))
 }

@@ -135,7 +135,7 @@ pub struct Version {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) pre: InstancePre<HostState>,
     pub(crate) sweeper: Arc<Sweeper>,
-    pub(crate) handlers: Handlers,
+    pub(crate) handlers: Arc<Handlers>,
     pub(crate) idle: Mutex<Vec<Idle>>,
     pub(crate) crew: Crew,
     retired: AtomicBool,
@@ -177,6 +177,11 @@ impl Version {
         self.discard_idle();
     }
 
+    /// For another deployment of the same bytes.
+    pub(crate) fn linked(&self) -> Linked {
+        Linked { exports: self.exports.clone(), pre: self.pre.clone(), handlers: Arc::clone(&self.handlers) }
+    }
+
     /// Keep an instance for the next invocation, if there is room and there will be one.
     pub(crate) fn keep_idle(&self, instance: Idle) {
         let mut idle = self.idle.lock();
@@ -210,30 +215,17 @@ impl Version {
 
 /// Check, compile and link.
 pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Version, DeployError> {
-    let exports = inspect(&spec.id, &spec.bytes)?;
-    check(&spec, &exports)?;
     let id = VersionId::from_digest(Sha256::digest(&spec.bytes).into());
-    let (component, compiled) = match shared.loaded(&spec.id, id, exports.flavor) {
-        Some(component) => (component, None),
-        None => load(shared, &spec, &exports, id).await?,
+    let (linked, compiled) = match shared.linked(&spec.id, id) {
+        Some(linked) => (linked, None),
+        None => link(shared, &spec, id).await?,
     };
+    check(&spec, &linked.exports)?;
     if let Some(cpu) = compiled {
         spec.account.charge_elsewhere(cpu);
     }
-    let link_failed =
-        |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
-    let runner = shared.runner(exports.flavor);
-    let (linker, sweeper) = (&runner.linker, Arc::clone(&runner.sweeper));
-    let pre = linker.instantiate_pre(&component).map_err(|error| unlinked(&spec.id, &exports, &error))?;
-    let http = match exports.http {
-        Some(HttpHandler::V02) => Some(HttpIndices::V02(ProxyIndices::new(&pre).map_err(link_failed)?)),
-        Some(HttpHandler::V03) => Some(HttpIndices::V03(ServiceIndices::new(&pre).map_err(link_failed)?)),
-        None => None,
-    };
-    let event = match exports.events {
-        true => Some(EventHandlerIndices::new(&pre).map_err(link_failed)?),
-        false => None,
-    };
+    let Linked { exports, pre, handlers } = linked;
+    let sweeper = Arc::clone(&shared.runner(exports.flavor).sweeper);
     let memory = shared.memory.join(&spec.id, spec.memory_reserved_bytes);
     Ok(Version {
         component: spec.id,
@@ -255,12 +247,38 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         bus: spec.bus,
         pre,
         sweeper,
-        handlers: Handlers { http, event },
+        handlers,
         idle: Mutex::default(),
         crew: Crew::new(),
         retired: AtomicBool::new(false),
         compiled,
     })
+}
+
+/// Bytes as an engine knows them, with their code.
+pub(crate) struct Linked {
+    exports: Exports,
+    pre: InstancePre<HostState>,
+    handlers: Arc<Handlers>,
+}
+
+/// Look at the bytes, get their code and link it; with the CPU time of the compiler.
+async fn link(shared: &Shared, spec: &ComponentSpec, id: VersionId) -> Result<(Linked, Option<Duration>), DeployError> {
+    let exports = inspect(&spec.id, &spec.bytes)?;
+    // Before anything is compiled.
+    check(spec, &exports)?;
+    let (component, compiled) = load(shared, spec, &exports, id).await?;
+    let failed =
+        |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
+    let linker = &shared.runner(exports.flavor).linker;
+    let pre = linker.instantiate_pre(&component).map_err(|error| unlinked(&spec.id, &exports, &error))?;
+    let http = match exports.http {
+        Some(HttpHandler::V02) => Some(HttpIndices::V02(ProxyIndices::new(&pre).map_err(failed)?)),
+        Some(HttpHandler::V03) => Some(HttpIndices::V03(ServiceIndices::new(&pre).map_err(failed)?)),
+        None => None,
+    };
+    let event = exports.events.then(|| EventHandlerIndices::new(&pre)).transpose().map_err(failed)?;
+    Ok((Linked { exports, pre, handlers: Arc::new(Handlers { http, event }) }, compiled))
 }
 
 fn check(spec: &ComponentSpec, exports: &Exports) -> Result<(), DeployError> {

@@ -23,6 +23,10 @@ pub(crate) type GuestFuture = Pin<Box<dyn Future<Output = Result<(), Failure>> +
 /// microseconds is not slow because one passed, nor because its thread was taken from its work.
 const SLICE_LEAST: Duration = Duration::from_micros(300);
 
+/// For how long a guest may run in slices that no tick falls into, by the clock on the wall, before these are measured too:
+/// most guests wait a few times for a moment and end. So much may be missing in what it is told to have used.
+const BRIEF_MAX: Duration = Duration::from_millis(1);
+
 #[derive(Clone, Copy, Default)]
 struct Slice {
     used: Duration,
@@ -96,6 +100,8 @@ struct Measured {
     guest: GuestFuture,
     pulse: Arc<Pulse>,
     cpu_used: Duration,
+    /// For how long it ran unmeasured.
+    brief: Duration,
 }
 
 impl Future for Measured {
@@ -135,7 +141,7 @@ impl Driver {
         deadline: Instant,
     ) -> Self {
         let began = hull_clock::now();
-        let guest = Measured { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO };
+        let guest = Measured { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO, brief: Duration::ZERO };
         let place = match account.may_run_in_place(began) {
             true => Place::Here(guest),
             false => Place::Queued(account.run(guest)),
@@ -157,13 +163,17 @@ impl Driver {
     }
 
     fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let measured = self.waiting.is_some();
+        let has_waited = self.waiting.is_some();
         let must_leave = match &mut self.place {
             None => return Poll::Ready(Err(Failure::Cancelled)),
             Some(Place::Queued(running)) => return Pin::new(running).poll(cx).map(|end| self.stopped(end)),
-            Some(Place::Here(Measured { guest, pulse, cpu_used })) => {
+            Some(Place::Here(Measured { guest, pulse, cpu_used, brief })) => {
+                let measured = has_waited && *brief >= BRIEF_MAX;
                 let counted = poll_counted(pulse, cpu_used, measured, || guest.as_mut().poll(cx));
                 self.account.charge_in_place(counted.ended, counted.took);
+                if !measured {
+                    *brief += counted.took;
+                }
                 if let Poll::Ready(end) = counted.result {
                     return Poll::Ready(end);
                 }

@@ -98,6 +98,14 @@ pub enum DeployError {
         /// What wasmtime says.
         message: String,
     },
+    /// There was no thread to prepare it on.
+    #[error("{component}: it cannot be prepared: {source}; the host is short of threads or memory")]
+    Unprepared {
+        /// Which component.
+        component: ComponentId,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A limit asks for more than the engine can give.
     #[error("{component}: limits.memory is {asked} bytes, and an instance can have {most} at the most")]
     TooMuchMemory {

@@ -1,11 +1,14 @@
 //! One event to one guest, inside a unit of work: when the handler accepts, what it wrote and published is committed
 //! together with the mark that the event was handled. Otherwise nothing of it happened.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation};
-use hull_storage::{EventIdentity, Finished, StorageError};
+use hull_storage::{EventIdentity, Finished, Session, StorageError};
 
 use crate::deploy::Version;
 use crate::drive::{Driver, GuestFuture};
@@ -78,19 +81,33 @@ async fn handle(
     };
     let reply = sandbox.store.data_mut().take_reply();
     let ended = match outcome {
-        Outcome::Ok => match session.finish_event().await {
-            Ok(Finished::Committed) => Ok(EventOutcome::Handled(reply)),
-            Ok(Finished::AlreadyHandled) => Ok(EventOutcome::AlreadyHandled),
-            Err(error) => uncommitted(&error, component()),
-        },
+        Outcome::Ok => {
+            return match finish(&session, sandbox).await {
+                Ok(Finished::Committed) => Ok(EventOutcome::Handled(reply)),
+                Ok(Finished::AlreadyHandled) => Ok(EventOutcome::AlreadyHandled),
+                Err(error) => uncommitted(&error, component()),
+            };
+        }
         // It could not know better: what it asked for was lost to another unit.
-        Outcome::Retry(_) if session.met_conflict() => Ok(EventOutcome::Conflict),
-        Outcome::Retry(after_ms) => Ok(EventOutcome::Retry(after_ms.map(Duration::from_millis))),
-        Outcome::Reject(reason) => Ok(EventOutcome::Reject(reason)),
+        Outcome::Retry(_) if session.met_conflict() => EventOutcome::Conflict,
+        Outcome::Retry(after_ms) => EventOutcome::Retry(after_ms.map(Duration::from_millis)),
+        Outcome::Reject(reason) => EventOutcome::Reject(reason),
     };
     session.abandon();
     sandbox.close();
-    ended
+    Ok(ended)
+}
+
+/// The instance does not wait for the disk with its event: what it has, the next one can use meanwhile.
+async fn finish(session: &Session, sandbox: Sandbox) -> Result<Finished, StorageError> {
+    let mut finishing = pin!(session.finish_event());
+    // Once it has been asked for, giving the session up does not undo it.
+    let finished = poll_fn(|cx| Poll::Ready(finishing.as_mut().poll(cx))).await;
+    sandbox.close();
+    match finished {
+        Poll::Ready(finished) => finished,
+        Poll::Pending => finishing.await,
+    }
 }
 
 /// The handler accepted, and yet nothing of it happened. What is its own fault is a failed attempt, or else an event

@@ -19,6 +19,7 @@ mod pool;
 mod registry;
 mod response;
 mod state;
+mod unload;
 mod warm;
 
 pub use compile::{CompileBounds, CompileJob, compile_worker};

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hull_dispatch::{Account, Body, Invoke};
+use hull_dispatch::{Account, Body, Invoke, aside};
 use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation, Pinned, Resource, VersionId};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;
 use crate::config::{EngineConfig, Flavor, host_config};
-use crate::deploy::{ComponentSpec, Version, prepare};
+use crate::deploy::{ComponentSpec, Linked, Version, prepare};
 use crate::epoch::Ticker;
 use crate::error::DeployError;
 use crate::event::Delivered;
@@ -21,6 +21,7 @@ use crate::flags::{decide_event, decide_request};
 use crate::memory::HostMemory;
 use crate::pool::Sweeper;
 use crate::state::{HostState, linker};
+use crate::unload::Unloader;
 
 /// Compiles, installs and runs components. Clones are the same engine.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     sequential: Runner,
     concurrent: Runner,
     installed: ArcSwap<Installed>,
+    unloader: Unloader,
 }
 
 pub(crate) struct Runner {
@@ -87,13 +89,12 @@ impl Shared {
         self.serving().iter().map(|version| version.discard_idle()).sum()
     }
 
-    /// The code of a component that serves, if it is of that version: a deployment that changes other things loads it no
+    /// A component that serves, if it is of that version: a deployment that changes other things loads and links it no
     /// second time.
-    pub(crate) fn loaded(&self, component: &ComponentId, id: VersionId, flavor: Flavor) -> Option<Component> {
+    pub(crate) fn linked(&self, component: &ComponentId, id: VersionId) -> Option<Linked> {
         let installed = self.installed.load();
         let versions = installed.get(component.app())?.versions()?;
-        let version = versions.0.get(component)?;
-        (version.id == id && version.exports.flavor == flavor).then(|| version.pre.component().clone())
+        versions.0.get(component).filter(|version| version.id == id).map(|version| version.linked())
     }
 
     /// Every version that serves.
@@ -127,13 +128,16 @@ impl Engine {
         let ticker = Ticker::start(engines, config.tick)?;
         let cache = CodeCache::new(config.cache_dir, config.compile_program, config.compile_bounds);
         let memory = HostMemory::new(config.memory_bytes);
-        let shared = Shared { cache, ticker, memory, sequential, concurrent, installed: ArcSwap::default() };
+        let (installed, unloader) = (ArcSwap::default(), Unloader::start()?);
+        let shared = Shared { cache, ticker, memory, sequential, concurrent, installed, unloader };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Check, compile and link a component. Nothing that serves is touched.
     pub async fn prepare(&self, spec: ComponentSpec) -> Result<Arc<Version>, DeployError> {
-        prepare(&self.shared, spec).await.map(Arc::new)
+        let (shared, component) = (Arc::clone(&self.shared), spec.id.clone());
+        let prepared = aside(async move { prepare(&shared, spec).await.map(Arc::new) }).await;
+        prepared.unwrap_or_else(|source| Err(DeployError::Unprepared { component, source }))
     }
 
     /// These versions, as one: what an invocation is pinned to that is to be served by them.
@@ -191,8 +195,9 @@ impl Engine {
 
     /// A revision is called only by what is left of it: it keeps no instances from now on.
     pub fn retire(&self, revision: &Pinned) {
-        if let Some(versions) = revision.get::<Versions>() {
-            versions.0.values().for_each(|version| version.retire());
+        for version in revision.get::<Versions>().iter().flat_map(|versions| versions.0.values()) {
+            version.retire();
+            self.shared.unloader.take(Arc::clone(version));
         }
     }
 

@@ -149,7 +149,11 @@ impl Handler {
     /// Start the handler.
     pub(crate) async fn run(&self, event: &Event, attempt: u32, is_request: bool) -> Result<EventOutcome, Failure> {
         let result = match invocation_for(&self.config.id, event, self.config.time) {
-            Some(invocation) => self.door.event(invocation, event.clone(), attempt, is_request).await,
+            Some(invocation) => {
+                let (door, event) = (Arc::clone(&self.door), event.clone());
+                let handling = async move { door.event(invocation, event, attempt, is_request).await };
+                self.ledger.carry(handling).await
+            }
             None => Err(Failure::ChainTooLong {
                 component: self.config.id.clone(),
                 message: format!("events led to events more than {} times", hull_invocation::HOPS_MAX),

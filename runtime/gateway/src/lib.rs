@@ -29,6 +29,7 @@ mod watch;
 
 pub use config::{AccessLog, GatewayConfig, GatewayError};
 pub use gateway::{Drained, Gateway, GatewayRoutes};
+pub use path::meant;
 pub use problem::{retry_after, status};
 pub use routes::{DuplicateRoute, Match, RouteTable};
 pub use survey::strip_hop_by_hop;

@@ -6,6 +6,11 @@ use std::borrow::Cow;
 
 use crate::refusal::Refusal;
 
+/// A path as routes see it, for whoever has a request in hand that the gateway has let in; none where it would not.
+pub fn meant(path: &str) -> Option<Cow<'_, str>> {
+    normalised(path).ok()
+}
+
 /// The path to match routes with. It starts with a slash and has no empty segment but, perhaps, the last.
 pub(crate) fn normalised(path: &str) -> Result<Cow<'_, str>, Refusal> {
     let mut previous = 0;

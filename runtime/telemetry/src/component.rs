@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hull_invocation::{Cause, ComponentId, CountRejected, EventOutcome, Failure, Resource};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use prometheus::core::{MetricVec, MetricVecBuilder};
-use prometheus::{Counter, Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
 
 use crate::events::EventFigures;
 use crate::metrics::Families;
@@ -39,7 +39,8 @@ const EVENT_OUTCOMES: [&str; 6] = ["handled", "already-handled", "retry", "rejec
 #[derive(Debug)]
 pub struct ComponentMetrics {
     component: ComponentId,
-    families: Arc<Families>,
+    /// Where its series are made that are made late; nobody's once it is no longer deployed.
+    families: RwLock<Arc<Families>>,
     http_requests: [OnceLock<IntCounter>; STATUS_CLASSES.len()],
     http_duration: Histogram,
     http_in_flight: IntGauge,
@@ -60,7 +61,7 @@ impl ComponentMetrics {
         let labels = [component.app(), component.component()];
         Self {
             component: component.clone(),
-            families: Arc::clone(families),
+            families: RwLock::new(Arc::clone(families)),
             http_requests: Default::default(),
             http_duration: families.http_duration.with_label_values(&labels),
             http_in_flight: families.http_in_flight.with_label_values(&labels),
@@ -90,7 +91,7 @@ impl ComponentMetrics {
     pub fn http_ended(&self, status: u16, took: Duration) {
         let class = usize::from(status / 100).clamp(1, STATUS_CLASSES.len()) - 1;
         if let (Some(cell), Some(word)) = (self.http_requests.get(class), STATUS_CLASSES.get(class)) {
-            cell.get_or_init(|| self.counter(&self.families.http_requests, &[word])).inc();
+            cell.get_or_init(|| self.counter(|families| &families.http_requests, &[word])).inc();
         }
         self.http_duration.observe(took.as_secs_f64());
     }
@@ -117,7 +118,7 @@ impl ComponentMetrics {
         if let (Some(row), Some(column)) = (row, column)
             && let Some(cell) = self.invocations.get(row).and_then(|cells| cells.get(column))
         {
-            cell.get_or_init(|| self.counter(&self.families.invocations, &[cause.as_str(), word])).inc();
+            cell.get_or_init(|| self.counter(|families| &families.invocations, &[cause.as_str(), word])).inc();
         }
     }
 
@@ -147,7 +148,7 @@ impl ComponentMetrics {
             Err(_) => 5,
         };
         if let (Some(cell), Some(word)) = (self.events.get(column), EVENT_OUTCOMES.get(column)) {
-            cell.get_or_init(|| self.counter(&self.families.events, &[word])).inc();
+            cell.get_or_init(|| self.counter(|families| &families.events, &[word])).inc();
         }
     }
 
@@ -158,7 +159,7 @@ impl ComponentMetrics {
 
     /// What waits for this component, and what it could not handle.
     pub fn set_events(&self, figures: &EventFigures) {
-        self.families.event_figures.set(&self.component, figures);
+        self.families.read().event_figures.set(&self.component, figures);
     }
 
     /// The version that serves has used so much CPU time since it began. Less than before means another version.
@@ -175,12 +176,12 @@ impl ComponentMetrics {
 
     /// How much of a resource is in use now, in its base unit.
     pub fn set_used(&self, resource: Resource, used: f64) {
-        self.resources.set_used(&self.families.resources, &self.component, resource, used);
+        self.resources.set_used(&self.families.read().resources, &self.component, resource, used);
     }
 
     /// The bound of a resource, in its base unit; `None` if it has none.
     pub fn set_limit(&self, resource: Resource, limit: Option<f64>) {
-        self.resources.set_limit(&self.families.resources, &self.component, resource, limit);
+        self.resources.set_limit(&self.families.read().resources, &self.component, resource, limit);
     }
 
     /// What is known of its resources.
@@ -196,14 +197,15 @@ impl ComponentMetrics {
         }
     }
 
-    fn counter(&self, family: &prometheus::IntCounterVec, labels: &[&str]) -> IntCounter {
+    fn counter(&self, family: impl Fn(&Families) -> &IntCounterVec, labels: &[&str]) -> IntCounter {
         let labels = [&[self.component.app(), self.component.component()], labels].concat();
-        family.with_label_values(&labels)
+        family(&self.families.read()).with_label_values(&labels)
     }
 
-    /// Take this component's series out of the families. Series that were never used are not there to be removed.
+    /// Take this component's series out of the families. Series that were never used are not there to be removed. What
+    /// still runs of it goes on counting, and its late series are made where nobody sees them.
     pub(crate) fn unregister(&self) {
-        let families = &self.families;
+        let families = std::mem::replace(&mut *self.families.write(), Arc::new(Families::new(&Registry::new())));
         for class in STATUS_CLASSES {
             self.remove(&families.http_requests, &[class]);
         }
@@ -234,7 +236,7 @@ impl ComponentMetrics {
 
 impl CountRejected for ComponentMetrics {
     fn rejected(&self, resource: Resource) {
-        self.resources.rejected(&self.families.resources, &self.component, resource);
+        self.resources.rejected(&self.families.read().resources, &self.component, resource);
     }
 }
 

@@ -141,7 +141,7 @@ impl GatewayMetrics {
 }
 
 impl Families {
-    fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         const COMPONENT: [&str; 2] = ["app", "component"];
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let labels = [&COMPONENT[..], labels].concat();
@@ -219,9 +219,10 @@ fn register(registry: &Registry, collector: Box<dyn prometheus::core::Collector>
 mod tests {
     use std::time::Duration;
 
-    use hull_invocation::{Cause, ComponentId, EventOutcome, Failure};
+    use hull_invocation::{Cause, ComponentId, EventOutcome, Failure, Resource};
 
     use super::Metrics;
+    use crate::events::EventFigures;
 
     #[test]
     fn series_appear_when_used_and_go_with_their_component() {
@@ -257,6 +258,26 @@ mod tests {
         assert!(!metrics.render().contains("orders"));
         metrics.component(&id).http_ended(200, Duration::ZERO);
         assert!(metrics.render().contains(r#"status="2xx"} 1"#));
+    }
+
+    #[test]
+    fn what_still_runs_of_a_component_that_is_gone_brings_no_series_back() {
+        let metrics = Metrics::new();
+        let id = ComponentId::new("shop", "orders");
+        let orders = metrics.component(&id);
+        orders.invocation_started();
+        metrics.remove(&id);
+        let late = Failure::DeadlineExceeded { component: id, after: Duration::ZERO };
+        orders.invocation_ended(Cause::Http, Err(&late));
+        orders.http_ended(504, Duration::from_secs(1));
+        orders.event_ended(Err(&late));
+        orders.set_used(Resource::Memory, 1.0);
+        orders.set_limit(Resource::Memory, Some(2.0));
+        orders.log_dropped(7);
+        orders.set_events(&EventFigures { dead: Some(1), ..EventFigures::default() });
+        let text = metrics.render();
+        assert!(!text.contains("orders"), "{text}");
+        assert_eq!(orders.invocations_ended(), (0, 1), "it is counted where it ran");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_task::{FallibleTask, Runnable};
 use hull_admission::{FairQueue, Floor, Share, nanos};
@@ -15,11 +15,15 @@ use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
 use crate::account::{Account, CpuBounds};
+use crate::idle_class;
 use crate::recent::{Busy, Recent};
 use crate::turn::Lender;
 
-/// What guest threads give way by: serving threads and other programs come first.
+/// What guest threads give way by where there is no idle class, and the one that relieves them everywhere.
 const NICENESS: i32 = 10;
+/// What is in the idle class can be starved by other programs. If no guest's turn has begun for so long, another thread
+/// takes it, which cannot.
+const RELIEVED_AFTER: Duration = Duration::from_millis(20);
 /// How the queue is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RunOrder {
@@ -42,6 +46,8 @@ pub(crate) struct Shared {
     began: Instant,
     state: Mutex<State>,
     work: Condvar,
+    /// Wakes the thread that relieves the others, if it has gone to rest.
+    relief: Condvar,
     /// Guests that could run now; a copy, to be read without the lock.
     waiting: AtomicUsize,
     /// The queue's floor; likewise.
@@ -53,6 +59,9 @@ pub(crate) struct Shared {
 struct State {
     queue: FairQueue<Job>,
     is_stopping: bool,
+    /// How many turns the guest threads have begun.
+    begun: u64,
+    relief_rests: bool,
 }
 
 pub(crate) struct Job {
@@ -81,18 +90,23 @@ impl RunQueue {
             began: hull_clock::now(),
             state: Mutex::default(),
             work: Condvar::new(),
+            relief: Condvar::new(),
             waiting: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
             recent: Recent::new(handle.metrics().num_workers(), busy_of(handle)),
         });
         let mut queue = Self { shared, threads: Vec::with_capacity(threads) };
         for number in 0..threads.max(1) {
-            let shared = Arc::clone(&queue.shared);
-            let handle = handle.clone();
-            let run = move || shared.run(&handle);
-            queue.threads.push(std::thread::Builder::new().name(format!("hull-guest-{number}")).spawn(run)?);
+            queue.spawn(format!("hull-guest-{number}"), handle, |shared, runtime| shared.serve(runtime))?;
         }
+        queue.spawn("hull-relief".to_owned(), handle, |shared, runtime| shared.relieve(runtime))?;
         Ok(queue)
+    }
+
+    fn spawn(&mut self, name: String, runtime: &Handle, run: fn(&Shared, &Handle)) -> std::io::Result<()> {
+        let (shared, runtime) = (Arc::clone(&self.shared), runtime.clone());
+        self.threads.push(std::thread::Builder::new().name(name).spawn(move || run(&shared, &runtime))?);
+        Ok(())
     }
 
     /// An account of a component, whose bulkhead has `share`.
@@ -114,6 +128,7 @@ impl Drop for RunQueue {
         let left = std::mem::take(&mut state.queue);
         drop(state);
         self.shared.work.notify_all();
+        self.shared.relief.notify_all();
         // Ending a guest may wake others, which takes the lock.
         drop(left);
         let this_thread = std::thread::current().id();
@@ -125,21 +140,25 @@ impl Drop for RunQueue {
 }
 
 impl Shared {
-    fn run(&self, handle: &Handle) {
-        if let Err(error) = rustix::process::nice(NICENESS) {
-            tracing::warn!(%error, "guest threads run at the same priority as serving threads");
+    /// What a guest thread does.
+    fn serve(&self, runtime: &Handle) {
+        give_way();
+        if let Err(error) = idle_class::join() {
+            tracing::warn!(%error, "guest threads give way to serving threads less than they could");
         }
-        let _runtime = handle.enter();
-        while let Some(Job { account, work }) = self.next() {
-            match work {
-                Work::Guest(runnable) => {
-                    let before = hull_clock::thread_cpu();
-                    runnable.run();
-                    account.on_slice(hull_clock::thread_cpu().saturating_sub(before));
-                }
-                // Who has the turn charges it.
-                Work::Lend(lender) => lender.lend(),
-            }
+        let _runtime = runtime.enter();
+        while let Some(job) = self.next() {
+            run(job);
+        }
+    }
+
+    /// What the thread does that relieves them.
+    fn relieve(&self, runtime: &Handle) {
+        give_way();
+        let _runtime = runtime.enter();
+        let mut seen = None;
+        while let Some(job) = self.next_neglected(&mut seen) {
+            run(job);
         }
     }
 
@@ -147,21 +166,52 @@ impl Shared {
     fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
         while !state.is_stopping {
-            let now = hull_clock::now();
-            let job = state.queue.pop(now);
-            self.publish(&state.queue);
-            match job {
-                Some(job) => match job.account.held_until(now) {
-                    Some(until) => state.queue.push_held(until, &Arc::clone(job.account.share()), job),
-                    None => return Some(job),
-                },
-                None => match state.queue.next_release() {
-                    Some(until) => drop(self.work.wait_until(&mut state, until)),
-                    None => self.work.wait(&mut state),
-                },
+            if let Some(job) = self.take(&mut state) {
+                state.begun = state.begun.wrapping_add(1);
+                return Some(job);
+            }
+            match state.queue.next_release() {
+                Some(until) => drop(self.work.wait_until(&mut state, until)),
+                None => self.work.wait(&mut state),
             }
         }
         None
+    }
+
+    /// The next turn, if no guest thread has begun one since this was `seen`, or for [`RELIEVED_AFTER`]; nothing when the
+    /// queue is dropped.
+    fn next_neglected(&self, seen: &mut Option<u64>) -> Option<Job> {
+        let mut state = self.state.lock();
+        while !state.is_stopping {
+            if *seen == Some(state.begun)
+                && let Some(job) = self.take(&mut state)
+            {
+                return Some(job);
+            }
+            if state.queue.length() > 0 {
+                *seen = Some(state.begun);
+                self.relief.wait_for(&mut state, RELIEVED_AFTER);
+            } else {
+                *seen = None;
+                state.relief_rests = true;
+                self.relief.wait(&mut state);
+            }
+        }
+        None
+    }
+
+    /// The one whose turn it is, if there is one that is not at its cap.
+    fn take(&self, state: &mut State) -> Option<Job> {
+        loop {
+            let now = hull_clock::now();
+            let job = state.queue.pop(now);
+            self.publish(&state.queue);
+            let job = job?;
+            match job.account.held_until(now) {
+                Some(until) => state.queue.push_held(until, &Arc::clone(job.account.share()), job),
+                None => return Some(job),
+            }
+        }
     }
 
     pub(crate) fn push(&self, job: Job) {
@@ -172,8 +222,12 @@ impl Shared {
         }
         state.queue.push(&Arc::clone(job.account.share()), job);
         self.publish(&state.queue);
+        let wakes_relief = std::mem::take(&mut state.relief_rests);
         drop(state);
         self.work.notify_one();
+        if wakes_relief {
+            self.relief.notify_one();
+        }
     }
 
     fn publish(&self, queue: &FairQueue<Job>) {
@@ -189,6 +243,25 @@ impl Shared {
 
     pub(crate) fn nanos(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.began))
+    }
+}
+
+/// Let serving threads and other programs come first.
+fn give_way() {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(%error, "guest threads run at the same priority as serving threads");
+    }
+}
+
+fn run(Job { account, work }: Job) {
+    match work {
+        Work::Guest(runnable) => {
+            let before = hull_clock::thread_cpu();
+            runnable.run();
+            account.on_slice(hull_clock::thread_cpu().saturating_sub(before));
+        }
+        // Who has the turn charges it.
+        Work::Lend(lender) => lender.lend(),
     }
 }
 

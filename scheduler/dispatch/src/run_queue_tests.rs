@@ -2,7 +2,7 @@
 
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{RunOrder, RunQueue};
-use crate::account::{CpuBounds, SLICE_LONG};
+use crate::account::{Account, CpuBounds, SLICE_LONG};
 
 fn queue(threads: usize) -> RunQueue {
     RunQueue::start(threads, RunOrder::Fair, &Handle::current()).expect("threads")
@@ -25,40 +25,53 @@ fn burn(cpu: Duration) {
 }
 
 /// Uses a slice at each poll and has always more to do, until told to stop.
-fn spin(stop: &Arc<AtomicBool>, slices: &Arc<AtomicU32>) -> impl Future<Output = ()> + Send + 'static {
-    let (stop, slices) = (Arc::clone(stop), Arc::clone(slices));
+fn spin(stop: &Arc<AtomicBool>, after_slice: impl Fn() + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
+    let stop = Arc::clone(stop);
     poll_fn(move |cx| {
         if stop.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
         burn(Duration::from_micros(200));
-        slices.fetch_add(1, Ordering::Relaxed);
+        after_slice();
         cx.waker().wake_by_ref();
         Poll::Pending
     })
+}
+
+/// What two accounts have used when their guests, so many of each, have used `together`. The test waits without using
+/// the CPU: guests would give way to it.
+async fn used_by(accounts: &[Arc<Account>; 2], guests: [usize; 2], together: Duration) -> [f64; 2] {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (sender, mut enough) = tokio::sync::mpsc::channel(1);
+    let mut running = Vec::new();
+    for (account, count) in accounts.iter().zip(guests) {
+        for _ in 0..count {
+            let (accounts, sender) = (accounts.clone(), sender.clone());
+            let look = move || {
+                let used = accounts.each_ref().map(|account| account.used());
+                if used.iter().sum::<Duration>() >= together {
+                    // Who is first tells it.
+                    let _ = sender.try_send(used.map(|used| used.as_secs_f64()));
+                }
+            };
+            running.push(account.run(spin(&stop, look)));
+        }
+    }
+    let used = enough.recv().await.expect("guests that run");
+    stop.store(true, Ordering::Relaxed);
+    for guest in running {
+        assert!(guest.await.is_some());
+    }
+    used
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cpu_goes_by_weight_and_is_charged() {
     let queue = queue(1);
     let accounts = [300, 100].map(|weight| queue.account(&Share::new(weight), CpuBounds::default()));
-    let stop = Arc::new(AtomicBool::new(false));
-    let slices = [Arc::default(), Arc::default()];
     // Many guests of the light share get no more than few would.
-    let crowd = (0..40).map(|_| accounts[1].run(spin(&stop, &slices[1])));
-    let mut guests: Vec<_> = crowd.collect();
-    guests.push(accounts[0].run(spin(&stop, &slices[0])));
-    let used = || accounts.each_ref().map(|account| account.used().as_secs_f64());
-    while used().iter().sum::<f64>() < 0.4 {
-        tokio::task::yield_now().await;
-    }
-    let [heavy, light] = used();
-    stop.store(true, Ordering::Relaxed);
-    for guest in guests {
-        assert!(guest.await.is_some());
-    }
+    let [heavy, light] = used_by(&accounts, [3, 40], Duration::from_millis(400)).await;
     assert!((2.5..3.5).contains(&(heavy / light)), "{heavy} to {light}");
-    assert!(slices[0].load(Ordering::Relaxed) > slices[1].load(Ordering::Relaxed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,18 +79,7 @@ async fn what_is_reserved_is_not_a_part_of_the_share() {
     let queue = queue(1);
     let bounds = [50, 0].map(|reserve| CpuBounds { rate: None, reserve });
     let accounts = bounds.map(|bounds| queue.account(&Share::new(100), bounds));
-    let stop = Arc::new(AtomicBool::new(false));
-    let slices = [Arc::default(), Arc::default()];
-    let guests = [0, 1].map(|which| accounts[which].run(spin(&stop, &slices[which])));
-    let used = || accounts.each_ref().map(|account| account.used().as_secs_f64());
-    while used().iter().sum::<f64>() < 0.8 {
-        tokio::task::yield_now().await;
-    }
-    let [reserved, plain] = used();
-    stop.store(true, Ordering::Relaxed);
-    for guest in guests {
-        assert!(guest.await.is_some());
-    }
+    let [reserved, plain] = used_by(&accounts, [3, 3], Duration::from_millis(800)).await;
     // Half of the thread is its own and half of the rest its share: three to one, and more where the thread has not a
     // whole core.
     assert!(reserved / plain > 2.0, "{reserved} to {plain}");
@@ -168,7 +170,7 @@ async fn what_is_left_ends_with_the_queue() {
     let queue = queue(2);
     let account = queue.account(&Share::new(100), CpuBounds::default());
     let stop = Arc::new(AtomicBool::new(false));
-    let spinning = account.run(spin(&stop, &Arc::default()));
+    let spinning = account.run(spin(&stop, || {}));
     drop(queue);
     assert_eq!(spinning.await, None);
     assert_eq!(account.run(async { 7 }).await, None, "and nothing begins after it");
@@ -183,4 +185,28 @@ async fn guests_find_the_runtime() {
         tokio::spawn(async { 7 }).await.ok()
     });
     assert_eq!(slept.await, Some(Some(7)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_that_no_thread_comes_to_are_relieved() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (began, has_begun) = oneshot::channel();
+    let holder = account.run(async move {
+        assert!(began.send(()).is_ok());
+        wait.recv()
+    });
+    has_begun.await.expect("the only guest thread has it");
+    for _ in 0..100 {
+        let ran_by = account.run(async { std::thread::current().name().map(str::to_owned) }).await;
+        assert_eq!(ran_by.flatten().as_deref(), Some("hull-relief"));
+    }
+    release.send(()).expect("it waits");
+    assert_eq!(holder.await, Some(Ok(())));
+    // Now the guest thread is as near as the other one, and the other one lets it.
+    let mut ran_by = None;
+    while ran_by.as_deref() != Some("hull-guest-0") {
+        ran_by = account.run(async { std::thread::current().name().map(str::to_owned) }).await.flatten();
+    }
 }

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Bench::Neighbour(options) => neighbour::run(&options),
         Bench::Overload(options) => overload::run(&options),
         Bench::Swap(options) => swap::run(&options),
+        Bench::Many(options) => swap::run_many(&options),
         Bench::Events(options) => events::run(&options),
     };
     match measured {

@@ -8,7 +8,8 @@ pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
        hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
        hull-bench overload [--seconds N]
-       hull-bench swap [--swaps N]
+       hull-bench swap [--swaps N] [--revisions N] [--every MILLISECONDS]
+       hull-bench many [--components N]
        hull-bench events [--rounds N] [--events N] [--only TEXT]
 
 attacks: spin, memory, flood, downstream, storm, logs, storage, panics, deploys";
@@ -23,6 +24,8 @@ pub(crate) enum Bench {
     Overload(overload::Options),
     /// What requests notice of versions that are replaced.
     Swap(swap::Options),
+    /// Very many components that nobody calls.
+    Many(swap::ManyOptions),
     /// Events handled, over each bus and beside native code.
     Events(events::Options),
 }
@@ -40,6 +43,7 @@ pub(crate) fn parse(arguments: &[String]) -> Option<Bench> {
         "neighbour" => neighbour(pairs).map(Bench::Neighbour),
         "overload" => overload(pairs).map(Bench::Overload),
         "swap" => swap(pairs).map(Bench::Swap),
+        "many" => many(pairs).map(Bench::Many),
         "events" => events(pairs).map(Bench::Events),
         _ => None,
     }
@@ -87,6 +91,20 @@ fn swap<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<swap::Opt
     for (name, value) in pairs {
         match name {
             "--swaps" => options.swaps = value.parse().ok().filter(|swaps| *swaps > 0)?,
+            "--revisions" => options.revisions = value.parse().ok().filter(|revisions| *revisions > 0)?,
+            "--every" => options.every_ms = count(value)?,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn many<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<swap::ManyOptions> {
+    let mut options = swap::ManyOptions::default();
+    for (name, value) in pairs {
+        match name {
+            // As many as an app may have.
+            "--components" => options.components = value.parse().ok().filter(|count| (2..=1024).contains(count))?,
             _ => return None,
         }
     }
@@ -130,6 +148,10 @@ mod tests {
         assert_eq!(overload.seconds, 4);
         let Some(Bench::Events(events)) = parsed("events --rounds 2 --events 10") else { panic!("events") };
         assert_eq!((events.rounds, events.events), (2, 10));
+        let Some(Bench::Swap(swap)) = parsed("swap --swaps 3 --revisions 2 --every 400") else { panic!("swap") };
+        assert_eq!((swap.swaps, swap.revisions, swap.every_ms), (3, 2, 400));
+        let Some(Bench::Many(many)) = parsed("many --components 5") else { panic!("many") };
+        assert_eq!(many.components, 5);
     }
 
     #[test]
@@ -145,6 +167,8 @@ mod tests {
             "neighbour --attacks spin,kindness",
             "neighbour --seconds 0",
             "overload --rounds 1",
+            "swap --every 0",
+            "many --components 2000",
         ] {
             assert!(parsed(bad).is_none(), "{bad}");
         }

@@ -1,5 +1,7 @@
 //! What PostgreSQL's errors mean to whoever ran the statement.
 
+use std::io;
+
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::link::{Ended, Link, described};
@@ -28,7 +30,7 @@ pub(super) async fn of_statement(error: &tokio_postgres::Error, link: &Link, res
     link.break_off();
     match link.why_ended().await {
         Ended::TooLarge => StorageError::ResultTooLarge { limit_bytes: result_bytes_max },
-        Ended::Lost(why) => StorageError::Other(format!("the connection to PostgreSQL was lost: {why}")),
+        Ended::Lost(why) => StorageError::Unreachable(format!("the connection to PostgreSQL was lost: {why}")),
     }
 }
 
@@ -45,7 +47,29 @@ pub(super) fn of_connecting(error: &tokio_postgres::Error, user: &str) -> Storag
         }
         _ => "",
     };
-    StorageError::Other(format!("PostgreSQL does not let {user} in: {what}{mend}"))
+    let text = format!("PostgreSQL does not let {user} in: {what}{mend}");
+    if is_away(error) { StorageError::Unreachable(text) } else { StorageError::Other(text) }
+}
+
+/// Whether the server, or the network to it, may be better in a moment: it starts, stops, is full, or went away.
+fn is_away(error: &tokio_postgres::Error) -> bool {
+    if let Some(code) = error.code() {
+        return ends_connection(code) || *code == SqlState::TOO_MANY_CONNECTIONS;
+    }
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return matches!(
+                io.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+            );
+        }
+        source = cause.source();
+    }
+    error.is_closed()
 }
 
 fn of_database(error: &DbError) -> StorageError {

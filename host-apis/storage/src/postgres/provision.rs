@@ -18,7 +18,7 @@ use crate::error::StorageError;
 /// The version of the host's tables and functions.
 const FORMAT: i32 = 1;
 /// One host at a time prepares; the number says "Hull".
-const LOCK: &str = "SELECT pg_advisory_xact_lock(1215655020)";
+pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(1215655020)";
 /// The list of components, which only the operator's role can read.
 const BASE: &str = "
     CREATE SCHEMA IF NOT EXISTS hull;

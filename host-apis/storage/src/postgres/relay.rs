@@ -46,6 +46,7 @@ impl RelayLocks {
     /// Whether this host's relay is the component's: it is taken if nobody else has it.
     pub(super) async fn is_ours(&self, shared: &Arc<Shared>) -> Result<bool, StorageError> {
         let opened = shared.opened().await?;
+        attend(shared).await?;
         let table = format!("{}.hull_relay", opened.host_schema);
         let mut locks = self.held.lock().await;
         let held = match &mut *locks {
@@ -108,7 +109,7 @@ pub(super) async fn claim(shared: &Arc<Shared>) -> Result<(), StorageError> {
         let is_alone = shared.server.is_alone();
         let taken = if is_alone { !shared.server.relays.is_ours(shared).await? } else { is_of_one(shared).await? };
         if !taken {
-            return Ok(());
+            return attend(shared).await;
         }
         if hull_clock::now() >= until {
             let whose = if is_alone { "this host's bus is its own" } else { "that host's bus is its own" };
@@ -122,13 +123,20 @@ pub(super) async fn claim(shared: &Arc<Shared>) -> Result<(), StorageError> {
     }
 }
 
+/// Others see from now on that this host works with the component.
+async fn attend(shared: &Arc<Shared>) -> Result<(), StorageError> {
+    let (server, opened) = (&shared.server, shared.opened().await?);
+    server.presence.attend(server, &shared.component.to_string(), &opened.host_schema).await
+}
+
 /// Whether the component's relay is that of a host whose bus is its own.
 async fn is_of_one(shared: &Arc<Shared>) -> Result<bool, StorageError> {
     let opened = shared.opened().await?;
     let lease = shared.server.connection(&shared.server.host_login(), None).await?;
     let scope = Scope::new(shared, &opened, lease.link()?, false);
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-               WHERE l.relation = '{}.hull_relay'::regclass AND l.granted AND a.application_name = $1)";
+               WHERE l.relation = '{}.hull_relay'::regclass AND l.granted \
+               AND l.mode = 'ExclusiveLock' AND a.application_name = $1)";
     let row = scope.host_row(sql, &[(&APPLICATION_ALONE, Type::TEXT)]).await?;
     row.map_or(Ok(false), |row| column(&row, 0))
 }

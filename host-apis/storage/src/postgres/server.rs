@@ -13,6 +13,7 @@ use tokio_postgres::Config;
 
 use super::failure;
 use super::link::{ConnectError, Link};
+use super::presence::Presence;
 use super::relay::RelayLocks;
 use super::stream::{Address, Wrap};
 use crate::error::StorageError;
@@ -52,6 +53,8 @@ pub(super) struct Server {
     idle: Mutex<Idle>,
     /// Which components' relays are this host's.
     pub(super) relays: RelayLocks,
+    /// What this host works with, for the others to see.
+    pub(super) presence: Presence,
     /// Whether no other host may work with the same data.
     alone: AtomicBool,
 }
@@ -114,6 +117,7 @@ impl PostgresServer {
                 connections_max,
                 idle: Mutex::default(),
                 relays: RelayLocks::default(),
+                presence: Presence::default(),
                 alone: AtomicBool::new(false),
             }),
         })
@@ -230,7 +234,7 @@ impl Server {
         Link::connect(&self.address, &wrap, &login.config, told).await.map_err(|error| match error {
             ConnectError::Refused(error) => failure::of_connecting(&error, &login.user),
             ConnectError::Unreachable(error) => {
-                StorageError::Other(format!("PostgreSQL cannot be reached at {:?}: {error}", self.address.host))
+                StorageError::Unreachable(format!("PostgreSQL cannot be reached at {:?}: {error}", self.address.host))
             }
         })
     }

@@ -16,6 +16,8 @@ use crate::options::Sabotage;
 
 /// What a guest's text may have left behind on its connection: settings, locks, cursors.
 const RESET: &str = "RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *";
+/// The same right after a commit: one message to the server and one answer, where each costs as much as a small statement.
+const COMMIT_AND_RESET: &str = "COMMIT; RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *";
 /// How long the server is asked what became of a transaction, and how often.
 const OUTCOME_TIME: Duration = Duration::from_secs(10);
 const OUTCOME_EVERY: Duration = Duration::from_millis(100);
@@ -86,8 +88,10 @@ impl Transaction {
         let published = std::mem::take(&mut scope.published);
         let identity = identity.filter(|_| scope.shared.sabotage != Some(Sabotage::HandledMarks));
         let is_safe = self.number.is_some() || (self.of_event && identity.is_some()) || published.is_empty();
-        let scope = &*scope;
+        let shared_scope = &*scope;
+        let end = if scope.guest_ran { COMMIT_AND_RESET } else { "COMMIT" };
         let ahead = async {
+            let scope = shared_scope;
             let put = put_all(scope, &published);
             // Without an answer, to the mark or to this, an error before the commit would not be seen.
             let alive = async { if identity.is_some() { Ok(0) } else { scope.host_execute("SELECT 1", &[]).await } };
@@ -97,7 +101,7 @@ impl Transaction {
             alive?;
             Ok::<_, StorageError>(finished)
         };
-        let commit = scope.link.end("COMMIT");
+        let commit = shared_scope.link.end(end);
         let (finished, committed) = if is_safe {
             futures::join!(ahead, commit)
         } else {
@@ -110,10 +114,13 @@ impl Transaction {
                 }
             }
         };
+        if committed.is_ok() {
+            scope.guest_ran = false;
+        }
         let lost = match (&finished, committed) {
             (_, Ok(())) => None,
             (_, Err(Some(error))) => Some(scope.failure(&error).await),
-            (_, Err(None)) => Some(StorageError::Other("PostgreSQL does not answer".to_owned())),
+            (_, Err(None)) => Some(StorageError::Unreachable("PostgreSQL does not answer".to_owned())),
         };
         let finished = match lost {
             None => finished?,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hull_invocation::Resource;
 
+use super::carried::Boarded;
 use super::events::Mark;
 use super::job::Job;
 use super::scope::{Lost, Scope};
@@ -124,8 +125,9 @@ impl<'a> Batch<'a> {
         let ends = hull_clock::now() + limit;
         let mut wrote = false;
         self.savepoint()?;
+        let carried = server.ride.as_ref().map(|(ride, bell)| Boarded::on(ride, bell));
         loop {
-            let command = match self.receive(server, ends, wrote)? {
+            let command = match self.receive(server, carried.as_ref(), ends, wrote)? {
                 Received::Command(command) => command,
                 Received::Gone => return self.undo(),
                 Received::TimeIsUp => {
@@ -163,24 +165,33 @@ impl<'a> Batch<'a> {
                     self.push(Ready::Unit(end, Finished::Committed));
                     return Ok(());
                 }
+                Command::Go => {}
             }
         }
     }
 
     /// Wait for the next command. While the unit has written nothing, those that are ready need not wait for it: they
     /// are committed, and the unit goes on in a new transaction. It sees the same, as nobody else writes.
-    fn receive(&mut self, server: &UnitServer, ends: Instant, wrote: bool) -> Result<Received, Lost> {
+    fn receive(
+        &mut self,
+        server: &UnitServer,
+        carried: Option<&Boarded<'_>>,
+        ends: Instant,
+        wrote: bool,
+    ) -> Result<Received, Lost> {
         loop {
+            let goes_on = carried.is_some_and(Boarded::go);
             let now = hull_clock::now();
             let flush_at = self.oldest_ready.filter(|_| !wrote).map(|oldest| oldest + self.scope.limits.batch_wait_max);
-            let until = flush_at.map_or(ends, |flush_at| flush_at.min(ends));
+            let until = if goes_on { now } else { flush_at.map_or(ends, |flush_at| flush_at.min(ends)) };
             match server.commands.recv_timeout(until.saturating_duration_since(now)) {
                 Ok(_) if server.cancel.is_cancelled() => return Ok(Received::Gone),
+                Ok(Command::Go) => {}
                 Ok(command) => return Ok(Received::Command(command)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(Received::Gone),
                 Err(RecvTimeoutError::Timeout) if hull_clock::now() >= ends => return Ok(Received::TimeIsUp),
                 Err(RecvTimeoutError::Timeout) => {
-                    if flush_at.is_some() {
+                    if flush_at.is_some_and(|flush_at| hull_clock::now() >= flush_at) {
                         self.flush_before_write()?;
                     }
                 }
@@ -246,6 +257,7 @@ impl<'a> Batch<'a> {
     }
 
     fn undo(&self) -> Goes {
+        self.scope.on_undone();
         let undone = self
             .scope
             .host_execute("ROLLBACK TO hull_unit", [])
@@ -325,6 +337,7 @@ fn end_with(server: &UnitServer, reason: &StorageError) {
     let _ = server.ended.set(reason.clone());
     while let Ok(command) = server.commands.try_recv() {
         match command {
+            Command::Go => {}
             Command::Run(job) => job.answer(Some(reason.clone())),
             Command::Commit { end, .. } | Command::Rollback { end } => {
                 let _ = end.send(Err(reason.clone()));

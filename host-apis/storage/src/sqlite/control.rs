@@ -12,7 +12,7 @@ use super::connection::Place;
 use super::watch::watch;
 use crate::allowance::Allowance;
 use crate::error::StorageError;
-use crate::options::MeteredWork;
+use crate::options::{MeteredWork, StatementMeter};
 
 /// How many steps of SQLite's machine lie between two questions: some tens of microseconds.
 pub(super) const STEPS_BETWEEN_CHECKS: i32 = 2000;
@@ -39,15 +39,22 @@ impl Control {
         Self { current: Mutex::default(), place, interrupt, value_bytes_max: AtomicUsize::new(0) }
     }
 
-    /// Run `work` within an allowance. Its end comes however the work ends.
-    pub(super) fn allowed<R>(self: &Arc<Self>, allowance: Allowance, work: impl FnOnce() -> R) -> R {
+    /// Run `work` within an allowance, charged to that meter or else to the component's. Its end comes however the work
+    /// ends.
+    pub(super) fn allowed<R>(
+        self: &Arc<Self>,
+        allowance: Allowance,
+        meter: Option<&Arc<dyn StatementMeter>>,
+        work: impl FnOnce() -> R,
+    ) -> R {
         let _released = Released(self);
-        self.allow(allowance);
+        self.allow(allowance, meter);
         work()
     }
 
-    fn allow(self: &Arc<Self>, allowance: Allowance) {
-        let metered = self.place.meter.as_ref().filter(|_| !allowance.is_glance()).map(|meter| meter.begin());
+    fn allow(self: &Arc<Self>, allowance: Allowance, meter: Option<&Arc<dyn StatementMeter>>) {
+        let meter = meter.or(self.place.meter.as_ref());
+        let metered = meter.filter(|_| !allowance.is_glance()).map(|meter| meter.begin());
         let mut current = self.current.lock();
         current.allowance = Some(allowance);
         current.work = metered;

@@ -102,7 +102,7 @@ impl Operation for RecordFailure {
                    ON CONFLICT DO UPDATE SET attempts = attempts + 1, reason = excluded.reason, \
                    failed_ms = excluded.failed_ms";
         let now_ms = hull_clock::unix_ms() as i64;
-        scope.host_execute(sql, (&key.id, &key.source, short_reason(&self.reason), now_ms))?;
+        scope.host_execute(sql, (&key.id, &key.source, &*short_reason(&self.reason), now_ms))?;
         attempts(scope, key).map(Some)
     }
 }
@@ -147,7 +147,7 @@ impl Operation for Bury {
                 &event.time,
                 headers_text(&event.headers),
                 &event.payload[..],
-                short_reason(&letter.reason),
+                &*short_reason(&letter.reason),
                 letter.attempts,
                 letter.died_at_ms as i64,
             ),

@@ -119,7 +119,7 @@ fn read_now<O: Operation>(shared: &Arc<Shared>, operation: O, deadline: Option<I
         Some(deadline) => Allowance::statement(now, limits.statement_time, deadline, cancel),
         None => Allowance::host(now, &Cancel::default()),
     };
-    let result = scope.allowed(allowance, || {
+    let result = scope.charged(allowance, operation.meter(), || {
         let result = operation.run(&scope);
         if deadline.is_some() && result.is_ok() && !scope.wants_writer.get() {
             // A program that was made for the values it was given says nothing of others.
@@ -142,7 +142,8 @@ enum Glanced<O: Operation> {
 fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>) -> Glanced<O> {
     let readers = &shared.readers;
     let now = hull_clock::now();
-    let may_run_here = || shared.place.meter.as_ref().is_none_or(|meter| meter.may_glance());
+    let meter = operation.meter().or(shared.place.meter.as_ref());
+    let may_run_here = || meter.is_none_or(|meter| meter.may_glance());
     let has_time = deadline.is_some_and(|deadline| now + GLANCE < deadline);
     if !has_time || !readers.quickness.may_glance(now) || !may_run_here() {
         return Glanced::NotSeen(operation);
@@ -168,6 +169,8 @@ fn glance<O: Operation>(shared: &Shared, operation: O, deadline: Option<Instant>
     let ended = hull_clock::now();
     if matches!(seen, Err(StorageError::Timeout(_))) || ended >= now + GLANCE * 10 {
         readers.quickness.on_slow(ended);
+    } else if matches!(seen, Ok(Some(_))) {
+        readers.quickness.on_quick();
     }
     match seen {
         _ if writes => Glanced::Seen(Read::Writes(operation)),

@@ -8,8 +8,9 @@ use hull_invocation::ComponentId;
 use tempfile::TempDir;
 
 use super::{Cancel, Connection, Glanced, Read, Shared, glance, read_now};
+use crate::operation::{Operation as _, ReadOnly};
 use crate::options::StorageLimits;
-use crate::sqlite::{Get, Place};
+use crate::sqlite::{Get, Place, Query};
 use crate::state_dir::ComponentDir;
 
 const VALUE: &[u8] = b"1";
@@ -64,6 +65,16 @@ async fn it_does_not_wait_while_another_connection_has_the_file() {
     assert!(hull_clock::now() < began + Duration::from_secs(2), "others would have waited for 5 s");
     writer.raw.execute_batch("ROLLBACK").expect("rolled back");
     read_elsewhere(&shared);
+}
+
+#[tokio::test]
+async fn a_run_without_effect_reads_as_quickly() {
+    let (_folder, shared, _writer) = database();
+    read_elsewhere(&shared);
+    let seen = glance(&shared, ReadOnly { operation: get(), meter: None }, Some(soon()));
+    assert!(matches!(seen, Glanced::Seen(Read::Done(Ok(Some(value)))) if value == VALUE));
+    let operation = Query { sql: "SELECT 1".to_owned(), parameters: Vec::new() };
+    assert_eq!(ReadOnly { operation, meter: None }.text(), Some("SELECT 1"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::guard::Author;
 use crate::allowance::Allowance;
 use crate::error::StorageError;
 use crate::operation::Growth;
-use crate::options::StorageLimits;
+use crate::options::{StatementMeter, StorageLimits};
 use crate::waiters::Waiters;
 
 /// See the module.
@@ -25,7 +25,7 @@ pub(crate) struct Scope<'a> {
     /// Publishers that wait for the bus.
     pub(crate) waiters: &'a Arc<Waiters>,
     /// Whether this connection cannot write.
-    pub(super) read_only: bool,
+    pub(crate) read_only: bool,
     /// Set when a statement given to a connection that cannot write turns out to write.
     pub(super) wants_writer: Cell<bool>,
     /// Set when a guest's statement was compiled again to be run.
@@ -34,6 +34,8 @@ pub(crate) struct Scope<'a> {
     pub(super) outbox_touched: Cell<bool>,
     /// Set when a migration ran, or a guest changed its schema.
     pub(super) schema_changed: Cell<bool>,
+    /// How many pages were in use after the last operation that wrote; not known once something was undone.
+    pages_after: Cell<Option<u64>>,
 }
 
 impl<'a> Scope<'a> {
@@ -44,7 +46,22 @@ impl<'a> Scope<'a> {
         read_only: bool,
     ) -> Self {
         let [wants_writer, recompiled, outbox_touched, schema_changed] = [const { Cell::new(false) }; 4];
-        Self { connection, limits, waiters, read_only, wants_writer, recompiled, outbox_touched, schema_changed }
+        Self {
+            connection,
+            limits,
+            waiters,
+            read_only,
+            wants_writer,
+            recompiled,
+            outbox_touched,
+            schema_changed,
+            pages_after: Cell::new(None),
+        }
+    }
+
+    /// A unit was undone, with what it had made the file grow by.
+    pub(super) fn on_undone(&self) {
+        self.pages_after.set(None);
     }
 
     /// One of the host's own statements. Each has `hull` somewhere in its text: that keeps it apart from guests'
@@ -134,7 +151,7 @@ impl<'a> Scope<'a> {
         }
         let lost = |error: StorageError| Lost(Some(error));
         self.host_execute("SAVEPOINT hull_statement", []).map_err(lost)?;
-        let pages_before = self.pages_used().map_err(lost)?;
+        let pages_before = self.pages_after.take().map_or_else(|| self.pages_used(), Ok).map_err(lost)?;
         let mut result = self.allowed(allowance, work);
         if self.connection.raw.is_autocommit() {
             return Err(Lost(result.err()));
@@ -143,6 +160,8 @@ impl<'a> Scope<'a> {
             let pages = self.pages_used().map_err(lost)?;
             if pages > pages_before && pages > self.pages_max(growth) {
                 result = Err(self.quota_exceeded());
+            } else {
+                self.pages_after.set(Some(pages));
             }
         }
         if result.is_err() {
@@ -155,7 +174,17 @@ impl<'a> Scope<'a> {
     /// Run `work` within an allowance. The host's savepoints and commits are outside: they must not be ended
     /// half-way.
     pub(super) fn allowed<R>(&self, allowance: Allowance, work: impl FnOnce() -> R) -> R {
-        self.connection.control.allowed(allowance, work)
+        self.connection.control.allowed(allowance, None, work)
+    }
+
+    /// The same, charged to somebody else if one is named.
+    pub(super) fn charged<R>(
+        &self,
+        allowance: Allowance,
+        meter: Option<&Arc<dyn StatementMeter>>,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        self.connection.control.allowed(allowance, meter, work)
     }
 
     /// How many pages are in use, with what is not committed yet. Free pages do not count: else guests would move into

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::carried::Ride;
 use super::events::Mark;
 use super::job::{Answer, Job, JobOf};
 use crate::allowance::Cancel;
@@ -24,8 +25,15 @@ pub(super) type End = oneshot::Sender<Result<Finished, StorageError>>;
 /// What an invocation tells the writer.
 pub(super) enum Command {
     Run(Box<dyn Job>),
-    Commit { mark: Option<Mark>, end: End },
-    Rollback { end: End },
+    Commit {
+        mark: Option<Mark>,
+        end: End,
+    },
+    Rollback {
+        end: End,
+    },
+    /// There is something to see beside the commands: the unit was given up, or who is carried was woken.
+    Go,
 }
 
 /// The invocation's side.
@@ -41,14 +49,17 @@ pub(super) struct UnitServer {
     pub(super) cancel: Cancel,
     /// Why the writer ended it, for calls that come afterwards.
     pub(super) ended: Arc<OnceLock<StorageError>>,
+    /// Who sends the commands, if the writer may poll it itself, and how it is told that there is reason to.
+    pub(super) ride: Option<(Arc<dyn Ride>, SyncSender<Command>)>,
 }
 
 /// Both sides of a new unit.
-pub(super) fn unit() -> (UnitClient, UnitServer) {
+pub(super) fn unit(ride: Option<Arc<dyn Ride>>) -> (UnitClient, UnitServer) {
     let (sender, receiver) = sync_channel(COMMANDS_MAX);
     let (cancel, ended) = (Cancel::default(), Arc::new(OnceLock::new()));
+    let ride = ride.map(|ride| (ride, sender.clone()));
     let client = UnitClient { commands: sender, cancel: cancel.clone(), ended: Arc::clone(&ended) };
-    (client, UnitServer { commands: receiver, cancel, ended })
+    (client, UnitServer { commands: receiver, cancel, ended, ride })
 }
 
 impl UnitClient {
@@ -99,5 +110,7 @@ impl UnitClient {
 impl Drop for UnitClient {
     fn drop(&mut self) {
         self.cancel.cancel();
+        // The bell of who is carried keeps the channel open.
+        let _ = self.commands.try_send(Command::Go);
     }
 }

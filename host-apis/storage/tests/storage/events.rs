@@ -16,6 +16,7 @@ on_both! {
     a_handler_that_stores_nothing_is_marked_too,
     a_key_with_other_content_is_an_error,
     attempts_count_until_the_event_is_handled_or_dead,
+    a_nul_in_a_reason_keeps_no_letter_from_being_written,
     a_commit_that_fails_says_whether_the_guest_is_to_blame,
     what_is_handled_neither_fails_nor_dies_afterwards,
     dead_letters_can_be_found_replayed_and_deleted,
@@ -132,6 +133,18 @@ async fn attempts_count_until_the_event_is_handled_or_dead(on: On) {
     ledger.bury(dead(&two, "no such order")).await.expect("bury");
     let state = ledger.state(&EventIdentity::of(&two)).await.expect("state");
     assert_eq!((state.attempts, state.dead_letter.is_some(), state.handled), (0, true, None));
+}
+
+async fn a_nul_in_a_reason_keeps_no_letter_from_being_written(on: On) {
+    let fixture = Fixture::new(on);
+    let ledger = fixture.database.ledger();
+    let (one, identity) = (event("e1"), EventIdentity::of(&event("e1")));
+    assert_eq!(ledger.record_failure(&identity, "no\0 good").await, Ok(Some(1)));
+    let id = ledger.bury(dead(&one, "rejected: \0")).await.expect("bury").expect("a letter");
+    let letter = ledger.dead_letter(id).await.expect("a look").expect("it is there").letter;
+    assert_eq!(letter.reason, "rejected: \u{fffd}");
+    let filter = DeadLetterFilter { reason: Some("\0".to_owned()), ..DeadLetterFilter::default() };
+    assert_eq!(ledger.dead_letters(&filter, i64::MIN, 10).await.expect("a list").len(), 1, "as it was written");
 }
 
 async fn a_commit_that_fails_says_whether_the_guest_is_to_blame(on: On) {

@@ -19,6 +19,7 @@ mod point_reads;
 mod postgres;
 mod postgres_guard;
 mod postgres_hosts;
+mod postgres_purge;
 mod quota;
 mod sabotage;
 mod schema;

@@ -218,7 +218,7 @@ async fn a_lost_connection_is_the_error_of_one_invocation() {
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     assert!(as_superuser(fixture.url(), end).parse::<u32>().expect("a number") > 0);
     let lost = execute(&unit, "INSERT INTO t VALUES (2)").await;
-    assert!(matches!(lost, Err(StorageError::Other(_))), "{lost:?}");
+    assert!(matches!(lost, Err(StorageError::Unreachable(_))), "{lost:?}");
     let lost = unit.commit().await;
     assert!(matches!(&lost, Err(error) if !error.is_by_guest()), "{lost:?}");
     assert_eq!(fixture.number("SELECT count(*) FROM t").await, 0);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hull_manifest::Name;
+use parking_lot::Mutex;
 use hull_provenance::Signature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use super::content::Content;
 use super::record::{FileRecord, Record};
 use super::removal::Removal;
-use super::rollout::RolloutRecord;
 use super::upload::Draft;
 use crate::crash_points::CrashPoints;
 use crate::durable;
@@ -44,6 +44,8 @@ pub(crate) enum StoreError {
 pub(crate) struct Store {
     folder: PathBuf,
     pub(super) crash_points: Arc<CrashPoints>,
+    /// Held by whoever writes what is kept of a rollout.
+    pub(super) rollouts: Mutex<()>,
 }
 
 /// The one file that says what is committed.
@@ -70,7 +72,7 @@ pub(super) fn damaged(path: &Path, why: impl ToString) -> StoreError {
 impl Store {
     /// Open the folder, and clear away what was not committed.
     pub(crate) fn open(folder: PathBuf, crash_points: Arc<CrashPoints>) -> Result<Self, StoreError> {
-        let store = Self { folder, crash_points };
+        let store = Self { folder, crash_points, rollouts: Mutex::default() };
         let incoming = store.incoming();
         match std::fs::remove_dir_all(&incoming) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&incoming)(error)),
@@ -195,40 +197,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keep what a rollout tries, and that it does.
-    pub(crate) fn keep_rollout(&self, kept: &RolloutRecord, draft: &Draft) -> Result<(), StoreError> {
-        self.keep(&kept.record, &draft.contents())?;
-        self.update_rollout(kept)
-    }
-
-    /// Keep how far a rollout is.
-    pub(crate) fn update_rollout(&self, kept: &RolloutRecord) -> Result<(), StoreError> {
-        let path = self.rollout_path(&kept.record.app);
-        let text = serde_json::to_vec(kept).map_err(|error| damaged(&path, error))?;
-        durable::write(&path, &text).map_err(io_error(&path))
-    }
-
-    /// The rollout of an app that had not ended.
-    pub(crate) fn rollout(&self, app: &Name) -> Result<Option<RolloutRecord>, StoreError> {
-        let path = self.rollout_path(app.as_str());
-        let Some(text) = read(&path)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|error| damaged(&path, error))
-    }
-
-    /// The rollout of an app has ended.
-    pub(crate) fn drop_rollout(&self, app: &Name) -> Result<(), StoreError> {
-        let path = self.rollout_path(app.as_str());
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path)(error)),
-            _ => durable::sync_folder_of(&path).map_err(io_error(&path)),
-        }
-    }
-
-    fn rollout_path(&self, app: &str) -> PathBuf {
-        self.app_folder(app).join("rollout")
-    }
-
-    fn keep(&self, record: &Record, incoming: &Path) -> Result<(), StoreError> {
+    pub(super) fn keep(&self, record: &Record, incoming: &Path) -> Result<(), StoreError> {
         let contents: BTreeSet<&Content> = record.contents().collect();
         for content in contents {
             let received = incoming.join(content.as_str());
@@ -318,7 +287,7 @@ impl Store {
     }
 }
 
-fn read(path: &Path) -> Result<Option<String>, StoreError> {
+pub(super) fn read(path: &Path) -> Result<Option<String>, StoreError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hull_manifest::Name;
+use parking_lot::Mutex;
 
 use super::{Store, StoreError};
 use crate::crash_points::CrashPoints;
-use crate::revisions::{Content, Draft, FileRecord, Record, UploadPlaces};
+use crate::revisions::{Content, Draft, FileRecord, Record, RolloutPlan, RolloutRecord, UploadPlaces};
 
 fn open(folder: &Path) -> Store {
     Store::open(folder.to_owned(), Arc::new(CrashPoints::new(None))).expect("a store")
@@ -127,4 +128,24 @@ fn damage_is_told_and_mended_by_the_same_content() {
     let store = open(folder.path());
     assert_eq!(contents(folder.path()), 2);
     assert!(matches!(store.current(&shop()), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn a_rollout_that_has_ended_is_kept_no_more_whoever_was_about_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let plan = RolloutPlan { steps: vec![500], interval_ms: 1000, by: "ip".to_owned(), shadow: None };
+    let tried = |seed| RolloutRecord { record: record(2, &["a"]), plan: plan.clone(), seed, step: 0, paused: false };
+    store.commit(&record(1, &["a"]), &draft(&store, &["manifest", "a"])).expect("committed");
+    store.keep_rollout(&tried(7), &draft(&store, &[])).expect("kept");
+    let paused = Mutex::new(RolloutRecord { paused: true, ..tried(7) });
+    store.update_rollout(&paused).expect("kept");
+    assert!(store.rollout(&shop()).expect("readable").is_some_and(|kept| kept.paused));
+    store.drop_rollout(&shop()).expect("dropped");
+    store.update_rollout(&paused).expect("nothing to do");
+    assert_eq!(store.rollout(&shop()).expect("readable"), None);
+    // Nor does it take the place of the next one.
+    store.keep_rollout(&tried(8), &draft(&store, &[])).expect("kept");
+    store.update_rollout(&paused).expect("nothing to do");
+    assert_eq!(store.rollout(&shop()).expect("readable"), Some(tried(8)));
 }

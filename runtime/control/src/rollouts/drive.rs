@@ -30,9 +30,10 @@ pub(crate) async fn drive(deployments: Weak<Deployments>, running: Arc<Running>)
             None | Some(Decision::Wait(_)) => continue,
             Some(Decision::Step(share)) => {
                 running.chooser.set(share);
-                let kept = running.kept.lock().clone();
-                tracing::info!(app = %running.app, revision = kept.record.revision, share = %share, "the canary takes more");
-                deployments.with_store(move |store| store.update_rollout(&kept)).await
+                let revision = running.kept.lock().record.revision;
+                tracing::info!(app = %running.app, revision, share = %share, "the canary takes more");
+                let running = Arc::clone(&running);
+                deployments.with_store(move |store| store.update_rollout(&running.kept)).await
             }
             Some(Decision::Promote) => deployments.promote(&running, "it was no worse in any step".to_owned()).await,
             Some(Decision::Abort(worse)) => deployments.abort(&running, worse.to_string()).await,

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hull_dispatch::{Body, Invoke as _};
-use hull_gateway::{ComponentTarget, Copies, RouteTable, Target, Watches};
+use hull_gateway::{ComponentTarget, Copies, RouteTable, Target, Watches, meant};
 use hull_invocation::{Cause, Invocation, Lineage, Pinned, Player, Recorder, RequestId, Slot, Tape, TraceContext};
 use hull_manifest::{App, Reuse};
 use parking_lot::Mutex;
@@ -198,7 +198,9 @@ async fn run(candidate: Arc<Candidate>, mut copies: mpsc::Receiver<Sample>) {
 
 impl Candidate {
     async fn play(&self, copy: Sample) {
-        let Some(found) = self.routes.find(copy.uri.path()) else {
+        let uri = copy.uri.clone();
+        let path = meant(uri.path());
+        let Some(found) = path.as_ref().and_then(|path| self.routes.find(path)) else {
             self.report.lock().not_compared("the new version has no such route");
             return;
         };

@@ -1,6 +1,7 @@
 //! `[storage.NAME]`: where the data of components is held.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use crate::bulkhead::at_least_one;
 use crate::effective::{Entry, Shown};
@@ -8,6 +9,8 @@ use crate::read::{Item, Setting, words};
 use crate::server_url::SecretUrl;
 
 const CONNECTIONS_DEFAULT: NonZeroU32 = at_least_one(32);
+const CONNECT_WITHIN_DEFAULT: Duration = Duration::from_mins(1);
+const CONNECT_WITHIN_MAX: Duration = Duration::from_hours(1);
 
 /// Where the data of components is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub enum Storage {
         url: SecretUrl,
         /// Connections of all components together.
         connections: NonZeroU32,
+        /// For how long a server that cannot be reached is tried again when an app is brought up.
+        connect_within: Duration,
     },
 }
 
@@ -41,18 +46,21 @@ impl Setting for Storage {
         let backend = table.or("backend", StorageBackend::Sqlite);
         if backend == StorageBackend::Sqlite {
             table.refuse("url", "SQLite has none", "remove it, or set backend = \"postgres\"");
-            table.refuse("connections", "SQLite has none", "remove it, or set backend = \"postgres\"");
+            for key in ["connections", "connect-within"] {
+                table.refuse(key, "SQLite has none", "remove it, or set backend = \"postgres\"");
+            }
             table.finish();
             return Some(Self::Sqlite);
         }
         let wanted = "\"postgres://user:password@host/database\"";
         let url = table.required_item("url", wanted);
         let connections = table.or_within("connections", CONNECTIONS_DEFAULT, &(..=at_least_one(10_000)));
+        let connect_within = table.or_within("connect-within", CONNECT_WITHIN_DEFAULT, &(..=CONNECT_WITHIN_MAX));
         table.finish();
         let url = url?;
         let parsed = SecretUrl::parse(url.text(wanted)?, &["postgres", "postgresql"], wanted);
         let url = parsed.map_err(|invalid| url.report.invalid(&url.span, &url.path, invalid)).ok()?;
-        Some(Self::Postgres { url, connections })
+        Some(Self::Postgres { url, connections, connect_within })
     }
 
     fn show(&self) -> Shown {
@@ -60,10 +68,11 @@ impl Setting for Storage {
             Self::Sqlite => {
                 Shown::Section(vec![Entry::defaulted("backend", &StorageBackend::Sqlite, &StorageBackend::Sqlite)])
             }
-            Self::Postgres { url, connections } => Shown::Section(vec![
+            Self::Postgres { url, connections, connect_within } => Shown::Section(vec![
                 Entry::new("backend", StorageBackend::Postgres.show()),
                 Entry::new("url", Shown::Text(url.to_string())),
                 Entry::defaulted("connections", connections, &CONNECTIONS_DEFAULT),
+                Entry::defaulted("connect-within", connect_within, &CONNECT_WITHIN_DEFAULT),
             ]),
         }
     }

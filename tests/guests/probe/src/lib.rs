@@ -39,6 +39,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Probe {
             "error-response" => misbehave::error_response(out),
             "half-body" => misbehave::half_body(out),
             "trap-in-body" => misbehave::trap_in_body(out),
+            "told-body" => misbehave::wrong_length(out, 4, 4),
             "short-body" => misbehave::wrong_length(out, 10, 4),
             "long-body" => misbehave::wrong_length(out, 4, 10),
             _ => answer::json(out, 404, &json!({"asked": target})),

@@ -1,0 +1,51 @@
+//! Versions that nobody calls any more are taken apart beside what serves: unmapping code stops every thread of the host for
+//! a moment, and freeing all that belongs to it takes a while. Otherwise whoever happened to hold it last would do that,
+//! which is a request.
+
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::Builder;
+use std::time::Duration;
+
+use hull_dispatch::give_way;
+
+use crate::deploy::Version;
+
+/// How often it is looked whether a version that was replaced is still called.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub(crate) struct Unloader(mpsc::Sender<Arc<Version>>);
+
+impl Unloader {
+    pub(crate) fn start() -> io::Result<Self> {
+        let (retired, versions) = mpsc::channel();
+        Builder::new().name("hull-unload".to_owned()).spawn(move || unload(&versions))?;
+        Ok(Self(retired))
+    }
+
+    /// It was replaced: once nothing runs of it any more, it is unloaded.
+    pub(crate) fn take(&self, version: Arc<Version>) {
+        // Without the thread it is unloaded where it is held last.
+        let _ = self.0.send(version);
+    }
+}
+
+/// Until the engine is gone.
+fn unload(retired: &mpsc::Receiver<Arc<Version>>) {
+    give_way();
+    let mut held = Vec::new();
+    loop {
+        let next = if held.is_empty() {
+            retired.recv().map_err(mpsc::RecvTimeoutError::from)
+        } else {
+            retired.recv_timeout(LOOK_EVERY)
+        };
+        match next {
+            Ok(version) => held.push(version),
+            // Whoever is the only one to hold it is the last one.
+            Err(mpsc::RecvTimeoutError::Timeout) => held.retain(|version| Arc::strong_count(version) > 1),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
