@@ -13,6 +13,7 @@ mod encoded;
 mod flags;
 mod hostile_sources;
 mod keys;
+mod over_tls;
 mod parts;
 mod removing;
 mod revisions;

@@ -36,6 +36,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, for as long as the process lives")]
 pub(crate) enum Command {
     /// Run an app in the foreground
     Up(UpOptions),

@@ -150,7 +150,7 @@ impl Node {
             tracing::info!(component = %id, version = %version.id(), took_ms, cpu_ms, "compiled");
         }
         let left_behind = self.left_behind(&id, component, &directory);
-        let served = Served { id, version, signed_by, database, account, ways_out, watch, files, contract };
+        let served = Served { id, version, signed_by, database, account, ways_out, watch, contract, files };
         Ok(Prepared { served, migrations, left_behind })
     }
 

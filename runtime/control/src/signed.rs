@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hull_dispatch::aside;
 use hull_manifest::{Component, Name};
 use hull_provenance::{Signature, TrustedKeys};
 
@@ -24,7 +25,7 @@ impl Node {
     ) -> Result<Option<Name>, ComponentProblem> {
         let Some(keys) = self.keys.clone() else { return Ok(None) };
         let (bytes, path) = (bytes.clone(), component_path(component, base)?);
-        let checked = tokio::task::spawn_blocking(move || signed_by(&keys, &path, &bytes)).await;
+        let checked = aside(async move { signed_by(&keys, &path, &bytes) }).await;
         let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
         checked.map(Some).map_err(|why| ComponentProblem::new(&component.name, why))
     }

@@ -19,6 +19,9 @@ pub(crate) struct Cache {
     folder: PathBuf,
 }
 
+/// A file that is what it should be, and is not kept yet.
+pub(crate) struct Received(Unfinished);
+
 /// A file that is not whole yet; it goes unless it becomes so.
 struct Unfinished(PathBuf);
 
@@ -44,19 +47,25 @@ impl Cache {
         hash_of(path).is_ok_and(|found| found == digest.hex())
     }
 
-    /// Write what comes, if it is what it should be.
-    pub(crate) async fn receive(&self, mut coming: Coming, digest: &Digest, path: &Path) -> Result<(), Why> {
-        let mut file = self.begin(path).map_err(|source| self.failed(source))?;
+    /// Write what comes. It is kept only once [`Cache::keep`] is told so; what is not what it should be never is.
+    pub(crate) async fn receive(&self, mut coming: Coming, digest: &Digest, path: &Path) -> Result<Received, Why> {
+        let (mut file, unfinished) = self.begin(path).map_err(|source| self.failed(source))?;
         let mut hash = Sha256::new();
         while let Some(piece) = coming.next().await? {
             hash.update(&piece);
-            file.0.write_all(&piece).map_err(|source| self.failed(source))?;
+            file.write_all(&piece).map_err(|source| self.failed(source))?;
         }
         let found = hex(hash);
-        if found != digest.hex() {
-            return Err(Why::WrongDigest { wanted: digest.to_string(), found });
+        if found == digest.hex() {
+            return Ok(Received(unfinished));
         }
-        std::fs::rename(&file.1.0, path).map_err(|source| self.failed(source))
+        Err(Why::WrongDigest { wanted: digest.to_string(), found })
+    }
+
+    /// Keep what was received, with its signature.
+    pub(crate) fn keep(&self, received: &Received, path: &Path, signature: Option<&Signature>) -> Result<(), Why> {
+        self.set_signature(path, signature)?;
+        std::fs::rename(&received.0.0, path).map_err(|source| self.failed(source))
     }
 
     /// Write the signature beside it, or that there is none.

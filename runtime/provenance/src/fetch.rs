@@ -88,12 +88,12 @@ impl Fetcher {
     pub async fn fetch(&self, remote: &Remote) -> Result<Fetched, FetchFailed> {
         let fetching = async {
             match remote {
-                Remote::Url { url, digest } => self.from_url(url.as_url(), digest).await,
+                Remote::Url { url, digest } => self.download(url.as_url(), digest).await,
                 Remote::Package { registry, package, version } => {
                     let reference = resolve(&self.transport, registry, package, version).await?;
-                    self.from_registry(&reference).await
+                    self.pull_from(&reference).await
                 }
-                Remote::Oci(reference) => self.from_registry(reference).await,
+                Remote::Oci(reference) => self.pull_from(reference).await,
             }
         };
         let fetched = tokio::time::timeout(FETCH_TIME_MAX, fetching).await;
@@ -101,7 +101,7 @@ impl Fetcher {
         fetched.map_err(|why| FetchFailed { from: remote.shown(), why })
     }
 
-    async fn from_url(&self, url: &Url, digest: &Digest) -> Result<Fetched, Why> {
+    async fn download(&self, url: &Url, digest: &Digest) -> Result<Fetched, Why> {
         let path = self.cache.path(&format!("{url} {digest}"));
         let fetched = Fetched { path: path.clone(), source: shown(url) };
         if Cache::holds(&path, digest) {
@@ -119,9 +119,10 @@ impl Fetcher {
             return Err(Why::Status { what, status: answer.status(), hint: "" });
         }
         let coming = Coming::of(answer, &what, self.bytes_max)?;
+        // One after the other: whoever serves the file may serve nobody else meanwhile.
+        let received = self.cache.receive(coming, digest, &path).await?;
         let signature = self.signature_at(url).await?;
-        self.cache.receive(coming, digest, &path).await?;
-        self.cache.set_signature(&path, signature.as_ref())?;
+        self.cache.keep(&received, &path, signature.as_ref())?;
         Ok(fetched)
     }
 
@@ -143,15 +144,18 @@ impl Fetcher {
         signature.map(Some).map_err(|error| Why::BrokeOff(format!("{what}: {error}")))
     }
 
-    async fn from_registry(&self, reference: &OciReference) -> Result<Fetched, Why> {
+    async fn pull_from(&self, reference: &OciReference) -> Result<Fetched, Why> {
         let Pulled { mut repository, component, source } = pull(&self.transport, reference, self.bytes_max).await?;
         let path = self.cache.path(&format!("{} {}", repository.shown(), component.digest));
-        if !Cache::holds(&path, &component.digest) {
+        let signature = component.signature.as_ref();
+        if Cache::holds(&path, &component.digest) {
+            self.cache.set_signature(&path, signature)?;
+        } else {
             let answer = repository.blob(&component.digest).await?;
             let coming = Coming::of(answer, &source, component.bytes)?;
-            self.cache.receive(coming, &component.digest, &path).await?;
+            let received = self.cache.receive(coming, &component.digest, &path).await?;
+            self.cache.keep(&received, &path, signature)?;
         }
-        self.cache.set_signature(&path, component.signature.as_ref())?;
         Ok(Fetched { path, source })
     }
 }

@@ -68,19 +68,17 @@ impl Transport {
 
     async fn open(&self, url: &Url) -> io::Result<SendRequest<Empty<Bytes>>> {
         let stream = connect(url).await?;
-        match url.scheme() {
-            "http" => handshake(stream).await,
-            _ => {
-                let config = self.tls.get_or_init(tls_config).clone().map_err(io::Error::other)?;
-                let name = match url.host() {
-                    Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(io::Error::other)?,
-                    Some(Host::Ipv4(address)) => ServerName::from(std::net::IpAddr::from(address)),
-                    Some(Host::Ipv6(address)) => ServerName::from(std::net::IpAddr::from(address)),
-                    None => return Err(io::Error::other("it has no name")),
-                };
-                handshake(TlsConnector::from(config).connect(name, stream).await?).await
-            }
+        if url.scheme() == "http" {
+            return handshake(stream).await;
         }
+        let config = self.tls.get_or_init(tls_config).clone().map_err(io::Error::other)?;
+        let name = match url.host() {
+            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(io::Error::other)?,
+            Some(Host::Ipv4(address)) => ServerName::from(std::net::IpAddr::from(address)),
+            Some(Host::Ipv6(address)) => ServerName::from(std::net::IpAddr::from(address)),
+            None => return Err(io::Error::other("it has no name")),
+        };
+        handshake(TlsConnector::from(config).connect(name, stream).await?).await
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct DeployOptions {
     /// Replace only this component, by the file that follows
     #[arg(value_name = "COMPONENT", requires = "wasm")]
     pub(crate) component: Option<Name>,
-    /// The component's new version: a file, an https URL, or oci://HOST/REPOSITORY:TAG
+    /// The component's new version: a file, an https URL, or `oci://HOST/REPOSITORY:TAG`
     #[arg(value_name = "FILE.wasm")]
     pub(crate) wasm: Option<Reference>,
     /// What must come from the URL, as in sha256:…

@@ -80,7 +80,7 @@ impl Setting for Signatures {
         let item = table.required_item("keys", Self::WANTED);
         table.finish();
         let item = item?;
-        let written = item.value.as_table().map(|keys| keys.len());
+        let written = item.value.as_table().map(toml::de::DeTable::len);
         let keys: BTreeMap<Name, PublicKey> = Setting::read(&item)?;
         match written {
             Some(0) => item.wrong("there is no key, and nothing could be deployed", "add one, or remove [signatures]"),

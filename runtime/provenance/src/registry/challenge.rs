@@ -31,15 +31,12 @@ fn parameters(text: &str) -> Vec<(String, String)> {
     let mut rest = text;
     while let Some((key, after)) = rest.split_once('=') {
         let key = key.trim_matches([' ', '\t', ',']).to_ascii_lowercase();
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => match unquoted(quoted) {
-                Some(value) => value,
-                None => break,
-            },
-            None => {
-                let (value, after) = after.split_once(',').unwrap_or((after, ""));
-                (value.trim().to_owned(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            let Some(value) = unquoted(quoted) else { break };
+            value
+        } else {
+            let (value, after) = after.split_once(',').unwrap_or((after, ""));
+            (value.trim().to_owned(), after)
         };
         parameters.push((key, value));
         rest = after;

@@ -81,8 +81,8 @@ impl<'a> Repository<'a> {
     /// What the registry asks for, if this user may have it.
     async fn authorize(&self, answer: &Response<Incoming>) -> Result<Option<HeaderValue>, Why> {
         let own = credentials::of(&self.reference.registry);
-        let asked = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        match asked.filter_map(Challenge::read).next() {
+        let mut asked = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        match asked.find_map(Challenge::read) {
             None => Ok(None),
             Some(Challenge::Basic) => Ok(own),
             Some(Challenge::Bearer { realm, service }) => {
