@@ -9,7 +9,8 @@ use hull_config::{ConfigCtx, Nobody};
 use hull_invocation::{Cause, Event, Invocation, Pinned};
 use hull_rollout::{Asks, Decided, cookie_of};
 
-use crate::deploy::{Reuse, Version};
+use crate::deploy::Version;
+use crate::spec::Reuse;
 
 /// Where the gateway says from where a request comes.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");

@@ -14,11 +14,12 @@ use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
 use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
-use crate::deploy::{HttpIndices, Reuse, Version};
+use crate::deploy::{HttpIndices, Version};
 use crate::drive::{Driver, GuestFuture};
 use crate::instance::Sandbox;
 use crate::registry::Shared;
 use crate::response::{Cut, Head, answer};
+use crate::spec::Reuse;
 use crate::state::HostState;
 
 /// Run the guest in place: on the task of whoever waits for the answer.

@@ -7,10 +7,11 @@ use wasmtime::component::Instance;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 
-use crate::deploy::{Reuse, Version};
+use crate::deploy::Version;
 use crate::limits::{CpuExhausted, MemoryShort, RefusedBy, bound};
 use crate::pool::HandingBack;
 use crate::registry::Shared;
+use crate::spec::Reuse;
 use crate::state::{Handling, HostState};
 
 /// An instance that waits for its next invocation.

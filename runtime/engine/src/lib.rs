@@ -18,14 +18,16 @@ mod memory;
 mod pool;
 mod registry;
 mod response;
+mod spec;
 mod state;
 mod unload;
 mod warm;
 
 pub use compile::{CompileBounds, CompileJob, compile_worker};
 pub use config::{EngineConfig, Flavor};
-pub use deploy::{ComponentSpec, Grants, Mount, Reuse, Version};
+pub use deploy::Version;
 pub use error::{CompileError, DeployError};
 pub use inspect::{Exports, inspect, validate};
 pub use limits::InstanceLimits;
 pub use registry::Engine;
+pub use spec::{ComponentSpec, Grants, Mount, Reuse};

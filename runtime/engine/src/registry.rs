@@ -13,13 +13,14 @@ use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;
 use crate::config::{EngineConfig, Flavor, host_config};
-use crate::deploy::{ComponentSpec, Linked, Version, prepare};
+use crate::deploy::{Linked, Version, prepare};
 use crate::epoch::Ticker;
 use crate::error::DeployError;
 use crate::event::Delivered;
 use crate::flags::{decide_event, decide_request};
 use crate::memory::HostMemory;
 use crate::pool::Sweeper;
+use crate::spec::ComponentSpec;
 use crate::state::{HostState, linker};
 use crate::unload::Unloader;
 

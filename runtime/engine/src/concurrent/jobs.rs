@@ -16,8 +16,9 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::desk::{Desk, Job};
-use crate::deploy::{Reuse, Version};
+use crate::deploy::Version;
 use crate::http::call_v03;
+use crate::spec::Reuse;
 use crate::state::HostState;
 
 /// Take jobs until there are to be no more, and finish them.
