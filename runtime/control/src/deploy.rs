@@ -1,5 +1,21 @@
 //! Deploying an app: everything is read, checked, compiled and migrated first; then it is switched on as one.
 
+pub(crate) mod bytes;
+pub(crate) mod claim;
+pub(crate) mod component;
+pub(crate) mod contracts;
+pub(crate) mod departed;
+pub(crate) mod files;
+pub(crate) mod migrations;
+pub(crate) mod moves;
+pub(crate) mod prepare;
+pub(crate) mod reaching;
+pub(crate) mod reserve;
+pub(crate) mod served;
+pub(crate) mod signed;
+pub(crate) mod unenforced;
+pub(crate) mod warm;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,19 +28,19 @@ use hull_invocation::{ComponentId, Resource};
 use hull_manifest::{App, Name};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::claim::Claim;
-use crate::component::{bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
-use crate::contracts::{self, event_schemas};
+use crate::deploy::claim::Claim;
+use crate::deploy::component::{bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
+use crate::deploy::contracts::{self, event_schemas};
+use crate::deploy::prepare::{Base, Prepared, migrate, sweep_files};
+use crate::deploy::reaching::Reaching;
+use crate::deploy::reserve;
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
-use crate::observe::Counting;
-use crate::prepare::{Base, Prepared, migrate, sweep_files};
-use crate::reaching::Reaching;
-use crate::reserve;
-use crate::resources::set_limits;
+use crate::node::observe::Counting;
+use crate::node::resources::set_limits;
 
-pub(crate) use crate::served::Compartments;
-pub use crate::served::{Deployed, Served};
+pub(crate) use crate::deploy::served::Compartments;
+pub use crate::deploy::served::{Deployed, Served};
 
 /// How long handlers of the version before may go on.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(30);

@@ -1,6 +1,11 @@
 //! What a daemon deploys: each deployment is a revision that is committed before it serves, and each start brings back
 //! the last one of each app.
 
+pub(crate) mod next_record;
+pub(crate) mod removing;
+pub(crate) mod restoring;
+pub(crate) mod stopping;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,15 +13,15 @@ use hull_dispatch::aside;
 use hull_manifest::{App, Host, Name, Reading, Source, Values};
 use parking_lot::Mutex;
 
+use crate::deploy::prepare::Base;
+use crate::deploy::unenforced::unenforced;
 use crate::deploy::{Commit, Deployed, Turn};
+use crate::deployments::next_record::{check_removal, next_record, wanted};
+use crate::deployments::stopping::to_its_end;
 use crate::error::ComponentProblem;
-use crate::next_record::{check_removal, next_record, wanted};
 use crate::node::{Node, NodeError};
-use crate::prepare::Base;
 use crate::revisions::{Draft, Record, Store, StoreError, UploadError, UploadPlaces, receive};
 use crate::rollouts::{Ended, Running};
-use crate::stopping::to_its_end;
-use crate::unenforced::unenforced;
 
 /// Uploads that are received at once.
 const UPLOADS_MAX: usize = 4;

@@ -13,8 +13,8 @@ use hull_manifest::Name;
 use hull_rollout::{FlagError, Flags};
 use parking_lot::Mutex;
 
-use crate::crash_points::CrashPoints;
 use crate::durable;
+use crate::node::crash_points::CrashPoints;
 use record::AppRecord;
 
 pub(crate) use record::FlagRecord;
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_set_comes_back_and_what_is_damaged_is_told() {
         let folder = tempfile::tempdir().expect("a folder");
-        let never = || std::sync::Arc::new(crate::crash_points::CrashPoints::new(None));
+        let never = || std::sync::Arc::new(crate::node::crash_points::CrashPoints::new(None));
         let open = || FlagBook::open(folder.path().to_owned(), never()).expect("a book");
         let book = open();
         let live = book.live(&shop()).expect("none yet");
@@ -200,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_nobody_waits_for_any_more_is_whole_and_one_that_fails_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let never = std::sync::Arc::new(crate::crash_points::CrashPoints::new(None));
+        let never = std::sync::Arc::new(crate::node::crash_points::CrashPoints::new(None));
         let book = FlagBook::open(folder.path().to_owned(), never).expect("a book");
         let missing = || FlagsError::Missing { app: String::new(), variable: String::new() };
         assert!(book.change(&shop(), |_| Err(missing())).await.is_err());

@@ -1,5 +1,13 @@
 //! The parts of a running host, and how they are joined.
 
+pub(crate) mod bus;
+pub(crate) mod crash_points;
+pub(crate) mod observe;
+pub(crate) mod resources;
+pub(crate) mod stores;
+#[cfg(test)]
+pub(crate) mod test_node;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,15 +27,15 @@ use parking_lot::Mutex;
 use tokio::sync::{RwLock, Semaphore, watch};
 
 use crate::audit::{Audit, AuditError};
-use crate::bus::Ownership;
-use crate::crash_points::CrashPoints;
-use crate::departed::Departed;
 use crate::deploy::Deployed;
+use crate::deploy::departed::Departed;
+use crate::deploy::reserve::Totals;
 use crate::flags::FlagBook;
-use crate::public_routes::{PublicRoute, public_routes};
-use crate::reserve::Totals;
-use crate::resources::DatabaseWatch;
-use crate::stores::Stores;
+use crate::node::bus::Ownership;
+use crate::node::crash_points::CrashPoints;
+use crate::node::resources::DatabaseWatch;
+use crate::node::stores::Stores;
+use crate::routes::public_routes::{PublicRoute, public_routes};
 
 /// Instances of both engines at once, where `[host] memory` does not say otherwise.
 const INSTANCES_MAX: u32 = 512;
@@ -143,7 +151,7 @@ impl Node {
         let keys = TrustedKeys::of(host.signatures.as_ref()).map(Arc::new);
         let ownership = Ownership::of(&host, &state_dir)?;
         let stores = Stores::of(&host)?;
-        let bus = crate::bus::open(&host.bus, &state_dir).await?;
+        let bus = crate::node::bus::open(&host.bus, &state_dir).await?;
         let threads = host.limits.threads.map_or_else(cores, |threads| threads.get() as usize);
         let totals = Totals::of(host.limits.memory, threads);
         let engine = Engine::new(EngineConfig {

@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::deploy::Ready;
+use crate::deploy::prepare::Base;
 use crate::deployments::{DeploymentError, Deployments, Plan as Bringing};
-use crate::prepare::Base;
 use crate::revisions::{RolloutPlan, RolloutRecord, Store};
 use chooser::PREVIEW;
 use plan::{checked, sticky};
@@ -259,25 +259,29 @@ impl Deployments {
         let own = Arc::clone(self);
         let running = Arc::clone(running);
         let node = Arc::clone(&self.node);
-        crate::stopping::to_its_end(&self.node, async move { Ok(node.turn().await) }, move |turn| async move {
-            let record = running.kept.lock().record.clone();
-            let commit = own.commit_kept(crate::Record { time: rfc3339_now(), ..record })?;
-            let anew = own.ready_anew(&running).await?;
-            let taken = running.ready.lock().take();
-            let tried = taken.ok_or_else(|| DeploymentError::Conflict("the rollout has ended".to_owned()))?;
-            let candidate = tried.deployed.clone();
-            let ready = anew.unwrap_or(tried);
-            let switched = own.node.switch_on(turn, ready, commit).await;
-            match switched {
-                Ok(_) => own.ended(&running, "promoted", reason).await,
-                Err(failed) => {
-                    let why = failed.to_string();
-                    own.back_to_stable(&running, &candidate).await;
-                    own.ended(&running, "aborted", why.clone()).await?;
-                    Err(DeploymentError::Refused(why))
+        crate::deployments::stopping::to_its_end(
+            &self.node,
+            async move { Ok(node.turn().await) },
+            move |turn| async move {
+                let record = running.kept.lock().record.clone();
+                let commit = own.commit_kept(crate::Record { time: rfc3339_now(), ..record })?;
+                let anew = own.ready_anew(&running).await?;
+                let taken = running.ready.lock().take();
+                let tried = taken.ok_or_else(|| DeploymentError::Conflict("the rollout has ended".to_owned()))?;
+                let candidate = tried.deployed.clone();
+                let ready = anew.unwrap_or(tried);
+                let switched = own.node.switch_on(turn, ready, commit).await;
+                match switched {
+                    Ok(_) => own.ended(&running, "promoted", reason).await,
+                    Err(failed) => {
+                        let why = failed.to_string();
+                        own.back_to_stable(&running, &candidate).await;
+                        own.ended(&running, "aborted", why.clone()).await?;
+                        Err(DeploymentError::Refused(why))
+                    }
                 }
-            }
-        })
+            },
+        )
         .await
     }
 

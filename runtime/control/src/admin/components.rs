@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::answer::{Answer, json_ok};
 use crate::deploy::Served;
 use crate::node::Node;
-use crate::public_routes::{PublicRoute, public_routes};
-use crate::resources;
+use crate::node::resources;
+use crate::routes::public_routes::{PublicRoute, public_routes};
 
 pub(super) async fn apps(node: &Node) -> Answer {
     let apps = node.apps.read().await;

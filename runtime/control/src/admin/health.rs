@@ -56,7 +56,7 @@ mod tests {
 
     use super::{live, ready};
     use crate::node::Node;
-    use crate::test_node::node_in;
+    use crate::node::test_node::node_in;
 
     async fn not_ready(node: &Node, because: &str) {
         let answer = ready(node, None).await.expect("an answer");

@@ -20,7 +20,7 @@ use super::{
     token_list,
 };
 use crate::node::Node;
-use crate::resources;
+use crate::node::resources;
 
 /// The largest body that is taken, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 20;

@@ -18,8 +18,8 @@ use super::content::Content;
 use super::record::{FileRecord, Record};
 use super::removal::Removal;
 use super::upload::Draft;
-use crate::crash_points::CrashPoints;
 use crate::durable;
+use crate::node::crash_points::CrashPoints;
 
 /// A record is not longer than this, in bytes.
 const RECORD_BYTES_MAX: u64 = 16 << 20;

@@ -8,7 +8,7 @@ use hull_manifest::Name;
 use parking_lot::Mutex;
 
 use super::{Store, StoreError};
-use crate::crash_points::CrashPoints;
+use crate::node::crash_points::CrashPoints;
 use crate::revisions::{Content, Draft, FileRecord, Record, RolloutPlan, RolloutRecord, UploadPlaces};
 
 fn open(folder: &Path) -> Store {

@@ -22,10 +22,10 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::Running;
 use super::seen::Seen;
+use crate::deploy::prepare::Base;
 use crate::deploy::{Deployed, Ready};
 use crate::deployments::{DeploymentError, Deployments, Plan};
 use crate::node::Node;
-use crate::prepare::Base;
 use crate::revisions::ShadowPlan;
 use compare::{Answered, compare};
 use report::Place;

@@ -11,9 +11,9 @@ use hull_invocation::{ComponentId, Pinned};
 use hull_manifest::{App, Name};
 use hull_storage::Database;
 
-use crate::component::WaysOut;
-use crate::resources::DatabaseWatch;
-use crate::upstreams::ServedUpstream;
+use crate::deploy::component::WaysOut;
+use crate::node::resources::DatabaseWatch;
+use crate::routes::upstreams::ServedUpstream;
 
 /// An app that serves.
 #[derive(Clone)]

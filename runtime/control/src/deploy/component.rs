@@ -15,10 +15,10 @@ use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
 use hull_messaging::{MessageRate, MessagingPolicy};
 use hull_storage::{Database, DatabaseOptions, StatementMeter, StorageLimits};
 
-use crate::contracts::event_schemas;
+use crate::deploy::contracts::event_schemas;
 use crate::node::Node;
-use crate::observe::Keeping;
-use crate::resources::DatabaseWatch;
+use crate::node::observe::Keeping;
+use crate::node::resources::DatabaseWatch;
 
 /// What bounds a component's ways out. Kept beside the version to be looked at while it serves.
 #[derive(Clone)]

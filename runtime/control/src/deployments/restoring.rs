@@ -100,7 +100,7 @@ impl Deployments {
 
 #[cfg(test)]
 mod tests {
-    use crate::test_node::node_in;
+    use crate::node::test_node::node_in;
 
     #[tokio::test]
     async fn a_turn_is_over_when_nobody_has_a_part_of_it() {

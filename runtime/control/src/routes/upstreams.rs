@@ -12,13 +12,13 @@ use hull_manifest::{App, HostSent, Name, Upstream};
 use hull_telemetry::ComponentMetrics;
 use serde_json::{Value, json};
 
-use crate::component::own_limits;
+use crate::deploy::component::own_limits;
 use crate::deploy::{Compartments, kept_or_new};
 use crate::error::ComponentProblem;
 use crate::node::Node;
-use crate::observe::Counting;
-use crate::public_routes::{Answers, public_routes};
-use crate::resources;
+use crate::node::observe::Counting;
+use crate::node::resources;
+use crate::routes::public_routes::{Answers, public_routes};
 
 /// Its share of the CPU where others want it too, as every bulkhead's that says nothing.
 const CPU_WEIGHT: u32 = 100;

@@ -8,15 +8,15 @@ use hull_invocation::ComponentId;
 use hull_manifest::{App, Host, Name, Reading};
 
 use super::Claim;
-use crate::component::database_options;
+use crate::deploy::component::database_options;
 use crate::deployments::Deployments;
 use crate::node::Node;
+use crate::node::test_node::node_in;
 use crate::revisions::Removal;
-use crate::test_node::node_in;
 use weak_bus::{WeakBus, Weakness};
 
 #[allow(dead_code)]
-#[path = "../../events/tests/events/weak_bus.rs"]
+#[path = "../../../events/tests/events/weak_bus.rs"]
 mod weak_bus;
 
 async fn on_a_weak_bus(folder: &std::path::Path) -> (Arc<Node>, Arc<Weakness>) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hull_manifest::App;
 use hull_storage::StorageError;
 
-use crate::stores::Stores;
+use crate::node::stores::Stores;
 
 /// How long to wait after a failure: at first, and at most.
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
@@ -60,7 +60,7 @@ mod tests {
     use hull_storage::StorageError;
 
     use super::Reaching;
-    use crate::stores::Stores;
+    use crate::node::stores::Stores;
 
     const APP: &str = "spin_manifest_version = 2\n[application]\nname = \"shop\"\n[[trigger.http]]\nroute = \"/\"\n\
                        component = \"a\"\n[component.a]\nsource = \"a.wasm\"\n";

@@ -10,16 +10,16 @@ use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, DatabaseOptions, Migration};
 
-use crate::bytes::component_bytes;
-use crate::component::{Parts, WaysOut, component_spec, database_options};
-use crate::contracts::read_contract;
+use crate::deploy::bytes::component_bytes;
+use crate::deploy::component::{Parts, WaysOut, component_spec, database_options};
+use crate::deploy::contracts::read_contract;
+use crate::deploy::files::{FilePlaces, copy_files};
+use crate::deploy::migrations::read_migrations;
+use crate::deploy::reaching::Reaching;
 use crate::deploy::{Deployed, Served, failed};
 use crate::error::{ComponentProblem, DeployFailed};
-use crate::files::{FilePlaces, copy_files};
-use crate::migrations::read_migrations;
+use crate::node::resources::DatabaseWatch;
 use crate::node::{Node, Preparing};
-use crate::reaching::Reaching;
-use crate::resources::DatabaseWatch;
 
 /// Components that are prepared at once: compiling uses all cores by itself.
 const PREPARING_MAX: usize = 2;

@@ -7,10 +7,10 @@ use hull_invocation::ComponentId;
 use hull_manifest::{App, Component};
 use hull_storage::{ComponentDir, Database, DatabaseOptions};
 
+use crate::deploy::prepare::Prepared;
+use crate::deploy::reaching::Reaching;
 use crate::error::ComponentProblem;
 use crate::node::Node;
-use crate::prepare::Prepared;
-use crate::reaching::Reaching;
 
 /// How long what serves may take to send out what is on its way.
 const DRAIN_TIME: Duration = Duration::from_secs(5);

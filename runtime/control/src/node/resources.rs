@@ -13,8 +13,8 @@ use hull_telemetry::{ComponentMetrics, EventFigures, ResourceUsage};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::component::WaysOut;
 use crate::deploy::Served;
+use crate::deploy::component::WaysOut;
 use crate::node::Node;
 
 /// How long a look at metrics may wait for a component's database.

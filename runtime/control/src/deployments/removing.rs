@@ -9,13 +9,13 @@ use hull_bus::BusError;
 use hull_invocation::ComponentId;
 use hull_manifest::Name;
 
-use crate::claim::Claim;
+use crate::deploy::claim::Claim;
 use crate::deploy::{Deployed, HANDOVER, Turn};
+use crate::deployments::stopping::{NOTHING_CHANGED, unless_stopping};
 use crate::deployments::{DeploymentError, Deployments};
 use crate::durable;
 use crate::node::Node;
 use crate::revisions::Removal;
-use crate::stopping::{NOTHING_CHANGED, unless_stopping};
 
 /// How often it is looked whether what runs has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -12,8 +12,8 @@ use hull_rollout::Share;
 use crate::deploy::Deployed;
 use crate::error::ComponentProblem;
 use crate::node::Node;
-use crate::public_routes::split_of;
 use crate::rollouts::{Chooser, SPLIT};
+use crate::routes::public_routes::split_of;
 
 /// What one route is built from.
 struct Place<'a> {

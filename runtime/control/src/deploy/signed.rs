@@ -9,11 +9,11 @@ use hull_dispatch::aside;
 use hull_manifest::{Component, Name};
 use hull_provenance::{Signature, TrustedKeys};
 
-use crate::bytes::component_path;
+use crate::deploy::bytes::component_path;
+use crate::deploy::served::Deployed;
 use crate::error::ComponentProblem;
 use crate::node::Node;
 use crate::revisions::Record;
-use crate::served::Deployed;
 
 impl Node {
     /// Whose key has signed a component; none where the host asks for no signatures.
