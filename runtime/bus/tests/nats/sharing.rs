@@ -248,7 +248,9 @@ async fn a_host_that_was_killed_gets_back_at_once_what_it_held() {
         came.extend(fetch(&mut consumer, 2).await.into_iter().map(|delivery| (delivery.sequence, delivery.deliveries)));
     }
     came.sort_unstable();
-    assert_eq!(came, [(1, 2), (2, 2)]);
+    assert_eq!(came.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), [1, 2]);
+    // The server may have given one of them to the request of the killed host once more before it saw its end.
+    assert!(came.iter().all(|(_, deliveries)| *deliveries >= 2), "{came:?}");
     let more = tokio::time::timeout(Duration::from_millis(500), consumer.fetch(2)).await;
     assert!(more.is_err(), "and the ack-wait is as long as before");
 }
