@@ -30,10 +30,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::deploy::claim::Claim;
 use crate::deploy::component::{bulkhead_bound, bulkhead_limits, own_limits, storage_limits};
-use crate::deploy::contracts::{self, event_schemas};
+use crate::deploy::contracts::event_schemas;
 use crate::deploy::prepare::{Base, Prepared, migrate, sweep_files};
 use crate::deploy::reaching::Reaching;
-use crate::deploy::reserve;
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::Node;
 use crate::node::observe::Counting;
