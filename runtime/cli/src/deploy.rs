@@ -58,7 +58,11 @@ pub(crate) async fn run(options: &DeployOptions) -> anyhow::Result<()> {
         eprintln!("forced: {}", terminal::harmless(broken));
     }
     let next = if is_tried { " is tried; `hull rollout status` tells how it does" } else { "" };
-    if options.host.json { terminal::print_json(&record) } else { terminal::print(&format!("{}{next}\n", told(&record))) }
+    if options.host.json {
+        terminal::print_json(&record)
+    } else {
+        terminal::print(&format!("{}{next}\n", told(&record)))
+    }
 }
 
 /// How it is to be tried, if it is.

@@ -141,7 +141,12 @@ impl Driver {
         deadline: Instant,
     ) -> Self {
         let began = hull_clock::now();
-        let guest = Measured { guest, pulse: Arc::clone(shared.ticker.pulse()), cpu_used: Duration::ZERO, brief: Duration::ZERO };
+        let guest = Measured {
+            guest,
+            pulse: Arc::clone(shared.ticker.pulse()),
+            cpu_used: Duration::ZERO,
+            brief: Duration::ZERO,
+        };
         let place = match account.may_run_in_place(began) {
             true => Place::Here(guest),
             false => Place::Queued(account.run(guest)),

@@ -92,7 +92,8 @@ impl OnPostgres for Next {
                    WHERE bytes - octet_length(payload) <= $3 ORDER BY due_ms = 0, due_ms, seq";
         let now_ms = self.now_ms.min(i64::MAX as u64) as i64;
         let (limit, bytes_max) = (self.limit.min(OUTBOX_ROWS_MAX) as i64, OUTBOX_BYTES_MAX as i64);
-        let rows = scope.host_kept(sql, &[(&now_ms, Type::INT8), (&limit, Type::INT8), (&bytes_max, Type::INT8)]).await?;
+        let rows =
+            scope.host_kept(sql, &[(&now_ms, Type::INT8), (&limit, Type::INT8), (&bytes_max, Type::INT8)]).await?;
         rows.iter().map(row_from).collect()
     }
 }
