@@ -19,6 +19,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::deploy::Version;
 use crate::registry::Shared;
+use crate::response;
 use desk::{Desk, Job};
 use member::{Member, Polled};
 
@@ -153,7 +154,8 @@ pub(crate) async fn serve(
     };
     let response = head.map_err(|message| Failure::NoResponse { component: component.clone(), message })?;
     let (parts, body) = response.into_parts();
-    Ok(http::Response::from_parts(parts, streaming::body_of(component, body, slot, began, deadline)))
+    let body = response::body_of(component.clone(), body, desk.cut().clone());
+    Ok(http::Response::from_parts(parts, streaming::body_of(body, component, slot, began, deadline)))
 }
 
 /// Why there is no answer. The job ends itself at the same deadline, and may be first.

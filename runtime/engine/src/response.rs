@@ -58,7 +58,7 @@ pub(crate) async fn answer(
     let (parts, body) = response.into_parts();
     let left_bytes = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let body = match ended {
-        Some(_) => body_of(component, body),
+        Some(_) => body_of(component, body, cut),
         None => {
             let mut body = GuestBody { component, body, cut, driver: Some(driver), ahead: None, left_bytes };
             // Nobody asks for the body of an answer without one, and so nobody would drive the guest.
@@ -73,30 +73,30 @@ pub(crate) async fn answer(
 
 /// A body that nobody needs to drive. Most are there in one piece, and sending them with their length is cheaper for
 /// everyone than sending them in chunks.
-pub(crate) fn body_of(component: ComponentId, mut body: WasiBody) -> Body {
+pub(crate) fn body_of(component: ComponentId, mut body: WasiBody, cut: Cut) -> Body {
     let mut cx = Context::from_waker(Waker::noop());
     let mut next = || match Pin::new(&mut body).poll_frame(&mut cx) {
         Poll::Ready(frame) => Some(frame),
         Poll::Pending => None,
     };
     let whole = match next() {
-        Some(None) => Ok(Bytes::new()),
+        Some(None) if !cut.happened() => Ok(Bytes::new()),
         Some(Some(Ok(frame))) => match frame.into_data() {
             Ok(bytes) => match next() {
-                Some(None) => Ok(bytes),
+                Some(None) if !cut.happened() => Ok(bytes),
                 second => Err(vec![Some(Ok(Frame::data(bytes))), second.flatten()]),
             },
             Err(trailers) => Err(vec![Some(Ok(trailers))]),
         },
         Some(Some(Err(error))) => Err(vec![Some(Err(error))]),
-        None => Err(Vec::new()),
+        Some(None) | None => Err(Vec::new()),
     };
     match whole {
         Ok(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         Err(frames) => {
             let ahead: Vec<_> = frames.into_iter().flatten().collect();
             let ahead = Some(ahead.into_iter());
-            GuestBody { component, body, cut: Cut::default(), driver: None, ahead, left_bytes: None }.boxed_unsync()
+            GuestBody { component, body, cut, driver: None, ahead, left_bytes: None }.boxed_unsync()
         }
     }
 }
@@ -153,6 +153,11 @@ impl GuestBody {
         BodyError::Guest(Failure::NoResponse { component: self.component.clone(), message })
     }
 
+    fn cut_off(&self) -> BodyError {
+        let message = "its instance ended before the answer did".to_owned();
+        BodyError::Guest(Failure::NoResponse { component: self.component.clone(), message })
+    }
+
     /// What goes beyond the length that was told could pass for the next answer.
     fn too_long(&self) -> BodyError {
         let message = "the body is longer than its Content-Length".to_owned();
@@ -200,9 +205,13 @@ impl HttpBody for GuestBody {
 }
 
 impl GuestBody {
-    /// Its end is on the way from the thread on which it ran.
+    /// Its end is on the way from the thread on which it ran. An instance that others share has an end that is not this
+    /// answer's alone.
     fn poll_why(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(driver) = self.driver.as_mut() else { return Poll::Ready(None) };
+        let Some(driver) = self.driver.as_mut() else {
+            let is_whole = self.left_bytes == Some(0);
+            return Poll::Ready((!is_whole).then(|| Err(self.cut_off())));
+        };
         let end = ready!(Pin::new(driver).poll(cx));
         self.driver = None;
         Poll::Ready(end.err().map(|failure| Err(failure.into())))

@@ -8,7 +8,7 @@ use hull_invocation::{Failure, Invocation};
 use tokio::sync::{Notify, mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::response::Head;
+use crate::response::{Cut, Head};
 
 /// Requests that may wait for one instance.
 pub(super) const JOBS_MAX: usize = 256;
@@ -32,6 +32,7 @@ pub(super) struct Desk {
     waker: AtomicWaker,
     end: OnceLock<Option<Failure>>,
     has_ended: Notify,
+    cut: Cut,
 }
 
 impl Desk {
@@ -45,6 +46,7 @@ impl Desk {
             waker: AtomicWaker::new(),
             end: OnceLock::new(),
             has_ended: Notify::new(),
+            cut: Cut::default(),
         };
         (desk, jobs)
     }
@@ -86,6 +88,11 @@ impl Desk {
 
     pub(super) fn watch(&self, waker: &std::task::Waker) {
         self.waker.register(waker);
+    }
+
+    /// Whether the instance was ended before all that it had to do; its answers ask.
+    pub(super) fn cut(&self) -> &Cut {
+        &self.cut
     }
 
     /// The instance is gone. Whoever says so first has the reason.

@@ -21,7 +21,7 @@ use crate::http::call_v03;
 use crate::spec::Reuse;
 use crate::state::HostState;
 
-/// Take jobs until there are to be no more, and finish them.
+/// Take jobs until there are to be no more, and finish them; whether they were finished in time.
 pub(super) async fn serve_jobs(
     accessor: &Accessor<HostState>,
     service: &Service,
@@ -29,8 +29,8 @@ pub(super) async fn serve_jobs(
     desk: &Desk,
     started: &AtomicU32,
     mut jobs: mpsc::Receiver<Job>,
-) -> wasmtime::Result<()> {
-    let Reuse::Concurrent { invocations_max } = version.reuse else { return Ok(()) };
+) -> wasmtime::Result<bool> {
+    let Reuse::Concurrent { invocations_max } = version.reuse else { return Ok(true) };
     let mut running = FuturesUnordered::new();
     let mut scopes = Scopes::new(accessor, version, started);
     let mut leftovers = Leftovers { until: hull_clock::now(), sleep: None };
@@ -72,14 +72,14 @@ pub(super) async fn serve_jobs(
         }
         let finished = accessor.poll_no_interesting_tasks(cx).is_ready();
         if finished && drained {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(true));
         }
         if finished {
             desk.set_idle(desk.load() == 0);
             return Poll::Pending;
         }
         // What still writes a body, or hangs, has the time that the last request had, and then ends with the instance.
-        leftovers.poll(cx).map(|()| Ok(()))
+        leftovers.poll(cx).map(|()| Ok(false))
     })
     .await
 }

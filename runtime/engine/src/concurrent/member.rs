@@ -161,6 +161,8 @@ async fn work(
     let Some(HttpIndices::V03(indices)) = &version.handlers.http else {
         return Err(Failure::NoHandler { component: version.component.clone(), handler: "wasi:http/handler@0.3" });
     };
+    // Dropped before the sandbox, whatever ends it.
+    let mut ending = Ending { desk: &desk, finished: false };
     let Sandbox { store, instance, .. } = &mut sandbox;
     let served = match indices.load(&mut *store, instance) {
         Ok(service) => {
@@ -172,5 +174,21 @@ async fn work(
         }
         Err(error) => Err(error),
     };
-    served.map_err(|error| sandbox.failure(&error))
+    ending.finished = served.map_err(|error| sandbox.failure(&error))?;
+    Ok(())
+}
+
+/// Bodies look complete when their instance is gone: those who read them are told first, unless there was nothing left to
+/// do. What an idle instance has answered is all there, read or not.
+struct Ending<'a> {
+    desk: &'a Desk,
+    finished: bool,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if !self.finished && !self.desk.is_idle() {
+            drop(self.desk.cut().on_drop());
+        }
+    }
 }

@@ -12,13 +12,9 @@ use http_body_util::BodyExt;
 use hull_dispatch::{Body, BodyError};
 use hull_invocation::{ComponentId, Failure, Slot};
 use tokio::time::Sleep;
-use wasmtime_wasi_http::WasiBody;
-
-use crate::response;
 
 /// A body that is complete needs neither.
-pub(super) fn body_of(component: ComponentId, body: WasiBody, slot: Slot, began: Instant, deadline: Instant) -> Body {
-    let body = response::body_of(component.clone(), body);
+pub(super) fn body_of(body: Body, component: ComponentId, slot: Slot, began: Instant, deadline: Instant) -> Body {
     if body.size_hint().exact().is_some() {
         return body;
     }
