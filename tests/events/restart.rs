@@ -63,6 +63,7 @@ fn a_new_consumer_begins_where_it_says() -> anyhow::Result<()> {
     events::publish(&host, APP, "work.after", &seen_and_ok())?;
     until_seen(&client, "archive", "work.%", 6)?;
     until_seen(&client, "ticker", "work.after", 1)?;
+    until_seen(&client, "worker", "work.after", 1)?;
     assert!(seen(&client, "ticker", "work.before")?.is_empty());
     assert_eq!(seen(&client, "worker", "work.%")?.len(), 6, "what was handled is not handled again");
     Ok(())

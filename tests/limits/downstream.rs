@@ -2,7 +2,7 @@
 //! test decides how long something takes, and counts how many it held at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -100,9 +100,11 @@ fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let path = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+    let mut in_chunks = false;
     while line.trim_end() != "" {
         line.clear();
         anyhow::ensure!(reader.read_line(&mut line)? > 0, "the head broke off");
+        in_chunks |= line.trim_end().eq_ignore_ascii_case("transfer-encoding: chunked");
     }
     let (verb, what) = path.split_once('/').unwrap_or((&path, ""));
     let body = match verb {
@@ -111,11 +113,9 @@ fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
             b"held".to_vec()
         }
         "bytes" => vec![b'x'; what.parse()?],
-        "take" => {
-            let mut taken = Vec::new();
-            reader.take(what.parse()?).read_to_end(&mut taken)?;
-            taken.len().to_string().into_bytes()
-        }
+        // The whole of it: a connection that is closed while the client still writes loses the answer.
+        "take" if in_chunks => take_chunks(&mut reader)?.to_string().into_bytes(),
+        "take" => std::io::copy(&mut reader.take(what.parse()?), &mut std::io::sink())?.to_string().into_bytes(),
         "stall" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")?;
             // Until whoever asked has given up.
@@ -126,4 +126,20 @@ fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     };
     write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len())?;
     Ok(stream.write_all(&body)?)
+}
+
+/// Read a body in chunks (RFC 9112, section 7.1) to its end; how many bytes it has.
+fn take_chunks(reader: &mut impl BufRead) -> anyhow::Result<u64> {
+    let mut taken = 0;
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size)?;
+        let size = u64::from_str_radix(size.trim_end(), 16)?;
+        // The line's end follows it, also the last one, which is empty.
+        std::io::copy(&mut reader.by_ref().take(size + 2), &mut std::io::sink())?;
+        if size == 0 {
+            return Ok(taken);
+        }
+        taken += size;
+    }
 }

@@ -12,6 +12,7 @@ pub(crate) use self::watching::Watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -89,11 +90,8 @@ pub(crate) fn run(serving: anyhow::Result<Serving>) -> anyhow::Result<()> {
     for ignored in &unenforced.ignored {
         tracing::warn!("{ignored} has no effect in this version");
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = serving.host.limits.threads {
-        runtime.worker_threads(threads.get() as usize);
-    }
-    let runtime = runtime.enable_all().thread_name("hull").build().context("the runtime cannot be started")?;
+    let threads = serving.host.limits.threads.and_then(|threads| NonZero::<usize>::try_from(threads).ok());
+    let runtime = hull_threads::serving_runtime(threads).context("the runtime cannot be started")?;
     let ended = runtime.block_on(serve(serving, &log, &screen));
     // What blocks by now (a name that is being looked up) has nobody waiting for it.
     runtime.shutdown_timeout(Duration::from_secs(1));

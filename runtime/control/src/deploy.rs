@@ -21,11 +21,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_dispatch::{Admission, BulkheadLimits, Compartment, aside};
+use hull_dispatch::{Admission, BulkheadLimits, Compartment};
 use hull_events::ComponentConfig;
 use hull_gateway::{RouteTable, Target, Watch};
 use hull_invocation::{ComponentId, Resource};
 use hull_manifest::{App, Name};
+use hull_threads::aside;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::deploy::claim::Claim;

@@ -9,8 +9,8 @@ pub(crate) mod stopping;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hull_dispatch::aside;
 use hull_manifest::{App, Host, Name, Reading, Source, Values};
+use hull_threads::aside;
 use parking_lot::Mutex;
 
 use crate::deploy::prepare::Base;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hull_dispatch::{Account, Body, Invoke, aside};
+use hull_dispatch::{Account, Body, Invoke};
 use hull_invocation::{ComponentId, Event, EventOutcome, Failure, Invocation, Pinned, Resource, VersionId};
+use hull_threads::aside;
 use wasmtime::component::Linker;
 
 use crate::cache::CodeCache;

@@ -4,13 +4,12 @@
 
 use std::io;
 use std::sync::{Arc, mpsc};
-use std::thread::Builder;
 use std::time::Duration;
-
-use hull_dispatch::give_way;
 
 use crate::deploy::Version;
 
+/// What it gives way by.
+const NICENESS: i32 = 5;
 /// How often it is looked whether a version that was replaced is still called.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -20,7 +19,7 @@ pub(crate) struct Unloader(mpsc::Sender<Arc<Version>>);
 impl Unloader {
     pub(crate) fn start() -> io::Result<Self> {
         let (retired, versions) = mpsc::channel();
-        Builder::new().name("hull-unload".to_owned()).spawn(move || unload(&versions))?;
+        hull_threads::spawn("hull-unload", move || unload(&versions))?;
         Ok(Self(retired))
     }
 
@@ -33,7 +32,7 @@ impl Unloader {
 
 /// Until the engine is gone.
 fn unload(retired: &mpsc::Receiver<Arc<Version>>) {
-    give_way();
+    hull_threads::lower(NICENESS);
     let mut held = Vec::new();
     loop {
         let next = if held.is_empty() {

@@ -1,11 +1,9 @@
 //! The one door to every guest: admission first, then the guest. Knows no wasm, no HTTP server and no bus.
 
 mod account;
-mod aside;
 mod attendance;
 mod compartment;
 mod door;
-mod idle_class;
 mod invoke;
 mod own_time;
 mod pace;
@@ -14,7 +12,6 @@ mod run_queue;
 mod turn;
 
 pub use account::{Account, CpuBounds};
-pub use aside::{aside, give_way};
 pub use attendance::Attendance;
 pub use compartment::{Compartment, CompartmentStatus};
 pub use door::{Admission, Dispatch, Observer};

@@ -15,7 +15,6 @@ use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
 use crate::account::{Account, CpuBounds};
-use crate::idle_class;
 use crate::recent::{Busy, Recent};
 use crate::turn::Lender;
 
@@ -24,6 +23,7 @@ const NICENESS: i32 = 10;
 /// What is in the idle class can be starved by other programs. If no guest's turn has begun for so long, another thread
 /// takes it, which cannot.
 const RELIEVED_AFTER: Duration = Duration::from_millis(20);
+
 /// How the queue is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RunOrder {
@@ -85,6 +85,13 @@ impl RunQueue {
     /// Start the threads. Guests that use timers or tasks find the runtime of `handle` there. Fails where the machine
     /// gives no more threads.
     pub fn start(threads: usize, order: RunOrder, handle: &Handle) -> std::io::Result<Self> {
+        let mut queue = Self::without_relief(threads, order, handle)?;
+        queue.spawn("hull-relief".to_owned(), handle, |shared, runtime| shared.relieve(runtime))?;
+        Ok(queue)
+    }
+
+    /// Guests that no thread comes to stay where they are.
+    pub(crate) fn without_relief(threads: usize, order: RunOrder, handle: &Handle) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             order,
             began: hull_clock::now(),
@@ -99,13 +106,12 @@ impl RunQueue {
         for number in 0..threads.max(1) {
             queue.spawn(format!("hull-guest-{number}"), handle, |shared, runtime| shared.serve(runtime))?;
         }
-        queue.spawn("hull-relief".to_owned(), handle, |shared, runtime| shared.relieve(runtime))?;
         Ok(queue)
     }
 
     fn spawn(&mut self, name: String, runtime: &Handle, run: fn(&Shared, &Handle)) -> std::io::Result<()> {
         let (shared, runtime) = (Arc::clone(&self.shared), runtime.clone());
-        self.threads.push(std::thread::Builder::new().name(name).spawn(move || run(&shared, &runtime))?);
+        self.threads.push(hull_threads::spawn(name, move || run(&shared, &runtime))?);
         Ok(())
     }
 
@@ -142,10 +148,8 @@ impl Drop for RunQueue {
 impl Shared {
     /// What a guest thread does.
     fn serve(&self, runtime: &Handle) {
-        give_way();
-        if let Err(error) = idle_class::join() {
-            tracing::warn!(%error, "guest threads give way to serving threads less than they could");
-        }
+        hull_threads::lower(NICENESS);
+        hull_threads::join_idle_class();
         let _runtime = runtime.enter();
         while let Some(job) = self.next() {
             run(job);
@@ -154,7 +158,7 @@ impl Shared {
 
     /// What the thread does that relieves them.
     fn relieve(&self, runtime: &Handle) {
-        give_way();
+        hull_threads::lower(NICENESS);
         let _runtime = runtime.enter();
         let mut seen = None;
         while let Some(job) = self.next_neglected(&mut seen) {
@@ -243,13 +247,6 @@ impl Shared {
 
     pub(crate) fn nanos(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.began))
-    }
-}
-
-/// Let serving threads and other programs come first.
-fn give_way() {
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "guest threads run at the same priority as serving threads");
     }
 }
 

@@ -153,7 +153,7 @@ mod tests {
 
     fn queue(order: RunOrder) -> (tokio::runtime::Runtime, RunQueue) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let queue = RunQueue::start(1, order, runtime.handle()).expect("a thread");
+        let queue = RunQueue::without_relief(1, order, runtime.handle()).expect("a thread");
         (runtime, queue)
     }
 
@@ -192,11 +192,19 @@ mod tests {
         }
         assert!(account.used() >= Duration::from_millis(2));
         let mut second: Stint = account.stint();
-        assert!(second.left.is_zero(), "it is known not to be quick");
         drop(stint);
         while second.left.is_zero() {
             second.step();
         }
+    }
+
+    #[test]
+    fn without_the_privilege_the_first_slice_is_a_turn_too() {
+        let (_runtime, queue) = queue(RunOrder::Fair);
+        let account = queue.account(&Share::new(100), CpuBounds { rate: Some(1), reserve: 0 });
+        assert!(!account.stint().left.is_zero());
+        account.charge_in_place(hull_clock::now(), Duration::from_mins(1));
+        assert!(account.stint().left.is_zero(), "it is far over its cap");
     }
 
     #[test]

@@ -20,7 +20,7 @@ struct Watch {
 static WATCH: LazyLock<Arc<Watch>> = LazyLock::new(|| {
     let watch = Arc::new(Watch::default());
     let watching = Arc::clone(&watch);
-    let thread = std::thread::Builder::new().name("hull-storage-watch".to_owned()).spawn(move || watching.run());
+    let thread = hull_threads::spawn("hull-storage-watch", move || watching.run());
     if let Err(error) = thread {
         tracing::error!(%error, "no thread watches over long SQL statements: they may run past their time");
     }

@@ -81,7 +81,7 @@ impl Shared {
             return Ok(());
         }
         let shared = Arc::clone(self);
-        match std::thread::Builder::new().name("hull-storage".to_owned()).spawn(move || shared.write()) {
+        match hull_threads::spawn("hull-storage", move || shared.write()) {
             Ok(_) => {
                 queue.running = true;
                 Ok(())
@@ -116,9 +116,7 @@ impl Shared {
     /// The thread. It opens the file, serves until nothing came for the idle time, and closes the file.
     fn write(self: Arc<Self>) {
         let _ending = Ending(&self);
-        if let Err(error) = rustix::process::nice(NICENESS) {
-            tracing::warn!(%error, "databases are written at the same priority as requests are served");
-        }
+        hull_threads::lower(NICENESS);
         loop {
             self.serve();
             self.open.store(false, Ordering::Release);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hull_contracts::{CONTRACT_FILE_BYTES_MAX, CONTRACT_FILES_MAX, Contract, EventSchemas, Finding, Party, check_app};
-use hull_dispatch::aside;
 use hull_manifest::{App, Component, Name, SubjectPattern};
+use hull_threads::aside;
 
 use crate::deploy::{Deployed, failed};
 use crate::deployments::{DeploymentError, Deployments};

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
-use hull_dispatch::{CpuBounds, Share, aside};
+use hull_dispatch::{CpuBounds, Share};
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, DatabaseOptions, Migration};
+use hull_threads::aside;
 
 use crate::deploy::bytes::component_bytes;
 use crate::deploy::component::{Parts, WaysOut, component_spec, database_options};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hull_dispatch::aside;
 use hull_manifest::{Component, Name};
 use hull_provenance::{Signature, TrustedKeys};
+use hull_threads::aside;
 
 use crate::deploy::bytes::component_path;
 use crate::deploy::served::Deployed;

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
+use crate::lower;
+
 /// What these threads give way by: less than guests do, so that a deployment comes to its end on a busy host.
 const NICENESS: i32 = 5;
 /// More at once wait for a thread.
@@ -36,16 +38,9 @@ pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
 fn threads() -> io::Result<&'static Runtime> {
     let made = THREADS.get_or_init(|| {
         let mut builder = Builder::new_current_thread();
-        builder.thread_name("hull-aside").on_thread_start(give_way).max_blocking_threads(THREADS_MAX).build()
+        builder.thread_name("hull-aside").on_thread_start(|| lower(NICENESS)).max_blocking_threads(THREADS_MAX).build()
     });
     made.as_ref().map_err(|error| io::Error::other(error.to_string()))
-}
-
-/// Lower the priority of this thread, for good.
-pub fn give_way() {
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "a deployment is prepared at the same priority as requests are served");
-    }
 }
 
 #[cfg(test)]

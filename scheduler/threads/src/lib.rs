@@ -1,0 +1,12 @@
+//! The host's threads and how they give way to those that serve everybody. A thread begins with the priority of the one
+//! that makes it and can never get a higher one; one that works for a single component must therefore make none.
+
+mod aside;
+mod making;
+mod priority;
+mod serving;
+
+pub use aside::aside;
+pub use making::spawn;
+pub use priority::{join_idle_class, lower};
+pub use serving::serving_runtime;

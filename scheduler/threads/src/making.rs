@@ -1,0 +1,76 @@
+//! A thread that makes the others, whoever asks for one, so that none begins with the low priority of who asked.
+
+use std::io;
+use std::sync::{OnceLock, mpsc};
+use std::thread::{Builder, JoinHandle};
+
+struct Order {
+    name: String,
+    run: Box<dyn FnOnce() + Send>,
+    made: mpsc::SyncSender<io::Result<JoinHandle<()>>>,
+}
+
+static MAKER: OnceLock<io::Result<mpsc::Sender<Order>>> = OnceLock::new();
+
+/// Start a thread with the priority of the process, and wait until it is made. A thread that gives way may ask for one if
+/// the maker was started before. Fails where the machine gives no more threads.
+pub fn spawn(name: impl Into<String>, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let (made, thread) = mpsc::sync_channel(1);
+    maker()?.send(Order { name: name.into(), run: Box::new(run), made }).map_err(|_| gone())?;
+    thread.recv().map_err(|_| gone())?
+}
+
+/// Start the maker.
+pub(crate) fn start() -> io::Result<()> {
+    maker().map(|_| ())
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread that makes threads has ended")
+}
+
+/// Each who orders waits for the thread, so there are no more orders than threads.
+fn maker() -> io::Result<&'static mpsc::Sender<Order>> {
+    let made = MAKER.get_or_init(|| {
+        let (orders, ordered) = mpsc::channel();
+        Builder::new().name("hull-threads".to_owned()).spawn(move || make(&ordered))?;
+        Ok(orders)
+    });
+    made.as_ref().map_err(|error| io::Error::other(error.to_string()))
+}
+
+fn make(ordered: &mpsc::Receiver<Order>) {
+    for Order { name, run, made } in ordered {
+        // Whoever ordered it waits for it.
+        let _ = made.send(Builder::new().name(name).spawn(run));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::spawn;
+    use crate::{join_idle_class, lower};
+
+    fn niceness() -> i32 {
+        rustix::process::getpriority_process(None).expect("it has one")
+    }
+
+    #[test]
+    fn who_is_made_by_one_that_gives_way_does_not_give_way() {
+        let before = niceness();
+        let (send, receive) = mpsc::channel();
+        spawn("meek", move || {
+            lower(7);
+            join_idle_class();
+            // Asking for the same again changes nothing, and for more raises nothing.
+            lower(7);
+            let meek = niceness();
+            let made = spawn("proud", move || send.send((meek, niceness())).expect("the test waits"));
+            made.expect("a thread").join().expect("it does not panic");
+        })
+        .expect("a thread");
+        assert_eq!(receive.recv(), Ok((before + 7, before)));
+    }
+}
