@@ -7,7 +7,6 @@ mod origins;
 pub(crate) use self::origins::Origin;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use hull_control::{COMPONENT_BYTES_MAX, contract_problems, dialect, read_migrations};
@@ -17,7 +16,7 @@ use hull_manifest::{App, Component, Host, HostPattern, HttpTarget, Name, Reuse};
 use hull_provenance::TrustedKeys;
 
 use self::grants::{Standing, standing};
-use crate::manifest_files::open_regular;
+use crate::manifest_files::read_whole;
 
 /// What a finding means for the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +52,8 @@ pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path, sources: &
     for component in &app.components {
         let id = ComponentId::new(app.name.as_str(), component.name.as_str());
         let path = base.join(component.source.file().unwrap_or_default());
-        let messages = match read(&path) {
+        let too_large = |bytes_max: u64| format!("it is larger than {} MiB", bytes_max >> 20);
+        let messages = match read_whole(&path, COMPONENT_BYTES_MAX, too_large) {
             Ok(bytes) => {
                 let source = sources.get(&component.name);
                 let origin = Origin::of(&component.name, source, &path, &bytes, keys.as_ref());
@@ -84,21 +84,6 @@ fn wrong_migrations(component: &Component, id: &ComponentId, host: &Host, base: 
     let problem = read_migrations(component, base, dialect(host, component)).err()?;
     let file = component.hull.migrations.clone().unwrap_or_default();
     Some(Finding { severity: Severity::Error, file, message: format!("{id}: {}", problem.message) })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = open_regular(path)?;
-    let too_large = || {
-        let message = format!("it is larger than {} MiB", COMPONENT_BYTES_MAX >> 20);
-        io::Error::new(io::ErrorKind::FileTooLarge, message)
-    };
-    // What says that it is too large need not be read first.
-    if file.metadata()?.len() > COMPONENT_BYTES_MAX {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > COMPONENT_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
 fn judge(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<(Severity, String)> {
