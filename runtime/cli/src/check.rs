@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::failure::AlreadyTold;
 use crate::fetching;
-use crate::inspection::{self, Finding, Origin, Severity};
+use crate::inspection::{self, Finding, Inspected, Origin, Severity};
 use crate::manifest_files::{self, Loaded, WrongFiles};
 use crate::options::CheckOptions;
 use crate::terminal::{self, harmless};
@@ -26,13 +26,12 @@ pub(crate) async fn run(options: &CheckOptions) -> anyhow::Result<()> {
     };
     let mut here = app.clone();
     let sources = fetching::bring_here(&mut here).await?;
-    let findings = inspection::inspect_components(&here, &host, &base);
+    let Inspected { findings, origins } = inspection::inspect_components(&here, &host, &base, &sources);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {
         return Err(refuse_components(&errors, options.json)?);
     }
-    let origins = inspection::origins(&here, &host, &base, &sources);
     if options.json {
         return terminal::print_json(&accepted(&app, &host, &warnings, &origins));
     }

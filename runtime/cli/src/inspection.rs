@@ -4,20 +4,19 @@
 mod grants;
 mod origins;
 
-pub(crate) use self::origins::{Origin, origins};
+pub(crate) use self::origins::Origin;
 
-use std::io::{self, Read as _};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hull_control::{COMPONENT_BYTES_MAX, contract_problems, dialect, read_migrations};
 use hull_engine::{DeployError, Exports, inspect, validate};
 use hull_invocation::ComponentId;
-use hull_manifest::{App, Component, Host, HostPattern, HttpTarget, Reuse};
+use hull_manifest::{App, Component, Host, HostPattern, HttpTarget, Name, Reuse};
 use hull_provenance::TrustedKeys;
 
 use self::grants::{Standing, standing};
-use self::origins::refusal;
-use crate::manifest_files::open_regular;
+use crate::manifest_files::read_whole;
 
 /// What a finding means for the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +36,29 @@ pub(crate) struct Finding {
     pub(crate) message: String,
 }
 
-/// Everything that is wrong with the files of all components.
-pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path) -> Vec<Finding> {
+/// What the files of all components tell.
+#[derive(Debug, Default)]
+pub(crate) struct Inspected {
+    /// Everything that is wrong with them.
+    pub(crate) findings: Vec<Finding>,
+    /// Of those that can be read and that the host would take.
+    pub(crate) origins: Vec<Origin>,
+}
+
+/// Look into them; `sources` says where those came from that were fetched.
+pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path, sources: &BTreeMap<Name, String>) -> Inspected {
     let keys = TrustedKeys::of(host.signatures.as_ref());
-    let inspect_one = |component: &Component| {
+    let mut inspected = Inspected::default();
+    for component in &app.components {
         let id = ComponentId::new(app.name.as_str(), component.name.as_str());
         let path = base.join(component.source.file().unwrap_or_default());
-        let messages = match read(&path) {
+        let too_large = |bytes_max: u64| format!("it is larger than {} MiB", bytes_max >> 20);
+        let messages = match read_whole(&path, COMPONENT_BYTES_MAX, too_large) {
             Ok(bytes) => {
-                let refused = keys.as_ref().and_then(|keys| refusal(keys, &path, &bytes));
-                let refused = refused.map(|why| (Severity::Error, format!("{id}: {why}")));
+                let source = sources.get(&component.name);
+                let origin = Origin::of(&component.name, source, &path, &bytes, keys.as_ref());
+                let refused = origin.as_ref().err().map(|why| (Severity::Error, format!("{id}: {why}")));
+                inspected.origins.extend(origin);
                 match inspect(&id, &bytes).and_then(|exports| validate(&id, &bytes).map(|()| exports)) {
                     Ok(exports) => judge(app, component, &id, &exports).into_iter().chain(refused).collect(),
                     Err(error) => vec![(Severity::Error, error.to_string())],
@@ -55,37 +67,23 @@ pub(crate) fn inspect_components(app: &App, host: &Host, base: &Path) -> Vec<Fin
             Err(error) => vec![(Severity::Error, format!("{id}: its file cannot be read: {error}"))],
         };
         let file = component.source.to_string();
-        let source =
-            messages.into_iter().map(move |(severity, message)| Finding { severity, file: file.clone(), message });
-        source.chain(wrong_migrations(component, &id, host, base))
-    };
+        let found = messages.into_iter();
+        let found = found.map(|(severity, message)| Finding { severity, file: file.clone(), message });
+        inspected.findings.extend(found.chain(wrong_migrations(component, &id, host, base)));
+    }
     let contracts = contract_problems(app, base).into_iter().map(|problem| {
         let contracts = app.component(&problem.component).and_then(|component| component.hull.contracts.clone());
         let message = format!("{}: {}", problem.component, problem.message);
         Finding { severity: Severity::Error, file: contracts.unwrap_or_else(|| "contracts".to_owned()), message }
     });
-    app.components.iter().flat_map(inspect_one).chain(contracts).collect()
+    inspected.findings.extend(contracts);
+    inspected
 }
 
 fn wrong_migrations(component: &Component, id: &ComponentId, host: &Host, base: &Path) -> Option<Finding> {
     let problem = read_migrations(component, base, dialect(host, component)).err()?;
     let file = component.hull.migrations.clone().unwrap_or_default();
     Some(Finding { severity: Severity::Error, file, message: format!("{id}: {}", problem.message) })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = open_regular(path)?;
-    let too_large = || {
-        let message = format!("it is larger than {} MiB", COMPONENT_BYTES_MAX >> 20);
-        io::Error::new(io::ErrorKind::FileTooLarge, message)
-    };
-    // What says that it is too large need not be read first.
-    if file.metadata()?.len() > COMPONENT_BYTES_MAX {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > COMPONENT_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
 fn judge(app: &App, component: &Component, id: &ComponentId, exports: &Exports) -> Vec<(Severity, String)> {

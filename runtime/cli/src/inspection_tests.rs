@@ -1,5 +1,7 @@
 //! Manifests and components that fit each other, and those that do not.
 
+use std::collections::BTreeMap;
+
 use hull_engine::Flavor;
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Reading};
@@ -122,7 +124,8 @@ fn files_that_are_no_components_are_told_apart() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("orders.wasm");
     let app = app(PLAIN, PLAIN, PLAIN);
-    let inspected = || inspect_components(&app, &hull_manifest::Host::default(), folder.path());
+    let host = hull_manifest::Host::default();
+    let inspected = || inspect_components(&app, &host, folder.path(), &BTreeMap::new()).findings;
     let message = |findings: Vec<Finding>| findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
     assert!(message(inspected()).contains("cannot be read"));
     for (bytes, wanted) in [

@@ -138,6 +138,19 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// All bytes of a file that may have so many; `too_large` says what is wrong with one that has more.
+pub(crate) fn read_whole(path: &Path, bytes_max: u64, too_large: impl Fn(u64) -> String) -> io::Result<Vec<u8>> {
+    let file = open_regular(path)?;
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, too_large(bytes_max));
+    // What says that it is too large need not be read first.
+    if file.metadata()?.len() > bytes_max {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max { Err(too_large()) } else { Ok(bytes) }
+}
+
 fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     open_regular(path)?.take(MANIFEST_BYTES_MAX + 1).read_to_string(&mut text)?;

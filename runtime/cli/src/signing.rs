@@ -2,9 +2,8 @@
 //! this is for machines without it.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use hull_control::COMPONENT_BYTES_MAX;
@@ -12,7 +11,7 @@ use hull_manifest::Name;
 use hull_provenance::{Signature, SigningKey};
 use serde_json::json;
 
-use crate::manifest_files::open_regular;
+use crate::manifest_files::read_whole;
 use crate::options::{KeygenOptions, SignOptions};
 use crate::terminal;
 
@@ -46,12 +45,14 @@ pub(crate) fn keygen(options: &KeygenOptions) -> anyhow::Result<()> {
 /// Sign a component; the signature goes beside it.
 pub(crate) fn sign(options: &SignOptions) -> anyhow::Result<()> {
     let SignOptions { files, key, json } = options;
-    let text = read(key, KEY_BYTES_MAX).with_context(|| format!("cannot read the key {}", key.display()))?;
+    let text =
+        read_whole(key, KEY_BYTES_MAX, too_large).with_context(|| format!("cannot read the key {}", key.display()))?;
     let text = String::from_utf8_lossy(&text);
     let key = SigningKey::from_pem(&text).with_context(|| key.display().to_string())?;
     let mut signed = Vec::new();
     for file in files {
-        let bytes = read(file, COMPONENT_BYTES_MAX).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = read_whole(file, COMPONENT_BYTES_MAX, too_large);
+        let bytes = bytes.with_context(|| format!("cannot read {}", file.display()))?;
         if !bytes.starts_with(b"\0asm") {
             bail!("{} is not WebAssembly; nothing was signed", file.display());
         }
@@ -68,11 +69,6 @@ pub(crate) fn sign(options: &SignOptions) -> anyhow::Result<()> {
     signed.iter().try_for_each(|(path, _)| terminal::print(&format!("{}\n", path.display())))
 }
 
-fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {bytes_max} bytes")));
-    }
-    Ok(bytes)
+fn too_large(bytes_max: u64) -> String {
+    format!("it has more than {bytes_max} bytes")
 }

@@ -1,10 +1,12 @@
 //! Whose components are taken: the keys that the host's configuration names, and whether one of them has signed what is to
 //! be run.
 
+use std::path::Path;
+
 use hull_manifest::{Name, PublicKey, Signatures};
 use ring::signature::{ED25519, UnparsedPublicKey};
 
-use crate::signature::Signature;
+use crate::signature::{Signature, UnreadableSignature};
 
 /// The keys that a component must be signed with one of.
 #[derive(Debug, Clone)]
@@ -32,6 +34,9 @@ pub enum NotSigned {
         /// The names of the keys.
         keys: String,
     },
+    /// There is something in the signature's place, and nobody can tell what.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableSignature),
 }
 
 impl TrustedKeys {
@@ -41,8 +46,13 @@ impl TrustedKeys {
         Some(Self(keys.iter().map(|(name, key)| (name.clone(), *key)).collect()))
     }
 
-    /// Whose signature this is. Takes as long as hashing the bytes once for each key: not for the serving threads.
-    pub fn signer(&self, bytes: &[u8], signature: Option<&Signature>) -> Result<&Name, NotSigned> {
+    /// Whose signature of these bytes lies beside their file. Reads it, and takes as long as hashing the bytes once for each
+    /// key: not for the serving threads.
+    pub fn signer_beside(&self, file: &Path, bytes: &[u8]) -> Result<&Name, NotSigned> {
+        self.signer(bytes, Signature::beside(file)?.as_ref())
+    }
+
+    fn signer(&self, bytes: &[u8], signature: Option<&Signature>) -> Result<&Name, NotSigned> {
         let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         let keys = names.join(", ");
         let Some(signature) = signature else { return Err(NotSigned::Unsigned { keys }) };
@@ -59,6 +69,7 @@ mod tests {
     use hull_manifest::{Host, Name};
 
     use super::{NotSigned, TrustedKeys};
+    use crate::signature::Signature;
     use crate::signing_key::SigningKey;
 
     fn trusted(keys: &[(&str, &SigningKey)]) -> TrustedKeys {
@@ -86,6 +97,22 @@ mod tests {
     }
 
     #[test]
+    fn the_signature_that_counts_lies_beside_the_file() {
+        let ci = key();
+        let keys = trusted(&[("ci", &ci)]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, bytes) = (folder.path().join("orders.wasm"), b"a component");
+        assert!(matches!(keys.signer_beside(&file, bytes), Err(NotSigned::Unsigned { .. })));
+        let beside = Signature::path_of(&file);
+        std::fs::write(&beside, ci.sign(bytes).to_string()).expect("written");
+        assert_eq!(keys.signer_beside(&file, bytes).map(Name::as_str), Ok("ci"));
+        assert!(matches!(keys.signer_beside(&file, b"other bytes"), Err(NotSigned::Wrong { .. })));
+        std::fs::write(&beside, "no signature").expect("written");
+        let told = keys.signer_beside(&file, bytes).map_err(|error| error.to_string());
+        assert_eq!(told, Err(Signature::beside(&file).expect_err("no signature").to_string()));
+    }
+
+    #[test]
     fn every_flipped_bit_of_a_signature_is_found() {
         let ci = key();
         let keys = trusted(&[("ci", &ci)]);
@@ -94,7 +121,7 @@ mod tests {
         for at in 0..64 * 8 {
             let mut flipped: [u8; 64] = good.as_bytes().try_into().expect("64 bytes");
             flipped[at / 8] ^= 1 << (at % 8);
-            let flipped = crate::signature::Signature::new(flipped);
+            let flipped = Signature::new(flipped);
             assert!(keys.signer(bytes, Some(&flipped)).is_err(), "bit {at}");
         }
     }

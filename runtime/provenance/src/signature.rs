@@ -28,7 +28,7 @@ pub struct Signature([u8; SIGNATURE_BYTES]);
 pub struct NoSignature;
 
 /// Why the signature beside a file cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its signature {path}: {why}; sign it anew with `hull sign`, or remove that file")]
 pub struct UnreadableSignature {
     path: String,

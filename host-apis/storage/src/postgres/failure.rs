@@ -34,6 +34,14 @@ pub(super) async fn of_statement(error: &tokio_postgres::Error, link: &Link, res
     }
 }
 
+/// What ran on a connection of the host's, or what its error means: a row of the host's own is never too large.
+pub(super) async fn outcome<T>(ran: Result<T, tokio_postgres::Error>, link: &Link) -> Result<T, StorageError> {
+    match ran {
+        Ok(value) => Ok(value),
+        Err(error) => Err(of_statement(&error, link, 0).await),
+    }
+}
+
 /// Why nobody could log in.
 pub(super) fn of_connecting(error: &tokio_postgres::Error, user: &str) -> StorageError {
     let what = described(error);

@@ -87,27 +87,21 @@ impl Present {
     async fn begin(server: &Arc<Server>) -> Result<Self, StorageError> {
         let link = server.relay_link(|_| {}).await?;
         let pid = link.client().query_typed_one("SELECT pg_backend_pid()", &[]).await;
-        let pid = match pid.and_then(|row| row.try_get(0)) {
-            Ok(pid) => pid,
-            Err(error) => return Err(failure::of_statement(&error, &link, 0).await),
-        };
+        let pid = failure::outcome(pid.and_then(|row| row.try_get(0)), &link).await?;
         link.send("BEGIN");
         Ok(Self { link, pid, components: HashMap::new() })
     }
 
     async fn lock(&mut self, component: &str, host_schema: &str) -> Result<(), StorageError> {
         let lock = format!("LOCK TABLE {host_schema}.hull_relay IN ACCESS SHARE MODE");
-        match self.link.client().batch_execute(&lock).await {
-            Ok(()) => {
-                self.components.insert(component.to_owned(), host_schema.to_owned());
-                Ok(())
-            }
-            Err(error) => {
-                // The transaction is over, and so is what it held.
-                self.link.break_off();
-                Err(failure::of_statement(&error, &self.link, 0).await)
-            }
+        let locked = self.link.client().batch_execute(&lock).await;
+        if locked.is_err() {
+            // The transaction is over, and so is what it held.
+            self.link.break_off();
         }
+        failure::outcome(locked, &self.link).await?;
+        self.components.insert(component.to_owned(), host_schema.to_owned());
+        Ok(())
     }
 }
 
@@ -120,8 +114,5 @@ pub(super) async fn elsewhere(link: &Link, own: Option<i32>, host_schemas: &[Str
                AND l.mode = 'AccessShareLock' AND l.pid <> $2)";
     let own = own.unwrap_or(0);
     let found = link.client().query_typed_one(sql, &[(&host_schemas, Type::TEXT_ARRAY), (&own, Type::INT4)]).await;
-    match found.and_then(|row| row.try_get(0)) {
-        Ok(found) => Ok(found),
-        Err(error) => Err(failure::of_statement(&error, link, 0).await),
-    }
+    failure::outcome(found.and_then(|row| row.try_get(0)), link).await
 }

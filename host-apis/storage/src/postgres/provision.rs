@@ -93,11 +93,7 @@ impl Preparing<'_> {
     }
 
     async fn run(&self, sql: &str) -> Result<(), StorageError> {
-        let ran = self.client().batch_execute(sql).await;
-        match ran {
-            Ok(()) => Ok(()),
-            Err(error) => Err(failure::of_statement(&error, self.link, 0).await),
-        }
+        failure::outcome(self.client().batch_execute(sql).await, self.link).await
     }
 
     async fn all(&self) -> Result<Secrets, StorageError> {
@@ -122,11 +118,7 @@ impl Preparing<'_> {
         let sql = "SELECT format, password, host_key FROM hull.components WHERE component = $1";
         let component = self.component.to_string();
         let found = self.client().query_typed_opt(sql, &[(&component, Type::TEXT)]).await;
-        let row = match found {
-            Ok(Some(row)) => row,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(failure::of_statement(&error, self.link, 0).await),
-        };
+        let Some(row) = failure::outcome(found, self.link).await? else { return Ok(None) };
         let read = || -> Result<_, tokio_postgres::Error> {
             Ok((row.try_get(0)?, Secrets { password: row.try_get(1)?, key: row.try_get(2)? }))
         };
@@ -165,10 +157,8 @@ impl Preparing<'_> {
             (&secrets.key, Type::BYTEA),
             (&FORMAT, Type::INT4),
         ];
-        match self.client().execute_typed(sql, &parameters).await {
-            Ok(_) => Ok(secrets),
-            Err(error) => Err(failure::of_statement(&error, self.link, 0).await),
-        }
+        failure::outcome(self.client().execute_typed(sql, &parameters).await, self.link).await?;
+        Ok(secrets)
     }
 
     fn tables(&self, secrets: &Secrets) -> String {
@@ -209,10 +199,8 @@ impl Preparing<'_> {
     }
 
     async fn is_true(&self, sql: &str, parameter: &str) -> Result<bool, StorageError> {
-        match self.client().query_typed_one(sql, &[(&parameter, Type::TEXT)]).await {
-            Ok(row) => Ok(row.try_get(0).unwrap_or(false)),
-            Err(error) => Err(failure::of_statement(&error, self.link, 0).await),
-        }
+        let found = self.client().query_typed_one(sql, &[(&parameter, Type::TEXT)]).await;
+        Ok(failure::outcome(found, self.link).await?.try_get(0).unwrap_or(false))
     }
 }
 

@@ -66,7 +66,6 @@ impl Purge {
         for (component, names) in &components {
             let lock = format!("LOCK TABLE {}.hull_relay IN ACCESS EXCLUSIVE MODE", quoted(&names.host_schema));
             match link.client().batch_execute(&lock).await {
-                Ok(()) => {}
                 Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
                     return Err(StorageError::Other(format!(
                         "another host works with the data of {component} in PostgreSQL: remove the app there first"
@@ -79,7 +78,7 @@ impl Purge {
                         names.host_schema
                     )));
                 }
-                Err(error) => return Err(failure::of_statement(&error, link, 0).await),
+                locked => failure::outcome(locked, link).await?,
             }
         }
         for (component, names) in &components {
@@ -126,10 +125,7 @@ async fn names(server: &Server, link: &Link, app: &str) -> Result<Vec<(String, N
         let rows = client.query_typed(sql, &[(&prefix, Type::TEXT)]).await?;
         rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>()
     };
-    let found: Vec<String> = match found.await {
-        Ok(found) => found,
-        Err(error) => return Err(failure::of_statement(&error, link, 0).await),
-    };
+    let found: Vec<String> = failure::outcome(found.await, link).await?;
     let named = |component: String| {
         let name = component.strip_prefix(app)?.strip_prefix('/')?;
         let names = Names::of(&ComponentId::new(app, name), server.database());
@@ -139,8 +135,5 @@ async fn names(server: &Server, link: &Link, app: &str) -> Result<Vec<(String, N
 }
 
 async fn run(link: &Link, sql: &str) -> Result<(), StorageError> {
-    match link.client().batch_execute(sql).await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(failure::of_statement(&error, link, 0).await),
-    }
+    failure::outcome(link.client().batch_execute(sql).await, link).await
 }

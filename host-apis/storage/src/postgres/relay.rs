@@ -62,22 +62,19 @@ impl RelayLocks {
         }
         let client = held.link.client();
         held.link.send("SAVEPOINT hull_relay");
-        match client.batch_execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE NOWAIT")).await {
-            Ok(()) => {
-                held.link.send("RELEASE hull_relay");
-                held.tables.insert(table);
-                self.relaying.lock().insert(shared.component.to_string(), Arc::downgrade(shared));
-                Ok(true)
-            }
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+        let locked = client.batch_execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE NOWAIT")).await;
+        if let Err(error) = &locked {
+            if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
                 held.link.send("ROLLBACK TO hull_relay; RELEASE hull_relay");
-                Ok(false)
+                return Ok(false);
             }
-            Err(error) => {
-                held.link.break_off();
-                Err(failure::of_statement(&error, &held.link, 0).await)
-            }
+            held.link.break_off();
         }
+        failure::outcome(locked, &held.link).await?;
+        held.link.send("RELEASE hull_relay");
+        held.tables.insert(table);
+        self.relaying.lock().insert(shared.component.to_string(), Arc::downgrade(shared));
+        Ok(true)
     }
 
     /// Another host may have it. The others of this host take theirs again when they look.

@@ -68,12 +68,7 @@ impl<'a> Scope<'a> {
         parameters: Parameters<'b>,
     ) -> BoxFuture<'b, Result<Vec<Row>, StorageError>> {
         let sql = sql.replace("{}", &self.opened.host_schema);
-        let running = async move {
-            match self.client().query_typed(&sql, parameters).await {
-                Ok(rows) => Ok(rows),
-                Err(error) => Err(self.failure(&error).await),
-            }
-        };
+        let running = async move { self.outcome(self.client().query_typed(&sql, parameters).await).await };
         running.boxed()
     }
 
@@ -87,14 +82,8 @@ impl<'a> Scope<'a> {
         let running = async move {
             let types: Vec<Type> = parameters.iter().map(|(_, of)| of.clone()).collect();
             let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|(value, _)| *value).collect();
-            let rows = match self.link.prepare_typed(&sql, &types).await {
-                Ok(statement) => self.client().query(&statement, &values).await,
-                Err(error) => Err(error),
-            };
-            match rows {
-                Ok(rows) => Ok(rows),
-                Err(error) => Err(self.failure(&error).await),
-            }
+            let statement = self.outcome(self.link.prepare_typed(&sql, &types).await).await?;
+            self.outcome(self.client().query(&statement, &values).await).await
         };
         running.boxed()
     }
@@ -111,13 +100,16 @@ impl<'a> Scope<'a> {
         parameters: Parameters<'b>,
     ) -> BoxFuture<'b, Result<u64, StorageError>> {
         let sql = sql.replace("{}", &self.opened.host_schema);
-        let running = async move {
-            match self.client().execute_typed(&sql, parameters).await {
-                Ok(changed) => Ok(changed),
-                Err(error) => Err(self.failure(&error).await),
-            }
-        };
+        let running = async move { self.outcome(self.client().execute_typed(&sql, parameters).await).await };
         running.boxed()
+    }
+
+    /// What ran, or what its error means.
+    pub(super) async fn outcome<T>(&self, ran: Result<T, tokio_postgres::Error>) -> Result<T, StorageError> {
+        match ran {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.failure(&error).await),
+        }
     }
 
     /// What an error of a statement means.

@@ -49,10 +49,7 @@ impl OnPostgres for Execute {
 
 async fn compiled(scope: &mut Scope<'_>, sql: &str) -> Result<Statement, StorageError> {
     scope.guest_ran = true;
-    match scope.link.prepare(sql).await {
-        Ok(statement) => Ok(statement),
-        Err(error) => Err(scope.failure(&error).await),
-    }
+    scope.outcome(scope.link.prepare(sql).await).await
 }
 
 /// Have a statement run; its rows are still to be read.
@@ -68,22 +65,15 @@ async fn start(scope: &mut Scope<'_>, sql: &str, parameters: &[Value]) -> Result
     if given > wanted {
         return Err(StorageError::Invalid(format!("{given} parameters were given, the statement uses {wanted}")));
     }
-    match scope.client().query_raw(&statement, parameters.iter().map(Parameter)).await {
-        Ok(rows) => Ok((statement, rows)),
-        Err(error) => Err(scope.failure(&error).await),
-    }
+    let rows = scope.client().query_raw(&statement, parameters.iter().map(Parameter)).await;
+    Ok((statement, scope.outcome(rows).await?))
 }
 
 /// Have a statement whose rows nobody wants run to its end; how many it has changed.
 async fn drain(scope: &Scope<'_>, rows: RowStream) -> Result<u64, StorageError> {
     let mut rows = pin!(rows);
-    loop {
-        match rows.try_next().await {
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(rows.rows_affected().unwrap_or(0)),
-            Err(error) => return Err(scope.failure(&error).await),
-        }
-    }
+    while scope.outcome(rows.try_next().await).await?.is_some() {}
+    Ok(rows.rows_affected().unwrap_or(0))
 }
 
 /// The rows, and how many the statement has changed.
@@ -92,12 +82,7 @@ async fn collect(scope: &Scope<'_>, statement: &Statement, rows: RowStream) -> R
     let mut result = ResultSet { columns, rows: Vec::new() };
     let mut bytes = 0;
     let mut rows = pin!(rows);
-    loop {
-        let row = match rows.try_next().await {
-            Ok(Some(row)) => row,
-            Ok(None) => return Ok((result, rows.rows_affected().unwrap_or(0))),
-            Err(error) => return Err(scope.failure(&error).await),
-        };
+    while let Some(row) = scope.outcome(rows.try_next().await).await? {
         bytes += row.raw_size_bytes() + row.len() * size_of::<Value>();
         let too_much = if result.rows.len() >= scope.limits.rows_max as usize {
             Some(scope.too_many_rows())
@@ -117,6 +102,7 @@ async fn collect(scope: &Scope<'_>, statement: &Statement, rows: RowStream) -> R
         }
         result.rows.push(values);
     }
+    Ok((result, rows.rows_affected().unwrap_or(0)))
 }
 
 fn bytes_of(parameters: &[Value]) -> u64 {
@@ -130,11 +116,7 @@ pub(super) async fn run_script(scope: &mut Scope<'_>, sql: &str) -> Result<(), S
         scope.guest_ran = true;
         // With its own message each: one text with several statements is not one that this takes.
         let ran = scope.client().query_typed_raw(statement, std::iter::empty::<(Parameter<'_>, _)>()).await;
-        let rows = match ran {
-            Ok(rows) => rows,
-            Err(error) => return Err(scope.failure(&error).await),
-        };
-        drain(scope, rows).await?;
+        drain(scope, scope.outcome(ran).await?).await?;
     }
     Ok(())
 }

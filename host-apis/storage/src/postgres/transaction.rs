@@ -16,8 +16,6 @@ use crate::options::Sabotage;
 
 /// What a guest's text may have left behind on its connection: settings, locks, cursors.
 const RESET: &str = "RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *";
-/// The same right after a commit: one message to the server and one answer, where each costs as much as a small statement.
-const COMMIT_AND_RESET: &str = "COMMIT; RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *";
 /// How long the server is asked what became of a transaction, and how often.
 const OUTCOME_TIME: Duration = Duration::from_secs(10);
 const OUTCOME_EVERY: Duration = Duration::from_millis(100);
@@ -89,7 +87,8 @@ impl Transaction {
         let identity = identity.filter(|_| scope.shared.sabotage != Some(Sabotage::HandledMarks));
         let is_safe = self.number.is_some() || (self.of_event && identity.is_some()) || published.is_empty();
         let shared_scope = &*scope;
-        let end = if scope.guest_ran { COMMIT_AND_RESET } else { "COMMIT" };
+        // One message to the server and one answer, where each costs as much as a small statement.
+        let end = if scope.guest_ran { format!("COMMIT; {RESET}") } else { "COMMIT".to_owned() };
         let ahead = async {
             let scope = shared_scope;
             let put = put_all(scope, &published);
@@ -101,7 +100,7 @@ impl Transaction {
             alive?;
             Ok::<_, StorageError>(finished)
         };
-        let commit = shared_scope.link.end(end);
+        let commit = shared_scope.link.end(&end);
         let (finished, committed) = if is_safe {
             futures::join!(ahead, commit)
         } else {

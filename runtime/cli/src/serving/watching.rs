@@ -10,6 +10,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use hull_control::{Node, chosen_files, contract_files};
 use hull_manifest::App;
 use hull_provenance::Signature;
+use hull_threads::aside;
 
 use crate::fetching;
 use crate::manifest_files::{self, Loaded};
@@ -75,12 +76,14 @@ async fn build(watching: &Watching) {
 async fn swap(node: &Arc<Node>, watching: &Watching) {
     let began = hull_clock::now();
     let (file, config) = (watching.file.clone(), watching.config.clone());
-    let loaded = tokio::task::spawn_blocking(move || manifest_files::load(&file, config.as_deref())).await;
-    let swapped = match loaded {
-        Ok(Ok(Loaded { mut app, base, .. })) => match fetching::bring_here(&mut app).await {
-            Ok(_) => node.deploy(app, &base).await.map_err(anyhow::Error::from),
-            Err(error) => Err(error),
-        },
+    // What is fetched is hashed and written as it comes.
+    let loaded = aside(async move {
+        let Loaded { mut app, base, .. } = manifest_files::load(&file, config.as_deref())?;
+        fetching::bring_here(&mut app).await?;
+        anyhow::Ok((app, base))
+    });
+    let swapped = match loaded.await {
+        Ok(Ok((app, base))) => node.deploy(app, &base).await.map_err(anyhow::Error::from),
         Ok(Err(error)) => Err(error),
         Err(error) => Err(error.into()),
     };

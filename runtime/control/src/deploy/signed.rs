@@ -2,11 +2,9 @@
 //! a rollback, a restart or a file.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hull_manifest::{Component, Name};
-use hull_provenance::{Signature, TrustedKeys};
 use hull_threads::aside;
 
 use crate::deploy::bytes::component_path;
@@ -25,15 +23,11 @@ impl Node {
     ) -> Result<Option<Name>, ComponentProblem> {
         let Some(keys) = self.keys.clone() else { return Ok(None) };
         let (bytes, path) = (bytes.clone(), component_path(component, base)?);
-        let checked = aside(async move { signed_by(&keys, &path, &bytes) }).await;
-        let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
-        checked.map(Some).map_err(|why| ComponentProblem::new(&component.name, why))
+        let checked = aside(async move { keys.signer_beside(&path, &bytes).cloned() }).await;
+        let checked = checked.map_err(|error| error.to_string());
+        let signer = checked.and_then(|signer| signer.map_err(|error| error.to_string()));
+        signer.map(Some).map_err(|why| ComponentProblem::new(&component.name, why))
     }
-}
-
-fn signed_by(keys: &Arc<TrustedKeys>, path: &Path, bytes: &[u8]) -> Result<Name, String> {
-    let signature = Signature::beside(path).map_err(|error| error.to_string())?;
-    keys.signer(bytes, signature.as_ref()).cloned().map_err(|error| error.to_string())
 }
 
 impl Record {
