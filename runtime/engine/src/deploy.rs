@@ -4,14 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hull_bus::Bus;
-use hull_config::{LiveFlags, Settings};
 use hull_dispatch::Account;
-use hull_http::Egress;
 use hull_invocation::{ComponentId, VersionId};
 use hull_logging::LogSink;
-use hull_messaging::MessagingPolicy;
-use hull_storage::Database;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre};
@@ -29,7 +24,8 @@ use crate::limits::InstanceLimits;
 use crate::memory::ComponentMemory;
 use crate::pool::Sweeper;
 use crate::registry::Shared;
-use crate::spec::{ComponentSpec, Grants, Mount, Reuse};
+use crate::services::Provisions;
+use crate::spec::{ComponentSpec, Mount, Reuse};
 use crate::state::HostState;
 
 /// Instances that are kept for the next invocation, per version.
@@ -45,15 +41,9 @@ pub struct Version {
     pub(crate) memory: Arc<ComponentMemory>,
     pub(crate) account: Arc<Account>,
     pub(crate) environment: Vec<(String, String)>,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) flags: Arc<LiveFlags>,
     pub(crate) mounts: Vec<Mount>,
-    pub(crate) egress: Arc<Egress>,
     pub(crate) log_sink: Arc<dyn LogSink>,
-    pub(crate) grants: Grants,
-    pub(crate) database: Database,
-    pub(crate) messaging: Arc<MessagingPolicy>,
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) provisions: Arc<Provisions>,
     pub(crate) pre: InstancePre<HostState>,
     pub(crate) sweeper: Arc<Sweeper>,
     pub(crate) handlers: Arc<Handlers>,
@@ -148,6 +138,17 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
     let Linked { exports, pre, handlers } = linked;
     let sweeper = Arc::clone(&shared.runner(exports.flavor).sweeper);
     let memory = shared.memory.join(&spec.id, spec.memory_reserved_bytes);
+    let provisions = Provisions {
+        component: spec.id.clone(),
+        settings: spec.settings,
+        flags: spec.flags,
+        serves_many: matches!(spec.reuse, Reuse::Concurrent { .. }),
+        egress: spec.egress,
+        grants: spec.grants,
+        database: spec.database,
+        messaging: spec.messaging,
+        bus: spec.bus,
+    };
     Ok(Version {
         component: spec.id,
         id,
@@ -157,15 +158,9 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
         memory,
         account: spec.account,
         environment: spec.environment,
-        settings: spec.settings,
-        flags: spec.flags,
         mounts: spec.mounts,
-        egress: spec.egress,
         log_sink: spec.log_sink,
-        grants: spec.grants,
-        database: spec.database,
-        messaging: spec.messaging,
-        bus: spec.bus,
+        provisions: Arc::new(provisions),
         pre,
         sweeper,
         handlers,

@@ -14,7 +14,7 @@ use crate::deploy::Version;
 use crate::drive::{Driver, GuestFuture};
 use crate::instance::Sandbox;
 use crate::registry::Shared;
-use crate::state::Handling;
+use crate::services::Handling;
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic)]
 mod bindings {
@@ -69,7 +69,7 @@ async fn handle(
     let identity = EventIdentity::of(&delivered.event);
     let handling = Handling { identity, expects_reply: delivered.expects_reply };
     let mut sandbox = Sandbox::open(shared, version, invocation, Some(&handling)).await?;
-    let session = sandbox.store.data().session().clone();
+    let session = sandbox.store.data_mut().session().clone();
     let event = guest_event(delivered);
     let result = async {
         let handler = indices.load(&mut sandbox.store, &sandbox.instance)?;

@@ -10,7 +10,7 @@ use hull_invocation::{Cause, Event, Invocation, Pinned};
 use hull_rollout::{Asks, Decided, cookie_of};
 
 use crate::deploy::Version;
-use crate::spec::Reuse;
+use crate::services::Provisions;
 
 /// Where the gateway says from where a request comes.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
@@ -66,24 +66,20 @@ pub(crate) fn decide_event(version: &Version, invocation: &Invocation, event: &E
 }
 
 fn decide(version: &Version, invocation: &Invocation, who: &impl Asks) {
-    let flags = version.flags.load();
+    let flags = version.provisions.flags.load();
     // An instance that serves many at once could pass on what was decided for one of them to what it does for others.
-    if let Some(flags) = flags.as_ref().filter(|_| !serves_many(version)) {
+    if let Some(flags) = flags.as_ref().filter(|_| !version.provisions.serves_many) {
         invocation.lineage.frame().decide(|| Pinned::new(flags.decide(who)));
     }
 }
 
 /// What a guest sees of its variables.
-pub(crate) fn config_of(version: &Version, invocation: &Invocation) -> ConfigCtx {
-    let settings = Arc::clone(&version.settings);
-    if serves_many(version) {
-        return ConfigCtx::of_many(settings, Arc::clone(&version.flags));
+pub(crate) fn config_of(provisions: &Provisions, invocation: &Invocation) -> ConfigCtx {
+    let settings = Arc::clone(&provisions.settings);
+    if provisions.serves_many {
+        return ConfigCtx::of_many(settings, Arc::clone(&provisions.flags));
     }
     ConfigCtx::new(settings, invocation.lineage.frame().decided().and_then(Pinned::get::<Decided>))
-}
-
-fn serves_many(version: &Version) -> bool {
-    matches!(version.reuse, Reuse::Concurrent { .. })
 }
 
 #[cfg(test)]

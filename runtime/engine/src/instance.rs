@@ -11,8 +11,9 @@ use crate::deploy::Version;
 use crate::limits::{CpuExhausted, MemoryShort, RefusedBy, bound};
 use crate::pool::HandingBack;
 use crate::registry::Shared;
+use crate::services::Handling;
 use crate::spec::Reuse;
-use crate::state::{Handling, HostState};
+use crate::state::HostState;
 
 /// An instance that waits for its next invocation.
 pub(crate) struct Idle {

@@ -18,6 +18,7 @@ mod memory;
 mod pool;
 mod registry;
 mod response;
+mod services;
 mod spec;
 mod state;
 mod unload;

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use hull_config::ConfigCtx;
-use hull_http::OutgoingHttp;
-use hull_invocation::{Invocation, Reply, Slot};
-use hull_keyvalue::{KeyValueCtx, KeyValueView};
+use hull_invocation::{Invocation, Reply};
+use hull_keyvalue::KeyValueView;
 use hull_logging::{LogScope, LoggingCtx, Source};
-use hull_messaging::MessagingCtx;
-use hull_sql::{SqlCtx, SqlView};
-use hull_storage::{EventIdentity, Session, SessionOptions};
-use hull_transactions::{TransactionsCtx, TransactionsView};
+use hull_sql::SqlView;
+use hull_storage::Session;
+use hull_transactions::TransactionsView;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -18,6 +15,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::config::Flavor;
 use crate::deploy::Version;
 use crate::limits::{InstanceLimits, MemoryLimiter, RESOURCES_MAX};
+use crate::services::{Handling, Serving};
 
 /// All headers of one message that a guest makes, in bytes.
 const FIELDS_BYTES_MAX: usize = 64 << 10;
@@ -29,56 +27,7 @@ pub(crate) struct HostState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     logging: LoggingCtx,
-    services: Services,
-}
-
-/// What belongs to an invocation and not to the instance: replaced when an instance is used again.
-struct Services {
-    outgoing: OutgoingHttp,
-    config: ConfigCtx,
-    keyvalue: KeyValueCtx,
-    sql: SqlCtx,
-    transactions: TransactionsCtx,
-    messaging: MessagingCtx,
-    session: Session,
-}
-
-/// The event that an invocation handles.
-pub(crate) struct Handling {
-    pub(crate) identity: EventIdentity,
-    pub(crate) expects_reply: bool,
-}
-
-impl Services {
-    fn new(version: &Version, invocation: &Invocation, handling: Option<&Handling>) -> Self {
-        let session = version.database.session(SessionOptions {
-            frame: Arc::clone(invocation.lineage.frame()),
-            deadline: invocation.deadline,
-            event: handling.map(|handling| handling.identity.clone()),
-            expects_reply: handling.is_some_and(|handling| handling.expects_reply),
-        });
-        let granted = |grant: bool| grant.then(|| session.clone());
-        // The place that the invocation holds is the driver's to give back: an instance that waits for its next
-        // invocation must not keep it.
-        let caller = Arc::new(Invocation { slot: Slot::default(), ..invocation.clone() });
-        let component = || invocation.target.clone();
-        let grants = version.grants;
-        Self {
-            outgoing: OutgoingHttp::new(Arc::clone(&version.egress), Arc::clone(&caller)),
-            config: crate::flags::config_of(version, invocation),
-            keyvalue: KeyValueCtx::new(component(), granted(grants.keyvalue)),
-            sql: SqlCtx::new(component(), granted(grants.sql)),
-            transactions: TransactionsCtx::new(component(), granted(grants.keyvalue || grants.sql || grants.publish)),
-            messaging: MessagingCtx::new(
-                session.clone(),
-                Arc::clone(&version.messaging),
-                Arc::clone(&version.bus),
-                caller,
-                handling.is_some_and(|handling| handling.expects_reply),
-            ),
-            session,
-        }
-    }
+    serving: Serving,
 }
 
 fn log_scope(invocation: &Invocation) -> LogScope {
@@ -96,7 +45,7 @@ impl HostState {
         invocation: &Invocation,
         handling: Option<&Handling>,
     ) -> wasmtime::Result<Self> {
-        let services = Services::new(version, invocation, handling);
+        let serving = Serving::new(&version.provisions, invocation, handling);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -105,29 +54,31 @@ impl HostState {
         let wasi = wasi_ctx(version, &mut logging)?;
         let memory =
             MemoryLimiter::new(&version.memory, version.limits.memory_bytes.min(version.memory.host_bytes_max()));
-        Ok(Self { limits: version.limits, memory, table, wasi, http, logging, services })
+        Ok(Self { limits: version.limits, memory, table, wasi, http, logging, serving })
     }
 
     /// Serve another invocation with the same instance.
     pub(crate) fn serve_next(&mut self, version: &Version, invocation: &Invocation, handling: Option<&Handling>) {
         self.logging.serve_next(log_scope(invocation));
-        self.services = Services::new(version, invocation, handling);
+        self.serving = Serving::new(&version.provisions, invocation, handling);
     }
 
     /// The invocation is over: nothing of it stays open while the instance waits for the next one.
     pub(crate) fn rest(&mut self) {
-        self.services.session.abandon();
+        if let Some(services) = self.serving.made() {
+            services.session.abandon();
+        }
         self.logging.flush();
     }
 
     /// The invocation's storage.
-    pub(crate) fn session(&self) -> &Session {
-        &self.services.session
+    pub(crate) fn session(&mut self) -> &Session {
+        &self.serving.services().session
     }
 
     /// What the handler answered to a request over the bus.
     pub(crate) fn take_reply(&mut self) -> Option<Reply> {
-        self.services.messaging.take_reply()
+        self.serving.made()?.messaging.take_reply()
     }
 }
 
@@ -155,7 +106,7 @@ impl WasiView for HostState {
 
 impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.services.outgoing, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView { hooks: &mut self.serving.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
@@ -169,17 +120,17 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
-    hull_config::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.config)?;
+    hull_config::add_to_linker(&mut linker, |state: &mut HostState| &mut state.serving.services().config)?;
     hull_logging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.logging)?;
     hull_keyvalue::add_to_linker(&mut linker, |state: &mut HostState| KeyValueView {
-        ctx: &mut state.services.keyvalue,
+        ctx: &mut state.serving.services().keyvalue,
         table: &mut state.table,
     })?;
-    hull_sql::add_to_linker(&mut linker, |state: &mut HostState| SqlView { ctx: &mut state.services.sql })?;
+    hull_sql::add_to_linker(&mut linker, |state: &mut HostState| SqlView { ctx: &mut state.serving.services().sql })?;
     hull_transactions::add_to_linker(&mut linker, |state: &mut HostState| TransactionsView {
-        ctx: &mut state.services.transactions,
+        ctx: &mut state.serving.services().transactions,
         table: &mut state.table,
     })?;
-    hull_messaging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.services.messaging)?;
+    hull_messaging::add_to_linker(&mut linker, |state: &mut HostState| &mut state.serving.services().messaging)?;
     Ok(linker)
 }
