@@ -158,8 +158,11 @@ fn requests_to_somebody_who_never_answers() -> anyhow::Result<()> {
     let running = Running::start(App::of_text(&manifest(&[hostile("outside", &more, &limits)]))?)?;
     let told = attack(&running, "outside", "outside")?.expect(200)?.json()?;
     assert_eq!(told["answered"], 0, "{told}");
-    // All of them have the same time: when the first have had it, it is too late for the others.
-    assert_eq!(connected.load(Ordering::Relaxed), AT_ONCE);
+    // All of them have the same time: when the first have had it, it is too late for the others. Those that began last may
+    // get a place for what is left of theirs.
+    let asked = told["failed"].as_u64().map_or(0, |failed| failed as usize);
+    let connected = connected.load(Ordering::Relaxed);
+    assert!((AT_ONCE..asked / 2).contains(&connected), "{connected} of {asked}");
     counted(running.host(), "outside", "outbound-time", 1.0)?;
     is_well_again(&running, "outside")
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> anyhow::Result<Exi
     toolchain::ensure(workspace)?;
     guests::build(workspace, guests::SHOP)?;
     guests::build(workspace, guests::TEST_GUESTS)?;
-    up::build_host(workspace)?;
+    up::build_host(workspace, up::PROFILE)?;
     let nats = if asked.test.starts_with("nats") { Some(nats::ensure(workspace)?) } else { None };
     let postgres = if asked.test.ends_with("postgres") { Some(postgres::ensure(workspace)?) } else { None };
     let mut test = workspace.cargo("");

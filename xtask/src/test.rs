@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     guests::build(workspace, guests::EXAMPLES)?;
     guests::build(workspace, guests::TEST_GUESTS)?;
     // The tests start the real binary, which `cargo test` alone does not build.
-    up::build_host(workspace)?;
+    up::build_host(workspace, up::PROFILE)?;
 
     let mut summary = Summary::default();
     let mut all_ended_well = tidy == ExitCode::SUCCESS;

@@ -8,6 +8,9 @@ use anyhow::Context as _;
 use crate::workspace::{Workspace, run_to_success};
 use crate::{guests, nats, toolchain};
 
+/// One for the host and its tests, so that wasmtime is built once.
+pub(crate) const PROFILE: &str = "release";
+
 /// Where the events of the shop are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bus {
@@ -21,8 +24,8 @@ pub(crate) enum Bus {
 pub(crate) fn run(workspace: &Workspace, bus: Bus, extra: &[&str]) -> anyhow::Result<ExitCode> {
     toolchain::ensure(workspace)?;
     guests::build(workspace, guests::SHOP)?;
-    build_host(workspace)?;
-    let hull = workspace.release_dir().join("hull");
+    build_host(workspace, PROFILE)?;
+    let hull = workspace.programs(PROFILE).join("hull");
     let mut up = workspace.program(&hull);
     up.args(["up", "-f", "spin.toml"]);
     if bus == Bus::Nats {
@@ -48,11 +51,11 @@ fn state_dir<'a>(extra: &[&'a str]) -> &'a str {
     apart.or_else(joined).unwrap_or(".hull")
 }
 
-/// The `hull` binary, as every task builds it.
-pub(crate) fn build_host(workspace: &Workspace) -> anyhow::Result<()> {
+/// The `hull` binary.
+pub(crate) fn build_host(workspace: &Workspace, profile: &str) -> anyhow::Result<()> {
     eprintln!("building the host (the first time this takes minutes: wasmtime is large)");
     let mut cargo = workspace.cargo("");
-    cargo.args(["build", "--release", "--package", "hull-cli"]);
+    cargo.args(["build", "--profile", profile, "--package", "hull-cli"]);
     run_to_success(cargo)
 }
 

@@ -29,10 +29,10 @@ impl Workspace {
     }
 
     /// Where the host's programs are built.
-    pub(crate) fn release_dir(&self) -> PathBuf {
+    pub(crate) fn programs(&self, profile: &str) -> PathBuf {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), |dir| self.root.join(dir));
-        target.join("release")
+        target.join(profile)
     }
 
     /// `cargo` in `folder`, below the root; "" is the root itself.
