@@ -57,7 +57,7 @@ fn a_loop_holds_up_no_neighbour() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
     let looping: Vec<_> = (0..4)
-        .map(|_| client.request("POST", "/plain/run").json(&json!([{"do": "loop"}])).start())
+        .map(|_| client.request("POST", "/looping/run").json(&json!([{"do": "loop"}])).start())
         .collect::<anyhow::Result<_>>()?;
     for _ in 0..20 {
         still_well(&client, "other")?;

@@ -39,6 +39,7 @@ fn app() -> anyhow::Result<App> {
             "",
             "[component.busy.tool.hull.limits]\ncpu-per-invocation = \"100ms\"\ntime = \"30s\"",
         ),
+        probe::component("looping", "", "[component.looping.tool.hull.limits]\ntime = \"60s\""),
         probe::component("serial", "", "reuse = \"serial\""),
         probe::component("few", "", "reuse = \"serial\"\nmax-invocations = 3"),
         probe::component("confined", "allowed_outbound_hosts = [\"http://other.internal\"]", ""),

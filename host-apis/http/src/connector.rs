@@ -13,12 +13,15 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use crate::policy::{AllowedHosts, Refusal};
 
 /// To one address; a name may have several.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Looking a name up may keep a thread for long that others need too: one component has so many at once.
+const LOOKUPS_MAX: usize = 4;
 /// So many addresses of one name are tried.
 const ADDRESSES_MAX: usize = 8;
 
@@ -26,11 +29,17 @@ const ADDRESSES_MAX: usize = 8;
 #[derive(Clone)]
 pub(crate) struct CheckedConnector {
     allowed: Arc<AllowedHosts>,
+    lookups: Arc<Semaphore>,
 }
 
 impl CheckedConnector {
     pub(crate) fn new(allowed: Arc<AllowedHosts>) -> Self {
-        Self { allowed }
+        Self { allowed, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
+    }
+
+    async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let _lookup = self.lookups.acquire().await.map_err(io::Error::other)?;
+        Ok(lookup_host((host, port)).await?.take(ADDRESSES_MAX).collect())
     }
 }
 
@@ -56,19 +65,18 @@ impl Service<Uri> for CheckedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let allowed = Arc::clone(&self.allowed);
-        Box::pin(async move { connect(&allowed, &uri).await.map(TokioIo::new) })
+        let connector = self.clone();
+        Box::pin(async move { connect(&connector, &uri).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(allowed: &AllowedHosts, uri: &Uri) -> io::Result<TcpStream> {
+async fn connect(connector: &CheckedConnector, uri: &Uri) -> io::Result<TcpStream> {
     let host = host_of(uri).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no host"))?;
     let port = port_of(uri);
     let scheme = uri.scheme().cloned().unwrap_or(Scheme::HTTP);
-    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await?.take(ADDRESSES_MAX).collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
-    for address in addresses {
-        if let Err(refusal) = allowed.check_address(&scheme, host, port, address.ip()) {
+    for address in connector.addresses(host, port).await? {
+        if let Err(refusal) = connector.allowed.check_address(&scheme, host, port, address.ip()) {
             last = io::Error::new(io::ErrorKind::PermissionDenied, refusal);
             continue;
         }
@@ -98,4 +106,29 @@ pub(crate) fn refusal_in(error: &(dyn std::error::Error + 'static)) -> Option<Re
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+
+    use hull_invocation::ComponentId;
+
+    use super::{CheckedConnector, LOOKUPS_MAX};
+    use crate::policy::AllowedHosts;
+
+    #[tokio::test]
+    async fn a_component_has_so_many_lookups_at_once() {
+        let allowed = AllowedHosts::new(ComponentId::new("shop", "orders"), Vec::new());
+        let connector = CheckedConnector::new(Arc::new(allowed));
+        let others = connector.lookups.acquire_many(LOOKUPS_MAX as u32).await.expect("it is open");
+        let one_more = connector.addresses("localhost", 80);
+        let mut one_more = std::pin::pin!(one_more);
+        assert!(one_more.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(others);
+        assert!(one_more.await.is_ok_and(|addresses| !addresses.is_empty()));
+        assert_eq!(connector.lookups.available_permits(), LOOKUPS_MAX);
+    }
 }

@@ -9,6 +9,7 @@ mod own_time;
 mod pace;
 mod recent;
 mod run_queue;
+mod standby;
 mod turn;
 
 pub use account::{Account, CpuBounds};

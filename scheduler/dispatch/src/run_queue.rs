@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::account::{Account, CpuBounds};
 use crate::recent::{Busy, Recent};
+use crate::standby::Standby;
 use crate::turn::Lender;
 
 /// What guest threads give way by where there is no idle class, and the one that relieves them everywhere.
@@ -62,6 +63,7 @@ struct State {
     /// How many turns the guest threads have begun.
     begun: u64,
     relief_rests: bool,
+    standby: Standby,
 }
 
 pub(crate) struct Job {
@@ -151,8 +153,11 @@ impl Shared {
         hull_threads::lower(NICENESS);
         hull_threads::join_idle_class();
         let _runtime = runtime.enter();
-        while let Some(job) = self.next() {
-            run(job);
+        let mut lost = Duration::ZERO;
+        while let Some(job) = self.next(lost) {
+            let began = hull_clock::now();
+            let used = run(job);
+            lost = hull_clock::now().saturating_duration_since(began).saturating_sub(used);
         }
     }
 
@@ -166,10 +171,16 @@ impl Shared {
         }
     }
 
-    /// The next guest's turn; nothing when the queue is dropped.
-    fn next(&self) -> Option<Job> {
+    /// The next guest's turn; nothing when the queue is dropped. During the turn before, this thread was without a
+    /// processor for as long as `lost`.
+    fn next(&self, lost: Duration) -> Option<Job> {
         let mut state = self.state.lock();
+        state.standby.on_slice(hull_clock::now(), lost);
         while !state.is_stopping {
+            if let Some(until) = state.standby.until(hull_clock::now()) {
+                self.work.wait_until(&mut state, until);
+                continue;
+            }
             if let Some(job) = self.take(&mut state) {
                 state.begun = state.begun.wrapping_add(1);
                 return Some(job);
@@ -182,12 +193,13 @@ impl Shared {
         None
     }
 
-    /// The next turn, if no guest thread has begun one since this was `seen`, or for [`RELIEVED_AFTER`]; nothing when the
-    /// queue is dropped.
+    /// The next turn, if guest threads stand back or none has begun one since this was `seen`, or for [`RELIEVED_AFTER`];
+    /// nothing when the queue is dropped.
     fn next_neglected(&self, seen: &mut Option<u64>) -> Option<Job> {
         let mut state = self.state.lock();
         while !state.is_stopping {
-            if *seen == Some(state.begun)
+            let stand_back = state.standby.until(hull_clock::now()).is_some();
+            if (stand_back || *seen == Some(state.begun))
                 && let Some(job) = self.take(&mut state)
             {
                 return Some(job);
@@ -250,15 +262,21 @@ impl Shared {
     }
 }
 
-fn run(Job { account, work }: Job) {
+/// A turn; the CPU time that this thread used for it.
+fn run(Job { account, work }: Job) -> Duration {
     match work {
         Work::Guest(runnable) => {
             let before = hull_clock::thread_cpu();
             runnable.run();
-            account.on_slice(hull_clock::thread_cpu().saturating_sub(before));
+            let used = hull_clock::thread_cpu().saturating_sub(before);
+            account.on_slice(used);
+            used
         }
         // Who has the turn charges it.
-        Work::Lend(lender) => lender.lend(),
+        Work::Lend(lender) => {
+            lender.lend();
+            Duration::ZERO
+        }
     }
 }
 

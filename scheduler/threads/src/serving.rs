@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads for what blocks: reads of embedded databases, names that are looked up, files.
-const BLOCKING_THREADS: usize = 256;
+/// Threads for what blocks: reads of embedded databases, names that are looked up, files. A component has a few of each at
+/// once; more of these threads cost time at the start, and memory.
+const BLOCKING_THREADS: usize = 64;
 /// They stay.
 const KEPT: Duration = Duration::from_secs(u64::MAX >> 32);
 
