@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
@@ -20,7 +20,8 @@ use crate::policy::{AllowedHosts, Refusal};
 
 /// To one address; a name may have several.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// Looking a name up may keep a thread for long that others need too: one component has so many at once.
+/// Looking a name up may keep a thread for long that others need too: one client has so many at once, which is a version of
+/// a component, or an upstream.
 const LOOKUPS_MAX: usize = 4;
 /// So many addresses of one name are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -38,8 +39,17 @@ impl CheckedConnector {
     }
 
     async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let _lookup = self.lookups.acquire().await.map_err(io::Error::other)?;
-        Ok(lookup_host((host, port)).await?.take(ADDRESSES_MAX).collect())
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let lookup = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
+        let host = host.to_owned();
+        let looking = tokio::task::spawn_blocking(move || {
+            // It goes on when nobody waits for it any more, and counts until its end.
+            let _lookup = lookup;
+            Ok((host.as_str(), port).to_socket_addrs()?.take(ADDRESSES_MAX).collect())
+        });
+        looking.await.map_err(io::Error::other)?
     }
 }
 
@@ -127,6 +137,7 @@ mod tests {
         let one_more = connector.addresses("localhost", 80);
         let mut one_more = std::pin::pin!(one_more);
         assert!(one_more.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(connector.addresses("::1", 80).await.is_ok(), "an address is no name");
         drop(others);
         assert!(one_more.await.is_ok_and(|addresses| !addresses.is_empty()));
         assert_eq!(connector.lookups.available_permits(), LOOKUPS_MAX);

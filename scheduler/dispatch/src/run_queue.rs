@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     work: Condvar,
     /// Wakes the thread that relieves the others, if it has gone to rest.
     relief: Condvar,
+    /// Where guest threads stand back: they are not to be woken for a turn.
+    standing_back: Condvar,
     /// Guests that could run now; a copy, to be read without the lock.
     waiting: AtomicUsize,
     /// The queue's floor; likewise.
@@ -63,7 +65,8 @@ struct State {
     /// How many turns the guest threads have begun.
     begun: u64,
     relief_rests: bool,
-    standby: Standby,
+    /// Until when a guest thread stands back.
+    stands_back_until: Option<Instant>,
 }
 
 pub(crate) struct Job {
@@ -100,6 +103,7 @@ impl RunQueue {
             state: Mutex::default(),
             work: Condvar::new(),
             relief: Condvar::new(),
+            standing_back: Condvar::new(),
             waiting: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
             recent: Recent::new(handle.metrics().num_workers(), busy_of(handle)),
@@ -137,6 +141,7 @@ impl Drop for RunQueue {
         drop(state);
         self.shared.work.notify_all();
         self.shared.relief.notify_all();
+        self.shared.standing_back.notify_all();
         // Ending a guest may wake others, which takes the lock.
         drop(left);
         let this_thread = std::thread::current().id();
@@ -153,11 +158,12 @@ impl Shared {
         hull_threads::lower(NICENESS);
         hull_threads::join_idle_class();
         let _runtime = runtime.enter();
-        let mut lost = Duration::ZERO;
-        while let Some(job) = self.next(lost) {
+        let mut standby = Standby::default();
+        while let Some(job) = self.next(&standby) {
             let began = hull_clock::now();
             let used = run(job);
-            lost = hull_clock::now().saturating_duration_since(began).saturating_sub(used);
+            let now = hull_clock::now();
+            standby.on_slice(now, now.saturating_duration_since(began).saturating_sub(used));
         }
     }
 
@@ -171,14 +177,13 @@ impl Shared {
         }
     }
 
-    /// The next guest's turn; nothing when the queue is dropped. During the turn before, this thread was without a
-    /// processor for as long as `lost`.
-    fn next(&self, lost: Duration) -> Option<Job> {
+    /// The next guest's turn; nothing when the queue is dropped.
+    fn next(&self, standby: &Standby) -> Option<Job> {
         let mut state = self.state.lock();
-        state.standby.on_slice(hull_clock::now(), lost);
         while !state.is_stopping {
-            if let Some(until) = state.standby.until(hull_clock::now()) {
-                self.work.wait_until(&mut state, until);
+            if let Some(until) = standby.until(hull_clock::now()) {
+                state.stands_back_until = state.stands_back_until.max(Some(until));
+                self.standing_back.wait_until(&mut state, until);
                 continue;
             }
             if let Some(job) = self.take(&mut state) {
@@ -193,12 +198,13 @@ impl Shared {
         None
     }
 
-    /// The next turn, if guest threads stand back or none has begun one since this was `seen`, or for [`RELIEVED_AFTER`];
+    /// The next turn, if a guest thread stands back or none has begun one since this was `seen`, or for [`RELIEVED_AFTER`];
     /// nothing when the queue is dropped.
     fn next_neglected(&self, seen: &mut Option<u64>) -> Option<Job> {
         let mut state = self.state.lock();
         while !state.is_stopping {
-            let stand_back = state.standby.until(hull_clock::now()).is_some();
+            let now = hull_clock::now();
+            let stand_back = state.stands_back_until.is_some_and(|until| now < until);
             if (stand_back || *seen == Some(state.begun))
                 && let Some(job) = self.take(&mut state)
             {
@@ -207,6 +213,9 @@ impl Shared {
             if state.queue.length() > 0 {
                 *seen = Some(state.begun);
                 self.relief.wait_for(&mut state, RELIEVED_AFTER);
+            } else if let Some(release) = state.queue.next_release() {
+                *seen = None;
+                self.relief.wait_until(&mut state, release.max(now + RELIEVED_AFTER));
             } else {
                 *seen = None;
                 state.relief_rests = true;

@@ -219,3 +219,28 @@ async fn guests_that_no_thread_comes_to_are_relieved() {
         ran_by = account.run(async move { here() }).await.flatten();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_makes_no_progress_stands_back_for_the_relief() {
+    let queue = queue(1);
+    let account = queue.account(&Share::new(100), CpuBounds::default());
+    let here = || std::thread::current().name().map(str::to_owned);
+    let stuck = || {
+        account.run(async move {
+            std::thread::sleep(Duration::from_millis(120));
+            here()
+        })
+    };
+    while stuck().await.flatten().as_deref() != Some("hull-guest-0") {}
+    let began = hull_clock::now();
+    let capped = queue.account(&Share::new(100), CpuBounds { rate: Some(1), reserve: 0 });
+    capped.charge_in_place(began, Duration::from_millis(11));
+    for account in [&account, &capped] {
+        let ran_by = account.run(async move { here() }).await.flatten();
+        // On a machine that is too busy for a second, it is over meanwhile.
+        assert!(
+            ran_by.as_deref() == Some("hull-relief") || began.elapsed() >= Duration::from_millis(900),
+            "{ran_by:?}"
+        );
+    }
+}

@@ -1,12 +1,12 @@
-//! When guest threads leave their turns to the thread that relieves them. What is in the kernel's idle class and has begun a
-//! slice keeps it, however long the processor is with other programs: a millisecond can take a third of a second. Whoever
-//! learns that stands back for a while.
+//! When a guest thread leaves its turns to the others and to the thread that relieves them. What is in the kernel's idle class
+//! and has begun a slice keeps it, however long the processor is with other programs: a millisecond can take a third of a
+//! second. A thread that learns that stands back for a while.
 
 use std::time::{Duration, Instant};
 
-/// A thread that was without a processor for so long during a slice has learnt that others want every one of them.
+/// A thread that made no progress for so long during a slice has no processor to run on, or waits for what is as slow.
 const STARVED_AFTER: Duration = Duration::from_millis(100);
-/// For how long guest threads stand back the first time; each time that it was not enough, twice as long.
+/// For how long it stands back the first time; each time that it was not enough, twice as long.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(8);
 
@@ -18,17 +18,17 @@ pub(crate) struct Standby {
 }
 
 impl Standby {
-    /// A slice of a guest thread has ended, which was without a processor for as long as `lost`.
+    /// A slice has ended, during which the thread did nothing for as long as `lost`.
     pub(crate) fn on_slice(&mut self, now: Instant, lost: Duration) {
         if lost < STARVED_AFTER {
             self.doublings = 0;
-        } else if self.until(now).is_none() {
+        } else {
             self.until = Some(now + LONGEST.min(FIRST * (1 << self.doublings)));
             self.doublings = (self.doublings + 1).min(LONGEST.as_secs().ilog2());
         }
     }
 
-    /// Until when they stand back, if they do now.
+    /// Until when it stands back, if it does now.
     pub(crate) fn until(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| now < *until)
     }
@@ -48,9 +48,6 @@ mod tests {
             standby.on_slice(now, STARVED_AFTER);
             let until = now + Duration::from_secs(seconds);
             assert_eq!(standby.until(now), Some(until));
-            // Another thread learns the same.
-            standby.on_slice(now + Duration::from_millis(300), STARVED_AFTER);
-            assert_eq!(standby.until(now + Duration::from_millis(300)), Some(until));
             now = until;
             assert_eq!(standby.until(now), None);
         }

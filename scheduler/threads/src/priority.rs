@@ -1,17 +1,23 @@
 //! How threads give way. There is no way back without the right to be less nice.
 
 use std::io;
+use std::sync::OnceLock;
+
+/// The niceness that the process was started with, or has when it is first asked for.
+static BASE: OnceLock<rustix::io::Result<i32>> = OnceLock::new();
 
 /// Lower the priority of this thread to so much below the one that the process was started with; `niceness` as in
 /// setpriority(2). What cannot be done is logged.
 pub fn lower(niceness: i32) {
-    // The first thread has the id of the process and never gives way.
-    let first = rustix::process::getpid();
-    let set = rustix::process::getpriority_process(Some(first))
-        .and_then(|base| rustix::process::setpriority_process(None, base + niceness));
+    let set = base().and_then(|base| rustix::process::setpriority_process(None, base + niceness));
     if let Err(error) = set {
         warn(&error.into(), "this thread has not the priority that it should have");
     }
+}
+
+pub(crate) fn base() -> rustix::io::Result<i32> {
+    // The first thread has the id of the process and never gives way.
+    *BASE.get_or_init(|| rustix::process::getpriority_process(Some(rustix::process::getpid())))
 }
 
 /// Put this thread into the kernel's idle class: who serves takes the processor from it at once, where a thread that is

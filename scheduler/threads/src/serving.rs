@@ -13,13 +13,14 @@ const BLOCKING_THREADS: usize = 64;
 /// They stay.
 const KEPT: Duration = Duration::from_secs(u64::MAX >> 32);
 
-/// The machine has this long to make them.
+/// The machine has this long to make one more.
 const MADE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The runtime, with so many threads for what does not block, or one for each processor. All threads that it will ever
 /// have are made here, where nobody gives way: the runtime lets whoever needs one more make it. Fails where the machine
 /// gives no more threads.
 pub fn serving_runtime(threads: Option<NonZero<usize>>) -> io::Result<Runtime> {
+    crate::priority::base()?;
     crate::making::start()?;
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = threads {

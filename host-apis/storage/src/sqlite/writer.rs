@@ -80,17 +80,26 @@ impl Shared {
             self.arrived.notify_one();
             return Ok(());
         }
+        queue.running = true;
+        // Not under the lock: another thread makes it.
+        drop(queue);
         let shared = Arc::clone(self);
-        match hull_threads::spawn("hull-storage", move || shared.write()) {
-            Ok(_) => {
-                queue.running = true;
-                Ok(())
-            }
-            Err(error) => {
-                queue.units.pop_back();
-                Err(StorageError::Other(format!("no thread for the database of {}: {error}", component())))
-            }
+        if let Err(error) = hull_threads::spawn("hull-storage", move || shared.write()) {
+            self.give_up(&format!("no thread for the database of {}: {error}", component()));
         }
+        Ok(())
+    }
+
+    /// There is no thread any more: tell everybody who waits for it.
+    fn give_up(&self, message: &str) {
+        let mut queue = self.queue.lock();
+        queue.running = false;
+        let units = std::mem::take(&mut queue.units);
+        drop(queue);
+        for unit in units {
+            unit.refuse(StorageError::Other(message.to_owned()));
+        }
+        self.ended.notify_waiters();
     }
 
     /// How many units wait.
@@ -206,14 +215,7 @@ impl Drop for Ending<'_> {
         let shared = self.0;
         if std::thread::panicking() {
             shared.open.store(false, Ordering::Release);
-            let mut queue = shared.queue.lock();
-            queue.running = false;
-            let units = std::mem::take(&mut queue.units);
-            drop(queue);
-            let message = format!("the database of {} failed inside the host", shared.place.component);
-            for unit in units {
-                unit.refuse(StorageError::Other(message.clone()));
-            }
+            shared.give_up(&format!("the database of {} failed inside the host", shared.place.component));
         }
         shared.ended.notify_waiters();
     }
