@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use crate::deploy::Version;
 
-/// What it gives way by.
-const NICENESS: i32 = 5;
 /// How often it is looked whether a version that was replaced is still called.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -32,7 +30,7 @@ impl Unloader {
 
 /// Until the engine is gone.
 fn unload(retired: &mpsc::Receiver<Arc<Version>>) {
-    hull_threads::lower(NICENESS);
+    hull_threads::give_way();
     let mut held = Vec::new();
     loop {
         let next = if held.is_empty() {

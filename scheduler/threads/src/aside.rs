@@ -38,9 +38,14 @@ pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
 fn threads() -> io::Result<&'static Runtime> {
     let made = THREADS.get_or_init(|| {
         let mut builder = Builder::new_current_thread();
-        builder.thread_name("hull-aside").on_thread_start(|| lower(NICENESS)).max_blocking_threads(THREADS_MAX).build()
+        builder.thread_name("hull-aside").on_thread_start(give_way).max_blocking_threads(THREADS_MAX).build()
     });
     made.as_ref().map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// Have this thread give way by as much, for good.
+pub fn give_way() {
+    lower(NICENESS);
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod making;
 mod priority;
 mod serving;
 
-pub use aside::aside;
+pub use aside::{aside, give_way};
 pub use making::spawn;
 pub use priority::{join_idle_class, lower};
 pub use serving::serving_runtime;
