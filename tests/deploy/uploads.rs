@@ -52,6 +52,10 @@ fn what_is_no_upload_is_refused() -> anyhow::Result<()> {
         let answer = send(&host, body.clone())?;
         assert_eq!(answer.status(), status, "{body}\n{}", answer.text());
     }
+    // A small one that it says it is may not bring in a large one that it also says it is.
+    let answer =
+        send(&host, format!("{}\n", head("", &json!({"components": {"front": {"bytes": 1, "sha256": EMPTY}}}))))?;
+    assert!(answer.status() == 422 && answer.text().contains("two lengths"), "{}", answer.text());
     assert_eq!(host.asked("POST", "/v1/apps/..%2F..%2Fx/revisions")?.body("x").send()?.status(), 404);
     assert_eq!(host.asked("GET", "/v1/apps/..%2F..%2Fx/revisions")?.send()?.status(), 404);
     let no_token = host.admin().request("POST", "/v1/apps/pair/revisions").body("x").send()?;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod chaos;
+mod faketime;
 mod guests;
 mod nats;
 mod packages;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::summary::Summary;
 use crate::workspace::Workspace;
-use crate::{guests, nats, postgres, registry, tidy, toolchain, up};
+use crate::{faketime, guests, nats, postgres, registry, tidy, toolchain, up};
 
 /// Set up, then run tidy and all tests whose name contains `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<ExitCode> {
@@ -16,6 +16,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result
     let nats = nats::ensure(workspace)?;
     let postgres = postgres::ensure(workspace)?;
     let registry = registry::ensure(workspace)?;
+    faketime::ensure(workspace)?;
     let tidy = tidy::run(workspace)?;
     guests::build(workspace, guests::SHOP)?;
     guests::build(workspace, guests::EXAMPLES)?;

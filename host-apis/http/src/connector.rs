@@ -44,12 +44,12 @@ impl CheckedConnector {
         }
         let lookup = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
         let host = host.to_owned();
-        let looking = tokio::task::spawn_blocking(move || {
+        let looking = hull_threads::blocking(move || {
             // It goes on when nobody waits for it any more, and counts until its end.
             let _lookup = lookup;
             Ok((host.as_str(), port).to_socket_addrs()?.take(ADDRESSES_MAX).collect())
         });
-        looking.await.map_err(io::Error::other)?
+        looking.await?
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one component may reach, how much of it at once, and the client through which it does. Every component has
 //! a client of its own: a pooled connection that one was granted must not serve another.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hull_dispatch::Invoke;
@@ -53,7 +53,8 @@ pub struct Egress {
     pub(crate) limits: EgressLimits,
     /// Of all versions of the component.
     places: Arc<Places>,
-    pub(crate) client: PooledClient,
+    /// Made for the first request: few components have any.
+    client: OnceLock<PooledClient>,
     pub(crate) door: Arc<dyn Invoke>,
     pub(crate) rejected: Arc<dyn CountRejected>,
 }
@@ -67,9 +68,16 @@ impl Egress {
         rejected: Arc<dyn CountRejected>,
     ) -> Self {
         let allowed = Arc::new(allowed);
-        let client = pooled_client(&allowed);
         let places = Arc::new(Places::new(limits.concurrency));
-        Self { allowed, limits, places, client, door, rejected }
+        Self { allowed, limits, places, client: OnceLock::new(), door, rejected }
+    }
+
+    pub(crate) fn client(&self) -> &PooledClient {
+        self.client.get().unwrap_or_else(|| {
+            // Whoever else sends its first request now makes another one instead of waiting for this one.
+            let made = pooled_client(&self.allowed);
+            self.client.get_or_init(|| made)
+        })
     }
 
     /// With the places of the version before: what its requests take is not there for this one's.

@@ -132,7 +132,7 @@ async fn send_outside(
     request: Request<WasiBody>,
 ) -> Result<Response<WasiBody>, WasiError> {
     let request = request.map(|body| sized(egress, body, WasiError::HttpRequestBodySize));
-    let response = egress.client.request(request).await.map_err(|error| of_client(&error))?;
+    let response = egress.client().request(request).await.map_err(|error| of_client(&error))?;
     Ok(response.map(|body| {
         let body = body.map_err(move |error| {
             let _held = &place;

@@ -83,7 +83,7 @@ impl EmbeddedBus {
     async fn open_on(options: EmbeddedOptions, disk: Arc<dyn Disk>) -> Result<Self, BusError> {
         let options = Arc::new(options);
         let (for_opening, its_disk) = (Arc::clone(&options), Arc::clone(&disk));
-        let opening = tokio::task::spawn_blocking(move || open_streams(&for_opening, &its_disk));
+        let opening = hull_threads::blocking(move || open_streams(&for_opening, &its_disk));
         let (streams, broken) = opening.await.map_err(|_| unavailable("", "opening it was interrupted"))??;
         let streams = Arc::new(Mutex::new(streams));
         let signal = Arc::new(Signal::default());
@@ -128,7 +128,7 @@ impl EmbeddedBus {
         }
         let (options, disk, name) = (Arc::clone(&self.options), Arc::clone(&self.disk), app.to_owned());
         let streams = Arc::clone(&self.streams);
-        let opening = tokio::task::spawn_blocking(move || {
+        let opening = hull_threads::blocking(move || {
             let _making = making;
             let directory = options.directory.join(escape(&name));
             disk::create_directory(&directory)
@@ -148,7 +148,7 @@ impl EmbeddedBus {
             return Ok(Arc::clone(durable));
         }
         let (shared, spec) = (Arc::clone(&stream.shared), spec.clone());
-        let creating = tokio::task::spawn_blocking(move || {
+        let creating = hull_threads::blocking(move || {
             let _making = making;
             let settled = match spec.start {
                 Start::All => Ranges::default(),
@@ -189,7 +189,7 @@ impl Bus for EmbeddedBus {
         let making = Arc::clone(&self.making).lock_owned().await;
         let removed = stream.shared.consumers.write().remove(&consumer_name(component, pattern.as_str()));
         let Some(durable) = removed else { return Ok(()) };
-        let removing = tokio::task::spawn_blocking(move || {
+        let removing = hull_threads::blocking(move || {
             let _making = making;
             durable.remove()
         });
@@ -269,7 +269,7 @@ impl Bus for EmbeddedBus {
         }
         self.signal.stop();
         let housekeeper = self.housekeeper.lock().take();
-        let stopping = tokio::task::spawn_blocking(move || {
+        let stopping = hull_threads::blocking(move || {
             for stream in &streams {
                 stream.join();
             }

@@ -55,7 +55,7 @@ impl Audit {
     /// Write down what happens. When this returns it is on disk.
     pub(crate) async fn write(&self, happening: Happening) -> Result<(), AuditError> {
         let file = Arc::clone(&self.file);
-        let written = tokio::task::spawn_blocking(move || file.lock().append(happening)).await;
+        let written = hull_threads::blocking(move || file.lock().append(happening)).await;
         written.unwrap_or_else(|error| Err(self.failed(&error)))
     }
 
@@ -80,14 +80,14 @@ impl Audit {
     /// The last entries, the newest first.
     pub(crate) async fn last(&self, most: usize) -> Result<Vec<Entry>, AuditError> {
         let folder = self.folder.clone();
-        let read = tokio::task::spawn_blocking(move || file::last(&folder, most)).await;
+        let read = hull_threads::blocking(move || file::last(&folder, most)).await;
         read.unwrap_or_else(|error| Err(self.failed(&error)))
     }
 
     /// Read all of it again and look for edits and gaps; also against what this process knows of its end.
     pub(crate) async fn verify(&self) -> Result<AuditReport, AuditError> {
         let (folder, file) = (self.folder.clone(), Arc::clone(&self.file));
-        let verified = tokio::task::spawn_blocking(move || {
+        let verified = hull_threads::blocking(move || {
             // Nothing is appended meanwhile.
             let file = file.lock();
             verify_audit(&folder).map(|report| file.compared(report))
@@ -95,7 +95,7 @@ impl Audit {
         verified.await.unwrap_or_else(|error| Err(self.failed(&error)))
     }
 
-    fn failed(&self, error: &tokio::task::JoinError) -> AuditError {
+    fn failed(&self, error: &std::io::Error) -> AuditError {
         AuditError { path: self.folder.display().to_string(), why: error.to_string() }
     }
 }

@@ -78,7 +78,7 @@ impl Node {
         if !findings.is_empty() {
             return Err(failed(&app, contracts::problems(&findings), Vec::new()));
         }
-        let base = Base { path: base, is_ours: false, is_new: true, is_apart: false };
+        let base = Base { path: base, kept: None, is_new: true, is_apart: false };
         self.deploy_in_turn(turn, app, base, Box::new(|_| Ok(()))).await
     }
 
@@ -159,7 +159,7 @@ impl Node {
             // Held to the end, whoever waits for it.
             let _turn = turn;
             let committing = switch.deployed.clone();
-            let committed = tokio::task::spawn_blocking(move || commit(&committing)).await;
+            let committed = hull_threads::blocking(move || commit(&committing)).await;
             let committed = committed.unwrap_or_else(|error| Err(ended_badly(&error)));
             if let Err(problem) = committed {
                 claim.give_back().await;
@@ -340,7 +340,7 @@ pub(crate) fn kept_or_new(
     }
 }
 
-fn ended_badly(error: &tokio::task::JoinError) -> ComponentProblem {
+fn ended_badly(error: &dyn std::error::Error) -> ComponentProblem {
     ComponentProblem { component: "switching on".to_owned(), message: format!("it ended badly: {error}") }
 }
 

@@ -79,7 +79,7 @@ pub struct Deployments {
     places: UploadPlaces,
     /// The values of variables that the host has: of secret ones, no others count.
     values: BTreeMap<String, String>,
-    uploads: tokio::sync::Semaphore,
+    uploads: Arc<tokio::sync::Semaphore>,
     /// Apps that were committed and could not be brought back.
     pub(crate) unrestored: Mutex<BTreeMap<Name, String>>,
     /// One at a time on a host.
@@ -105,7 +105,7 @@ impl Deployments {
             places: UploadPlaces(store.incoming()),
             store,
             values,
-            uploads: tokio::sync::Semaphore::new(UPLOADS_MAX),
+            uploads: Arc::new(tokio::sync::Semaphore::new(UPLOADS_MAX)),
             unrestored: Mutex::default(),
             rollout: Mutex::default(),
             last_rollouts: Mutex::default(),
@@ -117,17 +117,25 @@ impl Deployments {
         self.unrestored.lock().clone()
     }
 
-    /// Receive an upload. Dropping the future leaves nothing of it.
-    pub(crate) async fn receive<B>(&self, body: B) -> Result<Draft, DeploymentError>
+    /// Receive an upload. Dropping the future leaves nothing of it. Of what is refused the rest of the body comes back.
+    pub(crate) async fn receive<B>(&self, body: B) -> Result<Draft, (DeploymentError, Option<B>)>
     where
-        B: http_body::Body<Data = bytes::Bytes> + Unpin,
+        B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
-        let Ok(_place) = self.uploads.try_acquire() else {
+        let Ok(place) = Arc::clone(&self.uploads).try_acquire_owned() else {
             let what = format!("{UPLOADS_MAX} uploads are under way already; try again when one has ended");
-            return Err(DeploymentError::Busy(what));
+            return Err((DeploymentError::Busy(what), Some(body)));
         };
-        let draft = receive(body, &self.places).await?;
+        let places = self.places.clone();
+        let receiving = aside(async move {
+            // Taken until the last byte is written, also when nobody waits for it any more.
+            let _place = place;
+            let mut body = body;
+            (receive(&mut body, &places).await, body)
+        });
+        let (received, rest) = receiving.await.map_err(|error| (DeploymentError::Storage(error.to_string()), None))?;
+        let draft = received.map_err(|error| (error.into(), Some(rest)))?;
         self.node.crash_points.passed("received");
         Ok(draft)
     }
@@ -238,7 +246,7 @@ impl Deployments {
         let name = app.name.clone();
         // Whoever goes back has a reason: what is gone back to is not asked how it is.
         let is_warmed = is_new && record.restores.is_none();
-        let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, is_warmed, false), commit).await;
+        let deployed = self.node.deploy_in_turn(turn, app, Base::ours(&tree, &record, is_warmed, false), commit).await;
         tokio::spawn(aside(async move { drop(draft) }));
         let deployed = deployed.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         self.unrestored.lock().remove(&name);

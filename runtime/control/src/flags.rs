@@ -97,7 +97,7 @@ impl FlagBook {
         let mut next = self.now(app)?;
         change(&mut next)?;
         let (live, path, crash_points) = (self.live(app)?, self.path(app), Arc::clone(&self.crash_points));
-        let writing = tokio::task::spawn_blocking(move || {
+        let writing = hull_threads::blocking(move || {
             let _changing = changing;
             write(&path, &AppRecord::of(&next))?;
             crash_points.passed("flags written");
@@ -112,7 +112,7 @@ impl FlagBook {
     pub(crate) async fn forget(&self, app: &Name) -> Result<(), FlagsError> {
         let changing = Arc::clone(&self.changing).lock_owned().await;
         let (name, path, apps) = (app.clone(), self.path(app), Arc::clone(&self.apps));
-        let removing = tokio::task::spawn_blocking(move || {
+        let removing = hull_threads::blocking(move || {
             let _changing = changing;
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -7,6 +7,7 @@ mod removal;
 mod rollout;
 mod store;
 mod upload;
+mod whole;
 
 pub use content::Content;
 pub use record::{ComponentRecord, FileRecord, Record};

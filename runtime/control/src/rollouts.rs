@@ -172,7 +172,7 @@ impl Deployments {
         let (record, draft, parsed) = self.laid_out(record, draft).await?;
         let record = self.within_contracts(record, &draft, &parsed).await?;
         let tree = draft.tree();
-        let ready = self.node.make_ready(parsed, Base::ours(&tree, is_new, kept.plan.shadow.is_some())).await;
+        let ready = self.node.make_ready(parsed, Base::ours(&tree, &record, is_new, kept.plan.shadow.is_some())).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         let record = record.signed_as(&ready.deployed);
         let kept = RolloutRecord { record: record.clone(), ..kept };

@@ -1,12 +1,12 @@
 //! Compiled code on disk, named by what it was compiled from and for. A file that does not match its checksum is
 //! compiled again; one that does is mapped, not read.
 
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hull_invocation::VersionId;
-use tokio::fs;
 
 use crate::compile::{CompileBounds, compile};
 use crate::config::Flavor;
@@ -54,9 +54,9 @@ impl CodeCache {
     }
 
     /// Remove code that turned out to be unusable, so that the next attempt compiles it.
-    pub(crate) async fn discard(&self, path: &Path) {
-        let _ = fs::remove_file(path).await;
-        let _ = fs::remove_file(sum_path(path)).await;
+    pub(crate) fn discard(&self, path: &Path) {
+        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(sum_path(path));
     }
 
     async fn compile_into(&self, path: &Path, flavor: Flavor, bytes: &[u8]) -> Result<Duration, CompileError> {
@@ -68,15 +68,15 @@ impl CodeCache {
         let input = self.dir.join(format!("{unique:016x}.wasm"));
         let output = self.dir.join(format!("{unique:016x}.tmp"));
         let _cleanup = RemoveOnDrop([input.clone(), output.clone()]);
-        fs::create_dir_all(&self.dir).await.map_err(failed(&self.dir))?;
-        fs::write(&input, bytes).await.map_err(failed(&input))?;
+        fs::create_dir_all(&self.dir).map_err(failed(&self.dir))?;
+        fs::write(&input, bytes).map_err(failed(&input))?;
         let cpu = compile(&self.program, flavor, &input, &output, self.bounds).await?;
-        let code = fs::read(&output).await.map_err(failed(&output))?;
+        let code = fs::read(&output).map_err(failed(&output))?;
         let sum = format!("{:08x} {}\n", crc32c::crc32c(&code), code.len());
         let sum_tmp = output.with_extension("sum-tmp");
-        fs::write(&sum_tmp, sum).await.map_err(failed(&sum_tmp))?;
-        fs::rename(&output, path).await.map_err(failed(path))?;
-        fs::rename(&sum_tmp, sum_path(path)).await.map_err(failed(path))?;
+        fs::write(&sum_tmp, sum).map_err(failed(&sum_tmp))?;
+        fs::rename(&output, path).map_err(failed(path))?;
+        fs::rename(&sum_tmp, sum_path(path)).map_err(failed(path))?;
         Ok(cpu)
     }
 }
@@ -86,7 +86,7 @@ struct RemoveOnDrop([PathBuf; 2]);
 impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
         for path in &self.0 {
-            let _ = std::fs::remove_file(path);
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -104,7 +104,7 @@ fn sum_path(path: &Path) -> PathBuf {
 
 /// `None` where there is no such file. Reads it here: what is prepared has a thread of its own.
 fn checksum_holds(path: &Path) -> Option<bool> {
-    let code = std::fs::read(path).ok()?;
-    let sum = std::fs::read_to_string(sum_path(path)).unwrap_or_default();
+    let code = fs::read(path).ok()?;
+    let sum = fs::read_to_string(sum_path(path)).unwrap_or_default();
     Some(sum == format!("{:08x} {}\n", crc32c::crc32c(&code), code.len()))
 }

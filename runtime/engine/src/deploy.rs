@@ -8,7 +8,6 @@ use hull_dispatch::Account;
 use hull_invocation::{ComponentId, VersionId};
 use hull_logging::LogSink;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre};
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 use wasmtime_wasi_http::p3::bindings::ServiceIndices;
@@ -126,10 +125,14 @@ impl Version {
 
 /// Check, compile and link.
 pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Version, DeployError> {
-    let id = VersionId::from_digest(Sha256::digest(&spec.bytes).into());
+    let id = spec.bytes.version();
     let (linked, compiled) = match shared.linked(&spec.id, id) {
         Some(linked) => (linked, None),
-        None => link(shared, &spec, id).await?,
+        None => {
+            let read = spec.bytes.read();
+            let bytes = read.map_err(|source| DeployError::Unreadable { component: spec.id.clone(), source })?;
+            link(shared, &spec, (id, &bytes)).await?
+        }
     };
     check(&spec, &linked.exports)?;
     if let Some(cpu) = compiled {
@@ -172,6 +175,7 @@ pub(crate) async fn prepare(shared: &Shared, spec: ComponentSpec) -> Result<Vers
 }
 
 /// Bytes as an engine knows them, with their code.
+#[derive(Clone)]
 pub(crate) struct Linked {
     exports: Exports,
     pre: InstancePre<HostState>,
@@ -179,11 +183,15 @@ pub(crate) struct Linked {
 }
 
 /// Look at the bytes, get their code and link it; with the CPU time of the compiler.
-async fn link(shared: &Shared, spec: &ComponentSpec, id: VersionId) -> Result<(Linked, Option<Duration>), DeployError> {
-    let exports = inspect(&spec.id, &spec.bytes)?;
+async fn link(
+    shared: &Shared,
+    spec: &ComponentSpec,
+    version: (VersionId, &[u8]),
+) -> Result<(Linked, Option<Duration>), DeployError> {
+    let exports = inspect(&spec.id, version.1)?;
     // Before anything is compiled.
     check(spec, &exports)?;
-    let (component, compiled) = load(shared, spec, &exports, id).await?;
+    let (component, compiled) = load(shared, spec, &exports, version).await?;
     let failed =
         |error: wasmtime::Error| DeployError::Link { component: spec.id.clone(), message: format!("{error:#}") };
     let linker = &shared.runner(exports.flavor).linker;
@@ -228,17 +236,17 @@ async fn load(
     shared: &Shared,
     spec: &ComponentSpec,
     exports: &Exports,
-    id: VersionId,
+    (id, bytes): (VersionId, &[u8]),
 ) -> Result<(Component, Option<Duration>), DeployError> {
     let compile_failed = |source: CompileError| DeployError::Compile { component: spec.id.clone(), source };
     let engine = &shared.runner(exports.flavor).engine;
-    let cached = shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
+    let cached = shared.cache.code(engine, exports.flavor, id, bytes).await.map_err(compile_failed)?;
     match map_code(engine, &cached) {
         Ok(component) => Ok((component, cached.compiled)),
         Err(error) => {
             tracing::warn!(component = %spec.id, %error, "the code cache holds something unusable; compiling again");
-            shared.cache.discard(&cached.path).await;
-            let again = shared.cache.code(engine, exports.flavor, id, &spec.bytes).await.map_err(compile_failed)?;
+            shared.cache.discard(&cached.path);
+            let again = shared.cache.code(engine, exports.flavor, id, bytes).await.map_err(compile_failed)?;
             let component =
                 map_code(engine, &again).map_err(|error| compile_failed(CompileError::Rejected(error.to_string())))?;
             Ok((component, again.compiled))

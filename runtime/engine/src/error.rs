@@ -98,6 +98,14 @@ pub enum DeployError {
         /// What wasmtime says.
         message: String,
     },
+    /// Its bytes are not there any more.
+    #[error("{component}: its bytes cannot be read: {source}; deploy it again")]
+    Unreadable {
+        /// Which component.
+        component: ComponentId,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// There was no thread to prepare it on.
     #[error("{component}: it cannot be prepared: {source}; the host is short of threads or memory")]
     Unprepared {

@@ -21,6 +21,7 @@ use crate::event::Delivered;
 use crate::flags::{decide_event, decide_request};
 use crate::memory::HostMemory;
 use crate::pool::Sweeper;
+use crate::replaced::Replaced;
 use crate::spec::ComponentSpec;
 use crate::state::{HostState, linker};
 use crate::unload::Unloader;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     sequential: Runner,
     concurrent: Runner,
     installed: ArcSwap<Installed>,
+    replaced: Replaced,
     unloader: Unloader,
 }
 
@@ -91,12 +93,14 @@ impl Shared {
         self.serving().iter().map(|version| version.discard_idle()).sum()
     }
 
-    /// A component that serves, if it is of that version: a deployment that changes other things loads and links it no
+    /// A component that serves, or served before, if it is of that version: whoever deploys it again loads and links it no
     /// second time.
     pub(crate) fn linked(&self, component: &ComponentId, id: VersionId) -> Option<Linked> {
         let installed = self.installed.load();
-        let versions = installed.get(component.app())?.versions()?;
-        versions.0.get(component).filter(|version| version.id == id).map(|version| version.linked())
+        let versions = installed.get(component.app()).and_then(Revision::versions);
+        let serving = versions.and_then(|versions| versions.0.get(component).cloned());
+        let serving = serving.filter(|version| version.id == id).map(|version| version.linked());
+        serving.or_else(|| self.replaced.linked(component, id))
     }
 
     /// Every version that serves.
@@ -130,8 +134,8 @@ impl Engine {
         let ticker = Ticker::start(engines, config.tick)?;
         let cache = CodeCache::new(config.cache_dir, config.compile_program, config.compile_bounds);
         let memory = HostMemory::new(config.memory_bytes);
-        let (installed, unloader) = (ArcSwap::default(), Unloader::start()?);
-        let shared = Shared { cache, ticker, memory, sequential, concurrent, installed, unloader };
+        let (installed, replaced, unloader) = (ArcSwap::default(), Replaced::default(), Unloader::start()?);
+        let shared = Shared { cache, ticker, memory, sequential, concurrent, installed, replaced, unloader };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -179,6 +183,10 @@ impl Engine {
             next
         });
         if let Some(old) = before.get(&app) {
+            if let (Some(old), Some(now)) = (old.versions(), revision.get::<Versions>()) {
+                let left = self.shared.replaced.on_switch(&app, &old.0, &now.0);
+                left.into_iter().for_each(|linked| self.shared.unloader.take_linked(linked));
+            }
             self.retire(&old.0);
         }
     }
@@ -193,6 +201,8 @@ impl Engine {
         if let Some(old) = before.get(app) {
             self.retire(&old.0);
         }
+        let left = self.shared.replaced.on_uninstall(app);
+        left.into_iter().for_each(|linked| self.shared.unloader.take_linked(linked));
     }
 
     /// A revision is called only by what is left of it: it keeps no instances from now on.

@@ -6,13 +6,19 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use crate::deploy::Version;
+use crate::deploy::{Linked, Version};
 
 /// How often it is looked whether a version that was replaced is still called.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// See the module.
-pub(crate) struct Unloader(mpsc::Sender<Arc<Version>>);
+pub(crate) struct Unloader(mpsc::Sender<Retired>);
+
+enum Retired {
+    Version(Arc<Version>),
+    /// Held by nobody else, it goes at once.
+    Linked(#[allow(dead_code, reason = "only dropped")] Linked),
+}
 
 impl Unloader {
     pub(crate) fn start() -> io::Result<Self> {
@@ -24,12 +30,17 @@ impl Unloader {
     /// It was replaced: once nothing runs of it any more, it is unloaded.
     pub(crate) fn take(&self, version: Arc<Version>) {
         // Without the thread it is unloaded where it is held last.
-        let _ = self.0.send(version);
+        let _ = self.0.send(Retired::Version(version));
+    }
+
+    /// Nobody will deploy it again soon.
+    pub(crate) fn take_linked(&self, linked: Linked) {
+        let _ = self.0.send(Retired::Linked(linked));
     }
 }
 
 /// Until the engine is gone.
-fn unload(retired: &mpsc::Receiver<Arc<Version>>) {
+fn unload(retired: &mpsc::Receiver<Retired>) {
     hull_threads::give_way();
     let mut held = Vec::new();
     loop {
@@ -39,7 +50,8 @@ fn unload(retired: &mpsc::Receiver<Arc<Version>>) {
             retired.recv_timeout(LOOK_EVERY)
         };
         match next {
-            Ok(version) => held.push(version),
+            Ok(Retired::Version(version)) => held.push(version),
+            Ok(Retired::Linked(linked)) => drop(linked),
             // Whoever is the only one to hold it is the last one.
             Err(mpsc::RecvTimeoutError::Timeout) => held.retain(|version| Arc::strong_count(version) > 1),
             Err(mpsc::RecvTimeoutError::Disconnected) => return,

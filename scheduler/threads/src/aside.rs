@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 use crate::lower;
+use crate::processors::run_anywhere;
 
 /// What these threads give way by: less than guests do, so that a deployment comes to its end on a busy host.
 const NICENESS: i32 = 5;
@@ -38,7 +39,12 @@ pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
 fn threads() -> io::Result<&'static Runtime> {
     let made = THREADS.get_or_init(|| {
         let mut builder = Builder::new_current_thread();
-        builder.thread_name("hull-aside").on_thread_start(give_way).max_blocking_threads(THREADS_MAX).build()
+        let begin = || {
+            // A serving thread makes it.
+            run_anywhere();
+            give_way();
+        };
+        builder.thread_name("hull-aside").on_thread_start(begin).max_blocking_threads(THREADS_MAX).build()
     });
     made.as_ref().map_err(|error| io::Error::other(error.to_string()))
 }

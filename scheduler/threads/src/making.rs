@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 struct Order {
     name: String,
     run: Box<dyn FnOnce() + Send>,
-    made: mpsc::SyncSender<io::Result<JoinHandle<()>>>,
+    made: Box<dyn FnOnce(io::Result<JoinHandle<()>>) + Send>,
 }
 
 static MAKER: OnceLock<io::Result<mpsc::Sender<Order>>> = OnceLock::new();
@@ -15,9 +15,27 @@ static MAKER: OnceLock<io::Result<mpsc::Sender<Order>>> = OnceLock::new();
 /// Start a thread with the priority of the process, and wait until it is made. A thread that gives way may ask for one if
 /// the maker was started before. Fails where the machine gives no more threads.
 pub fn spawn(name: impl Into<String>, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let (made, thread) = mpsc::sync_channel(1);
-    maker()?.send(Order { name: name.into(), run: Box::new(run), made }).map_err(|_| gone())?;
+    let (tell, thread) = mpsc::sync_channel(1);
+    // Whoever ordered it waits for it.
+    order(name, run, move |made| drop(tell.send(made)));
     thread.recv().map_err(|_| gone())?
+}
+
+/// The same without waiting; `made` is told what became of it. Whoever orders bounds how many there are.
+pub(crate) fn order(
+    name: impl Into<String>,
+    run: impl FnOnce() + Send + 'static,
+    made: impl FnOnce(io::Result<JoinHandle<()>>) + Send + 'static,
+) {
+    let order = Order { name: name.into(), run: Box::new(run), made: Box::new(made) };
+    match maker() {
+        Err(error) => (order.made)(Err(error)),
+        Ok(maker) => {
+            if let Err(mpsc::SendError(order)) = maker.send(order) {
+                (order.made)(Err(gone()));
+            }
+        }
+    }
 }
 
 /// Start the maker.
@@ -29,7 +47,7 @@ fn gone() -> io::Error {
     io::Error::other("the thread that makes threads has ended")
 }
 
-/// Each who orders waits for the thread, so there are no more orders than threads.
+/// There are no more orders than threads: whoever orders waits for the thread, or counts it.
 fn maker() -> io::Result<&'static mpsc::Sender<Order>> {
     let made = MAKER.get_or_init(|| {
         let (orders, ordered) = mpsc::channel();
@@ -41,8 +59,7 @@ fn maker() -> io::Result<&'static mpsc::Sender<Order>> {
 
 fn make(ordered: &mpsc::Receiver<Order>) {
     for Order { name, run, made } in ordered {
-        // Whoever ordered it waits for it.
-        let _ = made.send(Builder::new().name(name).spawn(run));
+        made(Builder::new().name(name).spawn(run));
     }
 }
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads for what blocks: reads of embedded databases, names that are looked up, files. A component has a few of each at
-/// once; more of these threads cost time at the start, and memory.
-const BLOCKING_THREADS: usize = 64;
+use crate::processors::{processors, stay_on};
+
+/// Threads for what guests do with their files, in the runtime's own ways. They are used in turn, so that each keeps memory,
+/// and a guest can hold all of them; everything else that blocks has [`blocking`](crate::blocking).
+const BLOCKING_THREADS: usize = 16;
 /// They stay.
 const KEPT: Duration = Duration::from_secs(u64::MAX >> 32);
 
@@ -17,23 +19,57 @@ const KEPT: Duration = Duration::from_secs(u64::MAX >> 32);
 const MADE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The runtime, with so many threads for what does not block, or one for each processor. All threads that it will ever
-/// have are made here, where nobody gives way: the runtime lets whoever needs one more make it. Fails where the machine
-/// gives no more threads.
+/// have are made here, where nobody gives way: the runtime lets whoever needs one more make it. Where there is one for each
+/// processor, it stays there: the kernel puts two of them on one processor, and leaves them there, while the other one runs
+/// what gives way. Fails where the machine gives no more threads.
 pub fn serving_runtime(threads: Option<NonZero<usize>>) -> io::Result<Runtime> {
     crate::priority::base()?;
     crate::making::start()?;
+    // Where the kernel does not tell they run anywhere.
+    let processors = processors().unwrap_or_default();
+    let number = threads.map_or_else(std::thread::available_parallelism, Ok)?.get();
     let mut builder = Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(threads.get());
-    }
-    builder.max_blocking_threads(BLOCKING_THREADS).thread_keep_alive(KEPT);
+    builder.worker_threads(number).max_blocking_threads(BLOCKING_THREADS).thread_keep_alive(KEPT);
     let runtime = builder.enable_all().thread_name("hull").build()?;
     make_blocking_threads(&runtime)?;
+    if processors.len() == number {
+        place(&runtime, &processors);
+    }
     Ok(runtime)
 }
 
+/// Have each serving thread stay on a processor of its own.
+fn place(runtime: &Runtime, processors: &[usize]) {
+    let (arrive, arriving) = mpsc::channel();
+    let mut held = Vec::with_capacity(processors.len());
+    for processor in processors.iter().copied() {
+        let (hold, free) = mpsc::channel::<()>();
+        let arrive = arrive.clone();
+        held.push(hold);
+        runtime.spawn(async move {
+            stay_on(processor);
+            // Each thread is held until the last has its place, so that none has two.
+            if arrive.send(()).is_ok() {
+                let _ = free.recv();
+            }
+        });
+    }
+    if let Err(error) = arrived(&arriving, processors.len()) {
+        tracing::warn!(%error, "not every serving thread has a processor of its own");
+    }
+}
+
+/// Wait for so many threads.
+fn arrived(arriving: &mpsc::Receiver<()>, number: usize) -> io::Result<()> {
+    let late = |place| {
+        let what = "threads could be made: raise the bound on them (`ulimit -u`, or `pids.max` of the control group)";
+        io::Error::other(format!("only {place} of {number} {what}"))
+    };
+    (0..number).try_for_each(|place| arriving.recv_timeout(MADE_WITHIN).map_err(|_| late(place)))
+}
+
 fn make_blocking_threads(runtime: &Runtime) -> io::Result<()> {
-    let (arrive, arrived) = mpsc::channel();
+    let (arrive, arriving) = mpsc::channel();
     let mut held = Vec::with_capacity(BLOCKING_THREADS);
     for _ in 0..BLOCKING_THREADS {
         let (hold, free) = mpsc::channel::<()>();
@@ -46,19 +82,54 @@ fn make_blocking_threads(runtime: &Runtime) -> io::Result<()> {
             }
         });
     }
-    let late = |number| {
-        let what = "threads could be made: raise the bound on them (`ulimit -u`, or `pids.max` of the control group)";
-        io::Error::other(format!("only {number} of {BLOCKING_THREADS} {what}"))
-    };
-    (0..BLOCKING_THREADS).try_for_each(|number| arrived.recv_timeout(MADE_WITHIN).map_err(|_| late(number)))
+    arrived(&arriving, BLOCKING_THREADS)
 }
 
 #[cfg(test)]
 mod tests {
     use std::num::NonZero;
 
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Barrier};
+
     use super::serving_runtime;
     use crate::lower;
+    use crate::processors::own_processors;
+
+    /// What each of the serving threads says, all at once.
+    fn asked_of_each<T: Send + 'static>(number: usize, threads: usize, ask: fn() -> T) -> Vec<T> {
+        let runtime = serving_runtime(NonZero::new(threads)).expect("threads");
+        let here = Arc::new(Barrier::new(number));
+        let ask_one = |_| {
+            let here = Arc::clone(&here);
+            runtime.spawn(async move {
+                here.wait();
+                ask()
+            })
+        };
+        let asked: Vec<_> = (0..number).map(ask_one).collect();
+        runtime.block_on(async {
+            let mut told = Vec::new();
+            for asked in asked {
+                told.push(asked.await.expect("it is told"));
+            }
+            told
+        })
+    }
+
+    #[test]
+    fn each_serving_thread_has_a_processor_of_its_own() {
+        let all = own_processors();
+        let told = asked_of_each(all.len(), all.len(), own_processors);
+        assert!(told.iter().all(|own| own.len() == 1), "{told:?}");
+        assert_eq!(told.into_iter().flatten().collect::<BTreeSet<_>>(), all);
+    }
+
+    #[test]
+    fn where_they_are_not_as_many_as_processors_they_run_anywhere() {
+        let all = own_processors();
+        assert_eq!(asked_of_each(1, all.len() + 1, own_processors), [all]);
+    }
 
     #[test]
     fn what_blocks_is_done_at_full_priority_whoever_asks() {

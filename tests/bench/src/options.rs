@@ -8,7 +8,7 @@ pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
        hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
        hull-bench overload [--seconds N]
-       hull-bench swap [--swaps N] [--revisions N] [--every MILLISECONDS]
+       hull-bench swap [--rounds N] [--swaps N] [--revisions N] [--every MILLISECONDS]
        hull-bench many [--components N]
        hull-bench events [--rounds N] [--events N] [--only TEXT]
 
@@ -90,6 +90,7 @@ fn swap<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<swap::Opt
     let mut options = swap::Options::default();
     for (name, value) in pairs {
         match name {
+            "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
             "--swaps" => options.swaps = value.parse().ok().filter(|swaps| *swaps > 0)?,
             "--revisions" => options.revisions = value.parse().ok().filter(|revisions| *revisions > 0)?,
             "--every" => options.every_ms = count(value)?,

@@ -16,7 +16,7 @@ use anyhow::Context as _;
 
 use crate::machine;
 use daemon::{Daemon, Priority};
-use phase::{Measured, Stage};
+use phase::{Part, Stage};
 use report::Results;
 use shop::{Build, PROBE};
 
@@ -24,7 +24,9 @@ pub(crate) use many::{Options as ManyOptions, run as run_many};
 
 /// How many swaps, and how densely.
 pub(crate) struct Options {
-    /// Of a component, between two versions that are compiled already.
+    /// Everything is measured in turns, so many times.
+    pub(crate) rounds: u32,
+    /// Of a component, between two versions that are compiled already; in all rounds together.
     pub(crate) swaps: u32,
     /// Of all components at once, likewise.
     pub(crate) revisions: u32,
@@ -34,7 +36,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { swaps: 200, revisions: 50, every_ms: 250 }
+        Self { rounds: 5, swaps: 200, revisions: 50, every_ms: 250 }
     }
 }
 
@@ -43,8 +45,8 @@ const REVISION_TIMES: u32 = 4;
 /// Versions that no host has seen before.
 const COMPILED: u32 = 10;
 const COMPILED_EVERY: Duration = Duration::from_secs(2);
-/// Without swaps: long enough for a p99.
-const QUIET: Duration = Duration::from_secs(15);
+/// Without swaps, in each round: long enough for a p99.
+const QUIET: Duration = Duration::from_secs(6);
 /// Swaps whose memory is that of a host that has seen some.
 const SETTLED: u32 = 50;
 
@@ -60,37 +62,41 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     eprintln!("measuring what the host carries");
     let rate = stage.most()? / 2.0;
     let every = Duration::from_millis(options.every_ms);
-    eprintln!("half of it, without swaps");
-    let quiet = stage.measure("nothing else", rate, 0, QUIET, |_| Ok(()))?;
-    eprintln!("commands that are refused");
-    let refused = (QUIET.as_millis() / every.as_millis().max(1)) as u32;
-    let refused = stage.measure("commands that are refused", rate, refused, every, |number| {
-        daemon.refused(&builds[number as usize % 2])
-    })?;
-    eprintln!("{} swaps of a component", options.swaps);
+    let [mut quiet, mut refused, mut swaps, mut revisions, mut compiled] = [
+        "nothing else",
+        "commands that are refused",
+        "swaps of a component",
+        "revisions of the shop",
+        "swaps that compile",
+    ]
+    .map(Part::new);
     let mut settled_bytes = 0;
-    let swaps = stage.measure("swaps of a component", rate, options.swaps, every, |number| {
-        if number == SETTLED.min(options.swaps - 1) {
-            settled_bytes = daemon.process.resident_bytes()?;
-        }
-        daemon.swap(PROBE, builds[number as usize % 2].probe())
-    })?;
-    eprintln!("{} revisions of the shop", options.revisions);
-    let revisions =
-        stage.measure("revisions of the shop", rate, options.revisions, every * REVISION_TIMES, |number| {
+    for round in 0..options.rounds {
+        eprintln!("round {} of {}", round + 1, options.rounds);
+        let numbers = |all: u32| all * round / options.rounds..all * (round + 1) / options.rounds;
+        quiet.add(stage.measure(rate, 0..0, QUIET, |_| Ok(()))?);
+        let count = (QUIET.as_millis() / every.as_millis().max(1)) as u32;
+        refused.add(stage.measure(rate, 0..count, every, |number| daemon.refused(&builds[number as usize % 2]))?);
+        swaps.add(stage.measure(rate, numbers(options.swaps), every, |number| {
+            if number == SETTLED.min(options.swaps - 1) {
+                settled_bytes = daemon.process.resident_bytes()?;
+            }
+            daemon.swap(PROBE, builds[number as usize % 2].probe())
+        })?);
+        revisions.add(stage.measure(rate, numbers(options.revisions), every * REVISION_TIMES, |number| {
             daemon.deploy(&builds[number as usize % 2], Priority::Low)
-        })?;
+        })?);
+        compiled.add(stage.measure(rate, numbers(COMPILED), COMPILED_EVERY, |number| {
+            daemon.swap(PROBE, &builds[0].other_probe(2 + number)?)
+        })?);
+    }
     let last_bytes = daemon.process.resident_bytes()?;
-    eprintln!("{COMPILED} swaps that compile");
-    let compiled = stage.measure("swaps that compile", rate, COMPILED, COMPILED_EVERY, |number| {
-        daemon.swap(PROBE, &builds[0].other_probe(2 + number)?)
-    })?;
     eprintln!("going back");
     let rollback = rollback::measure(&daemon, &builds, &stage, rate)?;
     eprintln!("first requests");
     let first = fresh::first_requests(&daemon)?;
-    let phases: [&Measured; 5] = [&quiet, &refused, &swaps, &revisions, &compiled];
-    let results = Results { rate, phases: &phases, rollback, first, settled_bytes, last_bytes };
+    let parts = [quiet, refused, swaps, revisions, compiled];
+    let results = Results { rate, parts: &parts, rollback, first, settled_bytes, last_bytes };
     println!("{}\n{}", machine::describe(), results.render().context("nothing was measured")?);
     Ok(())
 }

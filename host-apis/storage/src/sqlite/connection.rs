@@ -284,3 +284,17 @@ fn foreign(file: &Path, application: u32) -> StorageError {
         message: format!("is a database of another program (application id {application:#x}); it is left as it is"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn databases_have_no_lock_in_common() {
+        let raw = rusqlite::Connection::open_in_memory().expect("opened");
+        let has = |option: &str| {
+            let asked = raw.query_row("SELECT sqlite_compileoption_used(?1)", [option], |row| row.get::<_, bool>(0));
+            asked.expect("it tells")
+        };
+        assert!(has("DEFAULT_MEMSTATUS=0"), "what is allocated is counted under one lock for all databases");
+        assert!(has("DISABLE_PAGECACHE_OVERFLOW_STATS"), "and so are the pages of their caches");
+    }
+}

@@ -1,5 +1,5 @@
 //! Connections that only read, for statements outside units of work: a few per database, used by the threads that ask,
-//! for what is quick, and by tokio's blocking threads, and seeing what is committed.
+//! for what is quick, and by threads that may block, and seeing what is committed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -96,7 +96,7 @@ pub(super) async fn read<O: Operation>(
     let cancel = Cancel::default();
     let armed = cancel.on_drop();
     let here = Arc::clone(shared);
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = hull_threads::blocking(move || {
         let _permit = permit;
         read_now(&here, operation, deadline, &cancel)
     });

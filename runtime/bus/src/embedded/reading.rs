@@ -20,7 +20,7 @@ impl Shared {
         max: usize,
     ) -> Result<Page, BusError> {
         let (shared, pattern) = (Arc::clone(self), pattern.clone());
-        let read = tokio::task::spawn_blocking(move || shared.page(&pattern, from, max.clamp(1, PAGE_EVENTS_MAX)));
+        let read = hull_threads::blocking(move || shared.page(&pattern, from, max.clamp(1, PAGE_EVENTS_MAX)));
         read.await.unwrap_or_else(|_| Err(self.unavailable("reading its files was interrupted")))
     }
 

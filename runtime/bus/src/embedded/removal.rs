@@ -12,7 +12,7 @@ impl EmbeddedBus {
         let making = Arc::clone(&self.making).lock_owned().await;
         let stream = self.streams.lock().remove(app);
         let directory = self.options.directory.join(escape(app));
-        let removing = tokio::task::spawn_blocking(move || {
+        let removing = hull_threads::blocking(move || {
             let _making = making;
             if let Some(stream) = stream {
                 stream.close();

@@ -245,7 +245,7 @@ impl Shared {
             return Ok(stored);
         }
         let shared = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = hull_threads::blocking(move || {
             sequences.into_iter().filter_map(|sequence| shared.load_blocking(sequence).transpose()).collect()
         });
         read.await.unwrap_or_else(|_| Err(self.unavailable("reading its files was interrupted")))

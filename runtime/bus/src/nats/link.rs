@@ -87,7 +87,8 @@ async fn prepare(options: &NatsOptions, link: &Arc<watch::Sender<Link>>) -> Resu
         None => connect,
     };
     if let Some(file) = &options.credentials {
-        let text = tokio::fs::read_to_string(file).await;
+        let path = file.clone();
+        let text = hull_threads::blocking(move || std::fs::read_to_string(path)).await.flatten();
         let text = text.map_err(|error| BusError::Configuration(unreadable(file, &error)))?;
         connect = connect.credentials(&text).map_err(|error| BusError::Configuration(unreadable(file, &error)))?;
     }
@@ -99,7 +100,9 @@ async fn prepare(options: &NatsOptions, link: &Arc<watch::Sender<Link>>) -> Resu
     }
     for file in [&options.ca].into_iter().flatten().chain(options.identity.iter().flat_map(|(one, two)| [one, two])) {
         // The client reads them when it connects, and says less of what is wrong with them.
-        tokio::fs::metadata(file).await.map_err(|error| BusError::Configuration(unreadable(file, &error)))?;
+        let path = file.clone();
+        let looked = hull_threads::blocking(move || std::fs::metadata(path)).await.flatten();
+        looked.map_err(|error| BusError::Configuration(unreadable(file, &error)))?;
     }
     Ok(connect)
 }

@@ -67,7 +67,7 @@ pub(crate) async fn watch(node: Arc<Node>, watching: Watching) {
 
 async fn build(watching: &Watching) {
     let file = watching.file.clone();
-    let built = tokio::task::spawn_blocking(move || crate::build::build_all(&file)).await;
+    let built = hull_threads::blocking(move || crate::build::build_all(&file)).await;
     if let Ok(Err(error)) = built {
         tracing::error!("what serves stays: {error:#}");
     }
@@ -98,7 +98,7 @@ async fn swap(node: &Arc<Node>, watching: &Watching) {
 
 /// Look at everything. A manifest that is wrong is a file that has changed, and no more than that.
 async fn look(watching: Watching) -> Files {
-    let looked = tokio::task::spawn_blocking(move || {
+    let looked = hull_threads::blocking(move || {
         let mut files = Files::default();
         note(&mut files.outputs, &watching.file);
         let Ok((app, base)) = manifest_files::load_unbuilt(&watching.file) else { return files };

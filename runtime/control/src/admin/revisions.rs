@@ -40,17 +40,22 @@ impl From<DeploymentError> for Problem {
     }
 }
 
-pub(super) async fn deploy(host: &AdminHost, app: &str, mut body: Incoming, actor: Actor) -> Answer {
-    let received = async {
-        let (deployments, app) = (taken(host)?, named(app)?);
-        let draft = deployments.receive(&mut body).await?;
-        Ok::<_, Problem>((deployments, app, draft))
-    };
-    let (deployments, app, draft) = match received.await {
-        Ok(received) => received,
+pub(super) async fn deploy(host: &AdminHost, app: &str, body: Incoming, actor: Actor) -> Answer {
+    let asked = taken(host).and_then(|deployments| Ok((deployments, named(app)?)));
+    let (deployments, app) = match asked {
+        Ok(asked) => asked,
         Err(problem) => {
             take_rest(body).await;
             return Err(problem);
+        }
+    };
+    let draft = match deployments.receive(body).await {
+        Ok(draft) => draft,
+        Err((error, rest)) => {
+            if let Some(rest) = rest {
+                take_rest(rest).await;
+            }
+            return Err(error.into());
         }
     };
     let did = Did::new(&actor, "deploy", app.as_str(), draft.head.message.clone());

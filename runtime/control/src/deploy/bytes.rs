@@ -21,8 +21,8 @@ pub(crate) fn component_path(component: &Component, base: &Path) -> Result<PathB
     })
 }
 
-/// The bytes of a component.
-pub(crate) async fn component_bytes(component: &Component, base: &Path) -> Result<Bytes, ComponentProblem> {
+/// The bytes of a component. Reads a file: not for the serving threads.
+pub(crate) fn component_bytes(component: &Component, base: &Path) -> Result<Bytes, ComponentProblem> {
     let path = component_path(component, base)?;
     let problem = |what: String| {
         let built = match &component.build {
@@ -34,7 +34,7 @@ pub(crate) async fn component_bytes(component: &Component, base: &Path) -> Resul
             format!("`source` of [component.{}]: {}: {what}; {built}", component.name, path.display()),
         )
     };
-    let metadata = tokio::fs::metadata(&path).await.map_err(|error| problem(error.to_string()))?;
+    let metadata = std::fs::metadata(&path).map_err(|error| problem(error.to_string()))?;
     if !metadata.is_file() {
         return Err(problem("it is not a file".to_owned()));
     }
@@ -42,5 +42,5 @@ pub(crate) async fn component_bytes(component: &Component, base: &Path) -> Resul
         let most = COMPONENT_BYTES_MAX >> 20;
         return Err(problem(format!("it has {} bytes, and {most} MiB is the most", metadata.len())));
     }
-    tokio::fs::read(&path).await.map(Bytes::from).map_err(|error| problem(error.to_string()))
+    std::fs::read(&path).map(Bytes::from).map_err(|error| problem(error.to_string()))
 }

@@ -4,11 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hull_config::{LiveFlags, Settings};
 use hull_contracts::Contract;
 use hull_dispatch::{Account, BulkheadLimits};
-use hull_engine::{ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
+use hull_engine::{ComponentBytes, ComponentSpec, Grants, InstanceLimits, Mount, Reuse};
 use hull_http::{AllowedHosts, Egress, EgressLimits};
 use hull_invocation::{ComponentId, CountRejected, Resource};
 use hull_manifest::{App, Bulkhead, Component, HttpTarget, Limits};
@@ -74,7 +73,7 @@ impl WaysOut {
 /// What was made ready for a component.
 pub(crate) struct Parts {
     pub(crate) id: ComponentId,
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: ComponentBytes,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) database: Database,
     pub(crate) account: Arc<Account>,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use hull_dispatch::{CpuBounds, Share};
+use hull_engine::ComponentBytes;
 use hull_invocation::ComponentId;
 use hull_manifest::{App, Component, Name};
 use hull_storage::{Database, DatabaseOptions, Migration};
 use hull_threads::aside;
 
-use crate::deploy::bytes::component_bytes;
+use crate::deploy::bytes::{COMPONENT_BYTES_MAX, component_bytes, component_path};
 use crate::deploy::component::{Parts, WaysOut, component_spec, database_options};
 use crate::deploy::contracts::read_contract;
 use crate::deploy::files::{FilePlaces, copy_files};
@@ -21,6 +22,7 @@ use crate::deploy::{Deployed, Served, failed};
 use crate::error::{ComponentProblem, DeployFailed};
 use crate::node::resources::DatabaseWatch;
 use crate::node::{Node, Preparing};
+use crate::revisions::{Content, Record};
 
 /// Components that are prepared at once: compiling uses all cores by itself.
 const PREPARING_MAX: usize = 2;
@@ -32,8 +34,9 @@ const FILES: &str = "files-";
 #[derive(Clone, Copy)]
 pub(crate) struct Base<'a> {
     pub(crate) path: &'a Path,
-    /// The host has written it from what it keeps: it lies in the state directory.
-    pub(crate) is_ours: bool,
+    /// What the host has written it from, if it has: then it lies in the state directory, and each file was found to be
+    /// what the record says.
+    pub(crate) kept: Option<&'a Record>,
     /// It has not served yet: what comes back after a restart was warmed when it was deployed.
     pub(crate) is_new: bool,
     /// It runs beside what serves and must not show there: it has bounds of its own, and is not asked how it is.
@@ -42,8 +45,8 @@ pub(crate) struct Base<'a> {
 
 impl<'a> Base<'a> {
     /// Written by the host from what it keeps.
-    pub(crate) fn ours(path: &'a Path, is_new: bool, is_apart: bool) -> Self {
-        Self { path, is_ours: true, is_new, is_apart }
+    pub(crate) fn ours(path: &'a Path, record: &'a Record, is_new: bool, is_apart: bool) -> Self {
+        Self { path, kept: Some(record), is_new, is_apart }
     }
 }
 
@@ -100,14 +103,13 @@ impl Node {
     ) -> Result<Prepared, ComponentProblem> {
         let problem = |message: String| ComponentProblem::new(&component.name, message);
         let id = ComponentId::new(&app.name, &component.name);
-        let bytes = component_bytes(component, base.path).await?;
-        let signed_by = self.signer(component, base.path, &bytes).await?;
+        let (bytes, signed_by) = self.bytes(component, base).await?;
         let directory = self.state_dir.component(&id).map_err(|error| problem(error.to_string()))?;
         // What serves keeps its own copy until the switch.
         let files = directory.path().join(format!("{FILES}{}", hull_clock::time_ordered_id()));
         let read = {
             let (component, path, target) = (component.clone(), base.path.to_owned(), files.clone());
-            let state_dir = (!base.is_ours).then(|| self.state_dir.path().to_owned());
+            let state_dir = base.kept.is_none().then(|| self.state_dir.path().to_owned());
             let dialect = self.stores.dialect(&component);
             move || {
                 let places = FilePlaces { base: &path, state_dir: state_dir.as_deref(), target: &target };
@@ -153,6 +155,31 @@ impl Node {
         let left_behind = self.left_behind(&id, component, &directory);
         let served = Served { id, version, signed_by, database, account, ways_out, watch, contract, files };
         Ok(Prepared { served, migrations, left_behind })
+    }
+
+    /// A component's bytes, and whose key has signed them. What is kept is read only if somebody must look at it.
+    async fn bytes(
+        &self,
+        component: &Component,
+        base: Base<'_>,
+    ) -> Result<(ComponentBytes, Option<Name>), ComponentProblem> {
+        let kept = base.kept.and_then(|record| record.components.get(component.name.as_str()));
+        if let (Some(kept), None) = (kept, &self.keys)
+            // One that is too large is refused with all the words for that.
+            && kept.bytes <= COMPONENT_BYTES_MAX
+        {
+            let path = component_path(component, base.path)?;
+            return Ok((ComponentBytes::Kept { path, version: kept.sha256.version() }, None));
+        }
+        let (own, path) = (component.clone(), base.path.to_owned());
+        let read = aside(async move { component_bytes(&own, &path) }).await;
+        let bytes = read.map_err(|error| ComponentProblem::new(&component.name, error.to_string()))??;
+        if kept.is_some_and(|kept| Content::of(&bytes) != kept.sha256) {
+            let what = "the bytes that the host keeps of it have changed; deploy it again".to_owned();
+            return Err(ComponentProblem::new(&component.name, what));
+        }
+        let signed_by = self.signer(component, base.path, &bytes).await?;
+        Ok((ComponentBytes::Read(bytes), signed_by))
     }
 
     fn database(

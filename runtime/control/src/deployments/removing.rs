@@ -116,7 +116,7 @@ impl Deployments {
             purge.commit().await.map_err(|error| failed(&error))?;
         }
         let data = self.node.state_dir.path().join("apps").join(app.as_str());
-        let removing = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&data) {
+        let removing = hull_threads::blocking(move || match std::fs::remove_dir_all(&data) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.and_then(|()| durable::sync_folder_of(&data)),
         });
@@ -203,7 +203,7 @@ impl Node {
 
 /// The copies of `files` that it served; no data.
 async fn remove_copies(deployed: Deployed) {
-    let removing = tokio::task::spawn_blocking(move || {
+    let removing = hull_threads::blocking(move || {
         for served in &deployed.components {
             match std::fs::remove_dir_all(&served.files) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

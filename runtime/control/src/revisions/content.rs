@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hull_invocation::VersionId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +26,17 @@ impl Content {
     pub fn of_hash(hash: Sha256) -> Self {
         let bytes: [u8; 32] = hash.finalize().into();
         Self(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| hex(u32::from(digit))).collect())
+    }
+
+    /// Of a component: what the engine knows it by.
+    pub fn version(&self) -> VersionId {
+        let digits = self.0.as_bytes().chunks_exact(2);
+        let mut digest = [0; 32];
+        for (byte, digits) in digest.iter_mut().zip(digits) {
+            let value = |digit: &u8| char::from(*digit).to_digit(16).unwrap_or(0) as u8;
+            *byte = digits.iter().fold(0, |byte, digit| byte << 4 | value(digit));
+        }
+        VersionId::from_digest(digest)
     }
 
     /// As text.
@@ -66,6 +78,7 @@ mod tests {
     fn a_digest_is_one_and_nothing_else_is() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Content::of(b"").as_str(), empty);
+        assert_eq!(Content::of(b"").version().to_string(), empty);
         assert!(Content::try_from(empty.to_owned()).is_ok());
         for wrong in ["", "../../../../etc/passwd", &empty.to_uppercase(), &empty[1..]] {
             assert!(Content::try_from(wrong.to_owned()).is_err(), "{wrong}");

@@ -18,6 +18,7 @@ use super::content::Content;
 use super::record::{FileRecord, Record};
 use super::removal::Removal;
 use super::upload::Draft;
+use super::whole::{Look, Whole};
 use crate::durable;
 use crate::node::crash_points::CrashPoints;
 
@@ -46,6 +47,7 @@ pub(crate) struct Store {
     pub(super) crash_points: Arc<CrashPoints>,
     /// Held by whoever writes what is kept of a rollout.
     pub(super) rollouts: Mutex<()>,
+    whole: Whole,
 }
 
 /// The one file that says what is committed.
@@ -72,7 +74,7 @@ pub(super) fn damaged(path: &Path, why: impl ToString) -> StoreError {
 impl Store {
     /// Open the folder, and clear away what was not committed.
     pub(crate) fn open(folder: PathBuf, crash_points: Arc<CrashPoints>) -> Result<Self, StoreError> {
-        let store = Self { folder, crash_points, rollouts: Mutex::default() };
+        let store = Self { folder, crash_points, rollouts: Mutex::default(), whole: Whole::default() };
         let incoming = store.incoming();
         match std::fs::remove_dir_all(&incoming) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&incoming)(error)),
@@ -263,6 +265,10 @@ impl Store {
             io::ErrorKind::NotFound => damaged(&path, "it is missing"),
             _ => io_error(&path)(error),
         })?;
+        let (as_it_is, now) = (Look::at(&opened).map_err(io_error(&path))?, hull_clock::wall());
+        if self.whole.is(content, &as_it_is) {
+            return Ok(path);
+        }
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 128 << 10];
         loop {
@@ -271,7 +277,11 @@ impl Store {
                 length => hash.update(buffer.get(..length).unwrap_or_default()),
             }
         }
-        if Content::of_hash(hash) == *content { Ok(path) } else { Err(damaged(&path, "its content has changed")) }
+        if Content::of_hash(hash) != *content {
+            return Err(damaged(&path, "its content has changed"));
+        }
+        self.whole.add(content, as_it_is, now);
+        Ok(path)
     }
 
     pub(super) fn app_folder(&self, app: &str) -> PathBuf {

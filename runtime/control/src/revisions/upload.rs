@@ -2,7 +2,9 @@
 //! to a folder of its own as it comes, checked against its digests, and gone with the folder unless it is committed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +13,6 @@ use http_body_util::BodyExt as _;
 use hull_manifest::Name;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tokio::fs::File;
-use tokio::io::{AsyncWriteExt as _, BufWriter};
 
 use super::content::Content;
 use super::record::{ComponentRecord, FileRecord};
@@ -102,6 +102,14 @@ impl UploadHead {
         if self.components.values().any(|component| !is_source(&component.source)) {
             return invalid(format!("the source of a component is no text of {SOURCE_BYTES_MAX} bytes at the most"));
         }
+        let mut lengths = BTreeMap::new();
+        let files = self.manifest.iter().chain(&self.files).map(|file| (&file.sha256, file.bytes));
+        let all = files.chain(self.components.values().map(|component| (&component.sha256, component.bytes)));
+        for (sha256, bytes) in all {
+            if *lengths.entry(sha256).or_insert(bytes) != bytes {
+                return invalid(format!("the content {sha256} has two lengths"));
+            }
+        }
         let total = self.contents().iter().fold(0_u64, |sum, (_, bytes, _)| sum.saturating_add(*bytes));
         if total > CONTENT_BYTES_MAX {
             let most = CONTENT_BYTES_MAX >> 20;
@@ -157,6 +165,7 @@ pub(crate) enum UploadError {
 }
 
 /// Where uploads are received.
+#[derive(Clone)]
 pub(crate) struct UploadPlaces(pub(crate) PathBuf);
 
 /// What was received. Dropping it removes it.
@@ -204,7 +213,8 @@ impl Drop for Draft {
     }
 }
 
-/// Receive an upload: bounded in size and time, and compared with what its head says.
+/// Receive an upload: bounded in size and time, and compared with what its head says. Writes files and waits until they are
+/// on the disk: not for the serving threads.
 pub(crate) async fn receive<B>(body: B, places: &UploadPlaces) -> Result<Draft, UploadError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -245,7 +255,7 @@ where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    let opened = File::options().write(true).create_new(true).mode(0o600).open(path).await?;
+    let opened = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     let mut writer = BufWriter::with_capacity(WRITE_BYTES, opened);
     let mut hash = Sha256::new();
     let mut left = bytes;
@@ -255,10 +265,10 @@ where
         };
         left -= piece.len() as u64;
         hash.update(&piece);
-        writer.write_all(&piece).await?;
+        writer.write_all(&piece)?;
     }
-    writer.flush().await?;
-    writer.get_ref().sync_all().await?;
+    writer.flush()?;
+    writer.get_ref().sync_all()?;
     Ok(hash)
 }
 

@@ -109,9 +109,9 @@ impl Deployments {
         }
         let record = running.kept.lock().record.clone();
         let Plan { record, draft } = self.plan(record)?;
-        let (_, draft, parsed) = self.laid_out(record, draft).await?;
+        let (record, draft, parsed) = self.laid_out(record, draft).await?;
         let tree = draft.tree();
-        let ready = self.node.make_ready(parsed, Base::ours(&tree, true, false)).await;
+        let ready = self.node.make_ready(parsed, Base::ours(&tree, &record, true, false)).await;
         let ready = ready.map_err(|failed| DeploymentError::Refused(failed.to_string()))?;
         if let Some(tried) = &*running.ready.lock() {
             self.node.engine.retire(&tried.deployed.revision);

@@ -1,6 +1,7 @@
 //! One part of the bench: requests at a rate, some of which publish an event, answers that take seconds, and beside them
 //! commands at a beat. What of all this did not come to its end is told.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,9 +39,14 @@ pub(super) struct Stage<'a> {
     events: PathBuf,
 }
 
-/// What came of a part.
-pub(super) struct Measured {
+/// What came of a part, in all rounds.
+pub(super) struct Part {
     pub(super) name: &'static str,
+    rounds: Vec<Measured>,
+}
+
+/// What came of a part in one round.
+pub(super) struct Measured {
     pub(super) tally: Tally,
     pub(super) streamed: Streamed,
     /// Events that were published and not handled.
@@ -74,16 +80,16 @@ impl<'a> Stage<'a> {
         Ok(rate)
     }
 
-    /// `command` so many times, one after the other, each beginning `every` after the one before; without any, the
-    /// part takes that long.
+    /// `command` with each of these numbers, one after the other, each beginning `every` after the one before; without
+    /// any, the part takes that long.
     pub(super) fn measure(
         &self,
-        name: &'static str,
         rate: f64,
-        commands: u32,
+        numbers: Range<u32>,
         every: Duration,
         mut command: impl FnMut(u32) -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<Measured> {
+        let commands = numbers.len() as u32;
         let lasts = every * commands.max(1);
         let (handled, cpu) = (self.handled()?, self.process.cpu_in_all()?);
         let over = AtomicBool::new(false);
@@ -92,9 +98,9 @@ impl<'a> Stage<'a> {
             let commanding = scope.spawn(move || -> anyhow::Result<Vec<Duration>> {
                 let first = hull_clock::now();
                 let mut times = Vec::new();
-                for number in 0..commands {
+                for (place, number) in (0..).zip(numbers) {
                     let began = hull_clock::now();
-                    std::thread::sleep((first + every * number).saturating_duration_since(began));
+                    std::thread::sleep((first + every * place).saturating_duration_since(began));
                     let began = hull_clock::now();
                     command(number)?;
                     times.push(hull_clock::now() - began);
@@ -102,7 +108,7 @@ impl<'a> Stage<'a> {
                 let took = hull_clock::now() - first;
                 ensure!(
                     took <= lasts + every,
-                    "{name} took {took:?}, longer than they were measured: give each more time"
+                    "the commands took {took:?}, longer than they were measured: give each more time"
                 );
                 Ok(times)
             });
@@ -117,7 +123,7 @@ impl<'a> Stage<'a> {
         let events_lost = self.until_handled(handled, published)?;
         let command = median(times).unwrap_or_default();
         eprintln!("  p99 {:?}, {} errors, {command:?} for a command", tally.served.percentile(0.99), tally.errors());
-        Ok(Measured { name, tally, streamed, events_lost, commands, command, cpu })
+        Ok(Measured { tally, streamed, events_lost, commands, command, cpu })
     }
 
     /// Requests at a rate for so long, while something else goes on.
@@ -155,14 +161,49 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Measured {
-    /// The latency that this share of the requests kept to.
-    pub(super) fn percentile(&self, share: f64) -> Duration {
-        self.tally.served.percentile(share)
+impl Part {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, rounds: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, round: Measured) {
+        self.rounds.push(round);
+    }
+
+    /// The sum of something over the rounds.
+    pub(super) fn sum(&self, of: impl Fn(&Measured) -> u64) -> u64 {
+        self.rounds.iter().map(of).sum()
+    }
+
+    /// The median of something over the rounds.
+    pub(super) fn median(&self, of: impl Fn(&Measured) -> Duration) -> Duration {
+        median(self.rounds.iter().map(of)).unwrap_or_default()
+    }
+
+    /// The latency that this share of the requests kept to: in the median round, in the best, and in the worst.
+    pub(super) fn percentile(&self, share: f64) -> [Duration; 3] {
+        let of = |round: &Measured| round.tally.served.percentile(share);
+        let all = || self.rounds.iter().map(of);
+        [self.median(of), all().min().unwrap_or_default(), all().max().unwrap_or_default()]
+    }
+
+    /// What the host used of CPU, and in what time, in seconds.
+    pub(super) fn cpu(&self) -> (f64, f64) {
+        let add = |(cpu, time): (f64, f64), round: &Measured| {
+            (cpu + round.cpu.as_secs_f64(), time + round.tally.measured.as_secs_f64())
+        };
+        self.rounds.iter().fold((0.0, 0.0), add)
     }
 
     /// Everything that did not come to its end.
     pub(super) fn lost(&self) -> u64 {
-        self.tally.errors() + self.streamed.broken + self.events_lost
+        self.sum(|round| round.tally.errors() + round.streamed.broken + round.events_lost)
+    }
+
+    /// What the first one met that failed.
+    pub(super) fn first_failure(&self) -> Option<&str> {
+        let mut failures =
+            self.rounds.iter().flat_map(|round| [&round.tally.first_failure, &round.streamed.first_failure]);
+        failures.find_map(|failure| failure.as_deref())
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::fresh::First;
-use super::phase::Measured;
+use super::phase::Part;
 use super::rollback::Rollback;
 use crate::table::{milliseconds, thousands};
 
@@ -19,7 +19,7 @@ pub(super) struct Results<'a> {
     /// Requests a second.
     pub(super) rate: f64,
     /// The first one is without any command; then the refused ones, the swaps, the revisions and what compiles.
-    pub(super) phases: &'a [&'a Measured; 5],
+    pub(super) parts: &'a [Part; 5],
     pub(super) rollback: Rollback,
     pub(super) first: First,
     pub(super) settled_bytes: u64,
@@ -29,18 +29,16 @@ pub(super) struct Results<'a> {
 impl Results<'_> {
     /// Two tables.
     pub(super) fn render(&self) -> Option<String> {
-        let [quiet, _, swaps, revisions, _] = self.phases;
-        let quiet_rate = quiet.cpu.as_secs_f64() / quiet.tally.measured.as_secs_f64();
+        let [quiet, _, swaps, revisions, _] = self.parts;
         let mut text = format!("{} requests a second, half of the most\n\n", thousands(self.rate));
         text += "| beside | commands, each | the host's CPU for each | requests | failed | streams, broken | events lost \
-                 | p50 | p99 | times | p99.9 |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
-        for phase in self.phases {
+                 | p50 | p99, best–worst round | times | p99.9 |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+        for part in self.parts {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{}", row(phase, quiet, quiet_rate));
+            let _ = writeln!(text, "{}", row(part, quiet));
         }
-        let lost: u64 = self.phases.iter().map(|phase| phase.lost()).sum::<u64>() + self.rollback.lost;
-        let failures = self.phases.iter().flat_map(|phase| [&phase.tally.first_failure, &phase.streamed.first_failure]);
-        if let Some(failure) = failures.flatten().next() {
+        let lost: u64 = self.parts.iter().map(Part::lost).sum::<u64>() + self.rollback.lost;
+        if let Some(failure) = self.parts.iter().find_map(Part::first_failure) {
             let _ = writeln!(text, "\nthe first failure: {failure}");
         }
         let growth = self.last_bytes as f64 / (self.settled_bytes as f64).max(1.0);
@@ -70,7 +68,7 @@ impl Results<'_> {
         for (goal, measured, is_met) in rows {
             let _ = writeln!(text, "| {goal} | {measured} | {} |", if is_met { "yes" } else { "**no**" });
         }
-        (quiet.tally.served.total() > 0).then_some(text)
+        (quiet.sum(|round| round.tally.served.total()) > 0).then_some(text)
     }
 }
 
@@ -78,36 +76,41 @@ fn ms(time: Duration) -> String {
     milliseconds(time)
 }
 
-fn ratio(phase: &Measured, quiet: &Measured) -> f64 {
-    phase.percentile(0.99).as_secs_f64() / quiet.percentile(0.99).as_secs_f64().max(f64::MIN_POSITIVE)
+fn ratio(part: &Part, quiet: &Part) -> f64 {
+    let p99 = |part: &Part| part.percentile(0.99)[0].as_secs_f64();
+    p99(part) / p99(quiet).max(f64::MIN_POSITIVE)
 }
 
-fn times(goal: &'static str, phase: &Measured, quiet: &Measured) -> (&'static str, String, bool) {
-    let ratio = ratio(phase, quiet);
+fn times(goal: &'static str, part: &Part, quiet: &Part) -> (&'static str, String, bool) {
+    let ratio = ratio(part, quiet);
     (goal, format!("{ratio:.2}"), ratio <= P99_TIMES_MAX)
 }
 
-fn row(phase: &Measured, quiet: &Measured, quiet_rate: f64) -> String {
-    let used = phase.cpu.as_secs_f64() - quiet_rate * phase.tally.measured.as_secs_f64();
-    let commands = phase.commands;
+fn row(part: &Part, quiet: &Part) -> String {
+    let ((cpu, time), (quiet_cpu, quiet_time)) = (part.cpu(), quiet.cpu());
+    let used = cpu - quiet_cpu / quiet_time.max(f64::MIN_POSITIVE) * time;
+    let commands = part.sum(|round| round.commands.into());
     let (commands, used) = if commands == 0 {
         (String::new(), String::new())
     } else {
-        let used = Duration::from_secs_f64((used / f64::from(commands)).max(0.0));
-        (format!("{commands}, {}", ms(phase.command)), ms(used))
+        let used = Duration::from_secs_f64((used / commands as f64).max(0.0));
+        (format!("{commands}, {}", ms(part.median(|round| round.command))), ms(used))
     };
+    let [p99, best, worst] = part.percentile(0.99);
     format!(
-        "| {} | {commands} | {used} | {} | {} | {}, {} | {} | {} | {} | {:.2} | {} |",
-        phase.name,
-        thousands(phase.tally.sent as f64),
-        phase.tally.errors(),
-        phase.streamed.whole,
-        phase.streamed.broken,
-        phase.events_lost,
-        ms(phase.percentile(0.5)),
-        ms(phase.percentile(0.99)),
-        ratio(phase, quiet),
-        ms(phase.percentile(0.999)),
+        "| {} | {commands} | {used} | {} | {} | {}, {} | {} | {} | {}, {}–{} | {:.2} | {} |",
+        part.name,
+        thousands(part.sum(|round| round.tally.sent) as f64),
+        part.sum(|round| round.tally.errors()),
+        part.sum(|round| round.streamed.whole),
+        part.sum(|round| round.streamed.broken),
+        part.sum(|round| round.events_lost),
+        ms(part.percentile(0.5)[0]),
+        ms(p99),
+        ms(best),
+        ms(worst),
+        ratio(part, quiet),
+        ms(part.percentile(0.999)[0]),
     )
 }
 
@@ -115,36 +118,47 @@ fn row(phase: &Measured, quiet: &Measured, quiet_rate: f64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{First, Measured, Results, Rollback};
+    use super::{First, Part, Results, Rollback};
+    use crate::swap::phase::Measured;
     use crate::swap::streams::Streamed;
     use crate::tally::Tally;
 
-    fn measured(name: &'static str, commands: u32, latency_ms: u64) -> Measured {
+    fn measured(commands: u32, latency_ms: u64) -> Measured {
         let mut tally = Tally::new(Duration::from_secs(10));
         for _ in 0..100 {
             tally.sent += 1;
             tally.answered(200, Duration::from_millis(latency_ms));
         }
         let (command, cpu) = (Duration::from_millis(30), Duration::from_secs(4) + commands * Duration::from_millis(8));
-        Measured { name, tally, streamed: Streamed::default(), events_lost: 0, commands, command, cpu }
+        Measured { tally, streamed: Streamed::default(), events_lost: 0, commands, command, cpu }
     }
 
     #[test]
-    fn goals_are_judged_by_what_was_measured_without_swaps() {
-        let mut parts =
-            [("none", 0, 10), ("refused", 5, 10), ("swaps", 5, 12), ("revisions", 5, 20), ("compile", 5, 20)]
-                .map(|(name, commands, latency)| measured(name, commands, latency));
+    fn goals_are_judged_by_the_median_of_the_rounds() {
+        let part = |name, commands, latencies: [u64; 3]| {
+            let mut part = Part::new(name);
+            latencies.into_iter().for_each(|latency| part.add(measured(commands, latency)));
+            part
+        };
+        let mut lost = measured(5, 20);
+        lost.events_lost = 1;
+        let mut compile = part("compile", 5, [20, 20, 20]);
+        compile.add(lost);
+        let parts = [
+            part("none", 0, [10, 40, 10]),
+            part("refused", 5, [10, 10, 10]),
+            part("swaps", 5, [90, 12, 12]),
+            part("revisions", 5, [20, 20, 5]),
+            compile,
+        ];
         let ms = Duration::from_millis;
         let rollback = Rollback { effective: ms(40), effective_most: ms(60), ended: ms(45), lost: 0 };
         let first = First { median: ms(1), most: ms(3), second: ms(1) };
-        parts[4].events_lost = 1;
-        let [one, two, three, four, five] = &parts;
-        let phases = [one, two, three, four, five];
         let results =
-            Results { rate: 1000.0, phases: &phases, rollback, first, settled_bytes: 100 << 20, last_bytes: 104 << 20 };
+            Results { rate: 1000.0, parts: &parts, rollback, first, settled_bytes: 100 << 20, last_bytes: 104 << 20 };
         let text = results.render().expect("a table");
         for part in [
-            "| swaps | 5, 30.000 ms | 8.000 ms | 100 | 0 |",
+            "| swaps | 15, 30.000 ms | 8.000 ms | 300 | 0 |",
             "| nothing failed or lost | 1 | **no** |",
             "component ≤ 1.3 times | 1.20 | yes |",
             "shop ≤ 1.3 times | 2.0",
