@@ -121,6 +121,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::io;
     use std::sync::{Arc, mpsc};
     use std::thread;
     use std::time::Duration;
@@ -169,7 +170,8 @@ mod tests {
             all_rest(&pool);
         }
         assert_eq!(same.len(), 1, "one thread is enough for one after another");
-        assert!(pool.begin(|| panic!("on purpose")).await.map(|()| ()).is_err());
+        let panicked: io::Result<()> = pool.begin(|| panic!("on purpose")).await;
+        assert!(panicked.is_err());
         all_rest(&pool);
         assert_eq!(pool.state.lock().threads, 3);
         assert!(same.contains(&pool.begin(|| thread::current().id()).await.expect("it is done")));

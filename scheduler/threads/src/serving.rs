@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::processors::{processors, stay_on};
 
 /// Threads for what guests do with their files, in the runtime's own ways. They are used in turn, so that each keeps memory,
-/// and a guest can hold all of them; everything else that blocks has [`blocking`](crate::blocking).
+/// and a guest can hold all of them; what else blocks and is waited for has [`blocking`](crate::blocking).
 const BLOCKING_THREADS: usize = 16;
 /// They stay.
 const KEPT: Duration = Duration::from_secs(u64::MAX >> 32);
@@ -38,29 +38,39 @@ pub fn serving_runtime(threads: Option<NonZero<usize>>) -> io::Result<Runtime> {
     Ok(runtime)
 }
 
+fn make_blocking_threads(runtime: &Runtime) -> io::Result<()> {
+    on_each(BLOCKING_THREADS, |_, wait| drop(runtime.spawn_blocking(wait)))
+}
+
 /// Have each serving thread stay on a processor of its own.
 fn place(runtime: &Runtime, processors: &[usize]) {
-    let (arrive, arriving) = mpsc::channel();
-    let mut held = Vec::with_capacity(processors.len());
-    for processor in processors.iter().copied() {
-        let (hold, free) = mpsc::channel::<()>();
-        let arrive = arrive.clone();
-        held.push(hold);
+    let placed = on_each(processors.len(), |place, wait| {
+        let own = processors.get(place).copied();
         runtime.spawn(async move {
-            stay_on(processor);
-            // Each thread is held until the last has its place, so that none has two.
-            if arrive.send(()).is_ok() {
-                let _ = free.recv();
-            }
+            own.into_iter().for_each(stay_on);
+            wait();
         });
-    }
-    if let Err(error) = arrived(&arriving, processors.len()) {
+    });
+    if let Err(error) = placed {
         tracing::warn!(%error, "not every serving thread has a processor of its own");
     }
 }
 
-/// Wait for so many threads.
-fn arrived(arriving: &mpsc::Receiver<()>, number: usize) -> io::Result<()> {
+/// Begin something on so many threads; each is to wait there, so that none takes a second one before the last is here.
+fn on_each(number: usize, begin: impl Fn(usize, Box<dyn FnOnce() + Send>)) -> io::Result<()> {
+    let (arrive, arriving) = mpsc::channel();
+    let mut held = Vec::with_capacity(number);
+    for place in 0..number {
+        let (hold, free) = mpsc::channel::<()>();
+        let arrive = arrive.clone();
+        held.push(hold);
+        let wait = move || {
+            if arrive.send(()).is_ok() {
+                let _ = free.recv();
+            }
+        };
+        begin(place, Box::new(wait));
+    }
     let late = |place| {
         let what = "threads could be made: raise the bound on them (`ulimit -u`, or `pids.max` of the control group)";
         io::Error::other(format!("only {place} of {number} {what}"))
@@ -68,28 +78,10 @@ fn arrived(arriving: &mpsc::Receiver<()>, number: usize) -> io::Result<()> {
     (0..number).try_for_each(|place| arriving.recv_timeout(MADE_WITHIN).map_err(|_| late(place)))
 }
 
-fn make_blocking_threads(runtime: &Runtime) -> io::Result<()> {
-    let (arrive, arriving) = mpsc::channel();
-    let mut held = Vec::with_capacity(BLOCKING_THREADS);
-    for _ in 0..BLOCKING_THREADS {
-        let (hold, free) = mpsc::channel::<()>();
-        let arrive = arrive.clone();
-        held.push(hold);
-        runtime.spawn_blocking(move || {
-            // Each is held until the last is here, so that none takes a second task.
-            if arrive.send(()).is_ok() {
-                let _ = free.recv();
-            }
-        });
-    }
-    arrived(&arriving, BLOCKING_THREADS)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::num::NonZero;
-
     use std::collections::BTreeSet;
+    use std::num::NonZero;
     use std::sync::{Arc, Barrier};
 
     use super::serving_runtime;

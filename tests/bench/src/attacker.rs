@@ -135,6 +135,7 @@ fn closed(host: &Process, connections: usize, requests: Vec<Request>, measured: 
         address: host.address,
         connections,
         pace: Pace::Closed,
+        beat: Duration::ZERO,
         requests,
         warm_up: Duration::ZERO,
         measured,

@@ -31,6 +31,9 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     /// When.
     pub(crate) pace: Pace,
+    /// If not zero, clients send what is due and look for answers at this beat only, and leave more of the machine to the
+    /// server. The wait counts.
+    pub(crate) beat: Duration,
     /// One after the other, and again from the first.
     pub(crate) requests: Vec<Request>,
     /// Not counted.
@@ -75,7 +78,11 @@ impl Plan {
             }
             clients.look_around(now, &poll)?;
             clients.send_due(now, end)?;
-            poll.poll(&mut events, Some(ROUND)).context("cannot poll")?;
+            if !self.beat.is_zero() {
+                std::thread::sleep((now + self.beat).saturating_duration_since(hull_clock::now()));
+            }
+            poll.poll(&mut events, Some(if self.beat.is_zero() { ROUND } else { Duration::ZERO }))
+                .context("cannot poll")?;
             for event in &events {
                 clients.on_event(event.token(), end, &poll)?;
             }
@@ -125,7 +132,8 @@ impl<'a> Clients<'a> {
             Pace::Closed => None,
             Pace::Open(per_second) => {
                 let schedule = Schedule::new(begin, per_second, plan.warm_up + plan.measured);
-                let ticker = Ticker::start(schedule.interval(), poll.registry(), Token(plan.connections))?;
+                let ticker =
+                    Ticker::start(schedule.interval().max(plan.beat), poll.registry(), Token(plan.connections))?;
                 Some((schedule, ticker))
             }
         };

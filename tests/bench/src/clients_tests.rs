@@ -38,6 +38,7 @@ fn plan(address: SocketAddr, pace: Pace) -> Plan {
         address,
         connections: 2,
         pace,
+        beat: Duration::ZERO,
         requests: vec![request("GET", "/a", ""), request("GET", "/b", "")],
         warm_up: Duration::from_millis(20),
         measured: Duration::from_millis(200),
@@ -56,6 +57,17 @@ fn an_open_loop_sends_at_its_rate_and_counts_all_of_it() {
     let tally = run(&plan(address, Pace::Open(500.0)));
     assert_eq!(tally.served.total(), 100);
     assert_eq!((tally.sent, tally.errors()), (100, 0));
+}
+
+/// What is due between two beats goes out at the later one: nothing is left out, and the wait counts.
+#[test]
+fn a_beat_delays_and_loses_nothing() {
+    let address = server(|stream| answer(stream, Duration::ZERO, OK));
+    let mut plan = plan(address, Pace::Open(500.0));
+    (plan.beat, plan.connections) = (Duration::from_millis(20), 40);
+    let tally = run(&plan);
+    assert_eq!((tally.served.total(), tally.sent, tally.errors()), (100, 100, 0));
+    assert!(tally.served.percentile(0.5) > Duration::from_millis(10), "{:?}", tally.served.percentile(0.5));
 }
 
 /// Two connections that take 20 ms each carry 100 a second: of 500 a second, the later ones wait ever longer.

@@ -39,6 +39,7 @@ impl Load {
             address: self.address,
             connections: self.connections,
             pace: Pace::Closed,
+            beat: Duration::ZERO,
             requests: vec![self.request.clone()],
             warm_up: self.warm_up,
             measured: self.measured,

@@ -19,6 +19,7 @@ mod neighbour;
 mod neighbour_table;
 mod options;
 mod overload;
+mod overload_table;
 mod postgres;
 mod process;
 mod publisher;

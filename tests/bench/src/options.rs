@@ -7,7 +7,7 @@ use crate::{events, http, neighbour, overload, swap};
 pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
        hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
-       hull-bench overload [--seconds N]
+       hull-bench overload [--rounds N] [--seconds N]
        hull-bench swap [--rounds N] [--swaps N] [--revisions N] [--every MILLISECONDS]
        hull-bench many [--components N]
        hull-bench events [--rounds N] [--events N] [--only TEXT]
@@ -79,6 +79,7 @@ fn overload<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<overl
     let mut options = overload::Options::default();
     for (name, value) in pairs {
         match name {
+            "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
             "--seconds" => options.seconds = count(value)?,
             _ => return None,
         }
@@ -145,8 +146,8 @@ mod tests {
         assert_eq!((http.rounds, http.seconds, http.only.as_str()), (3, 1, "native"));
         let Some(Bench::Neighbour(neighbour)) = parsed("neighbour --attacks spin,deploys") else { panic!("neighbour") };
         assert_eq!((neighbour.seconds, neighbour.attacks), (20, vec![Attack::Spin, Attack::Deploys]));
-        let Some(Bench::Overload(overload)) = parsed("overload --seconds 4") else { panic!("overload") };
-        assert_eq!(overload.seconds, 4);
+        let Some(Bench::Overload(overload)) = parsed("overload --rounds 2 --seconds 4") else { panic!("overload") };
+        assert_eq!((overload.rounds, overload.seconds), (2, 4));
         let Some(Bench::Events(events)) = parsed("events --rounds 2 --events 10") else { panic!("events") };
         assert_eq!((events.rounds, events.events), (2, 10));
         let Some(Bench::Swap(swap)) = parsed("swap --swaps 3 --revisions 2 --every 400") else { panic!("swap") };
@@ -167,7 +168,7 @@ mod tests {
             "http --fast 1",
             "neighbour --attacks spin,kindness",
             "neighbour --seconds 0",
-            "overload --rounds 1",
+            "overload --rounds 0",
             "swap --every 0",
             "many --components 2000",
         ] {

@@ -102,6 +102,7 @@ pub(crate) fn victim_plan(address: SocketAddr, request: &Request, per_second: f6
         address,
         connections: CONNECTIONS,
         pace: Pace::Open(per_second),
+        beat: Duration::ZERO,
         requests: vec![request.clone()],
         warm_up: WARM_UP,
         measured,

@@ -59,21 +59,28 @@ impl Presence {
             return;
         }
         let others: Vec<_> = before.components.iter().filter(|(component, _)| !is_its(component)).collect();
-        if others.is_empty() || !before.link.is_usable() {
+        if !before.link.is_usable() {
             return;
         }
-        let again = async {
-            let mut again = Present::begin(server).await?;
-            for (component, host_schema) in others {
-                again.lock(component, host_schema).await?;
+        if !others.is_empty() {
+            let again = async {
+                let mut again = Present::begin(server).await?;
+                for (component, host_schema) in others {
+                    again.lock(component, host_schema).await?;
+                }
+                Ok::<_, StorageError>(again)
+            };
+            match again.await {
+                Ok(again) => *present = Some(again),
+                // They are told again when they look for their relays.
+                Err(error) => {
+                    tracing::warn!(%error, app, "other hosts may not see for a moment what this one works with");
+                }
             }
-            Ok::<_, StorageError>(again)
-        };
-        match again.await {
-            Ok(again) => *present = Some(again),
-            // They are told again when they look for their relays.
-            Err(error) => tracing::warn!(%error, app, "other hosts may not see for a moment what this one works with"),
         }
+        drop(present);
+        // The server may end a connection that was closed a moment later, and would show it as another host's until then.
+        let _ = before.link.end("ROLLBACK").await;
     }
 
     /// The connection that says so; none while there is none.

@@ -172,12 +172,16 @@ impl Node {
             return Ok((ComponentBytes::Kept { path, version: kept.sha256.version() }, None));
         }
         let (own, path) = (component.clone(), base.path.to_owned());
-        let read = aside(async move { component_bytes(&own, &path) }).await;
-        let bytes = read.map_err(|error| ComponentProblem::new(&component.name, error.to_string()))??;
-        if kept.is_some_and(|kept| Content::of(&bytes) != kept.sha256) {
-            let what = "the bytes that the host keeps of it have changed; deploy it again".to_owned();
-            return Err(ComponentProblem::new(&component.name, what));
-        }
+        let expected = kept.map(|kept| kept.sha256.clone());
+        let read = aside(async move {
+            let bytes = component_bytes(&own, &path)?;
+            if expected.is_some_and(|expected| Content::of(&bytes) != expected) {
+                let what = "the bytes that the host keeps of it have changed; deploy it again".to_owned();
+                return Err(ComponentProblem::new(&own.name, what));
+            }
+            Ok(bytes)
+        });
+        let bytes = read.await.map_err(|error| ComponentProblem::new(&component.name, error.to_string()))??;
         let signed_by = self.signer(component, base.path, &bytes).await?;
         Ok((ComponentBytes::Read(bytes), signed_by))
     }

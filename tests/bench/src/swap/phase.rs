@@ -132,6 +132,7 @@ impl<'a> Stage<'a> {
             address: self.process.address,
             connections: CONNECTIONS,
             pace,
+            beat: Duration::ZERO,
             requests: self.requests.clone(),
             // All count: the events that they publish are counted by them.
             warm_up: Duration::ZERO,
