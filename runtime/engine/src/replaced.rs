@@ -28,9 +28,8 @@ impl Replaced {
     pub(crate) fn on_switch(&self, app: &str, before: &Versions, now: &Versions) -> Vec<Linked> {
         let mut kept = self.0.lock();
         let is_known = |component: &ComponentId| before.contains_key(component) || now.contains_key(component);
-        let is_gone = |component: &&ComponentId| component.app() == app && !is_known(component);
-        let gone: Vec<ComponentId> = kept.keys().filter(is_gone).cloned().collect();
-        let mut left: Vec<Linked> = gone.iter().filter_map(|component| Some(kept.remove(component)?.1)).collect();
+        let gone = kept.extract_if(|component, _| component.app() == app && !is_known(component));
+        let mut left: Vec<Linked> = gone.map(|(_, (_, linked))| linked).collect();
         for (component, version) in before {
             if now.get(component).is_none_or(|now| now.id != version.id) {
                 let older = kept.insert(component.clone(), (version.id, version.linked()));

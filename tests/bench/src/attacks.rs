@@ -107,7 +107,7 @@ impl Attack {
 }
 
 /// A script that computes, always as much.
-pub(crate) fn work() -> String {
+fn work() -> String {
     format!(r#"[{{"do":"work","turns":{WORK_TURNS}}}]"#)
 }
 

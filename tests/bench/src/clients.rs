@@ -78,11 +78,13 @@ impl Plan {
             }
             clients.look_around(now, &poll)?;
             clients.send_due(now, end)?;
-            if !self.beat.is_zero() {
+            let wait = if self.beat.is_zero() {
+                ROUND
+            } else {
                 std::thread::sleep((now + self.beat).saturating_duration_since(hull_clock::now()));
-            }
-            poll.poll(&mut events, Some(if self.beat.is_zero() { ROUND } else { Duration::ZERO }))
-                .context("cannot poll")?;
+                Duration::ZERO
+            };
+            poll.poll(&mut events, Some(wait)).context("cannot poll")?;
             for event in &events {
                 clients.on_event(event.token(), end, &poll)?;
             }
@@ -132,8 +134,7 @@ impl<'a> Clients<'a> {
             Pace::Closed => None,
             Pace::Open(per_second) => {
                 let schedule = Schedule::new(begin, per_second, plan.warm_up + plan.measured);
-                let ticker =
-                    Ticker::start(schedule.interval().max(plan.beat), poll.registry(), Token(plan.connections))?;
+                let ticker = Ticker::start(schedule.interval(), poll.registry(), Token(plan.connections))?;
                 Some((schedule, ticker))
             }
         };

@@ -36,6 +36,7 @@ pub(crate) const WAITING: usize = 32;
 const CONNECTIONS: usize = 256;
 /// How many times its best the component is offered.
 const TIMES: [u32; 4] = [1, 2, 5, 10];
+/// How often the clients look around: they are to leave the machine to the host.
 const BEAT: Duration = Duration::from_millis(1);
 const WARM_UP: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(10);
@@ -47,10 +48,10 @@ struct Work {
     script: &'static str,
 }
 
-/// Both kinds carry 500 to 1,000 requests a second on two cores. The second one leaves room for the clients, as a machine
-/// of their own would.
+/// Both carry some 500 to 1,000 requests a second on two cores. The second one leaves room for the clients, as a machine of
+/// their own would.
 const WORKS: [Work; 2] = [
-    Work { name: "computes for about 3 ms", script: r#"[{"do":"work","turns":4000000}]"# },
+    Work { name: "computes for 2 to 4 ms", script: r#"[{"do":"work","turns":4000000}]"# },
     Work {
         name: "waits for 20 ms and computes for a tenth of one",
         script: r#"[{"do":"sleep","ms":20},{"do":"work","turns":150000}]"#,

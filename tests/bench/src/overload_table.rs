@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::table::{milliseconds, thousands};
+use crate::rounds::median;
+use crate::table::{milliseconds, spread, thousands};
 use crate::tally::Tally;
 
 /// An answer that takes longer is of no use to anyone; counted from when the request was due.
@@ -31,28 +32,24 @@ pub(crate) struct Offer {
 
 /// The table of one component.
 pub(crate) fn render(name: &str, rounds: &[Round]) -> String {
-    let mut bests: Vec<f64> = rounds.iter().map(|round| round.best).collect();
-    bests.sort_by(f64::total_cmp);
-    let (worst, best) = (bests.first().copied().unwrap_or_default(), bests.last().copied().unwrap_or_default());
+    let bests = rounds.iter().map(|round| round.best);
+    let (least, most) = spread(bests.clone());
     let mut text = format!(
         "A component that {name}; its best is {}/s ({} to {}).\n\n\
          | offered, times best | due/s | sent/s | served within {DEADLINE:?}/s | of best | worst–best round | turned away | \
          neither | p50 served | p99 served | p99 turned away |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-        thousands(bests.get(bests.len() / 2).copied().unwrap_or_default()),
-        thousands(worst),
-        thousands(best)
+        thousands(median(bests).unwrap_or_default()),
+        thousands(least),
+        thousands(most)
     );
     let mut reached = None;
     for at in 0..rounds.first().map_or(0, |round| round.offers.len()) {
-        let mut offers: Vec<(f64, &Offer)> =
-            rounds.iter().filter_map(|round| Some((round.best, round.offers.get(at)?))).map(of_best).collect();
-        offers.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        let (Some(worst), Some(best), Some(middle)) = (offers.first(), offers.last(), offers.get(offers.len() / 2))
-        else {
-            continue;
-        };
-        row(&mut text, worst.0, best.0, middle);
-        reached = Some((middle.1.times, middle.0));
+        let offers = rounds.iter().filter_map(|round| Some((round.best, round.offers.get(at)?)));
+        let of_best = offers.clone().map(|(best, offer)| goodput(&offer.tally) / best);
+        let Some((middle, place)) = median(of_best.clone().zip(0..)) else { continue };
+        let Some((_, offer)) = offers.clone().nth(place) else { continue };
+        row(&mut text, offer, middle, spread(of_best));
+        reached = Some((offer.times, middle));
     }
     if let Some((times, reached)) = reached {
         let verdict = if reached >= GOODPUT_MIN { "yes" } else { "**no**" };
@@ -65,16 +62,12 @@ pub(crate) fn render(name: &str, rounds: &[Round]) -> String {
     text
 }
 
-fn of_best((best, offer): (f64, &Offer)) -> (f64, &Offer) {
-    (goodput(&offer.tally) / best, offer)
-}
-
 /// Served within the deadline, per second.
 fn goodput(tally: &Tally) -> f64 {
     tally.per_second(tally.served.within(DEADLINE))
 }
 
-fn row(text: &mut String, worst: f64, best: f64, (of_best, offer): &(f64, &Offer)) {
+fn row(text: &mut String, offer: &Offer, of_best: f64, (worst, best): (f64, f64)) {
     let Offer { times, per_second, tally } = offer;
     let turned_away = tally.shed.total() as f64 / (tally.sent.max(1)) as f64;
     let cells = [

@@ -28,7 +28,7 @@ fn row(result: &Measured, native: Option<f64>) -> String {
     };
     let rates = || turns.iter().map(|turn| turn.rate);
     let rate = median(rates()).unwrap_or_default();
-    let (least, most) = (rates().fold(f64::MAX, f64::min), rates().fold(0.0, f64::max));
+    let (least, most) = spread(rates());
     let ratio = native.map_or_else(String::new, |native| format!("{:.2}", rate / native));
     let time = |of: fn(&Turn) -> Duration| milliseconds(median(turns.iter().map(of)).unwrap_or_default());
     format!(
@@ -46,6 +46,11 @@ fn row(result: &Measured, native: Option<f64>) -> String {
 /// The median of the rounds.
 fn rate(result: &Measured) -> Option<f64> {
     median(result.turns.as_ref().ok()?.iter().map(|turn| turn.rate))
+}
+
+/// The least and the most of what is above zero.
+pub(crate) fn spread(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    (values.clone().fold(f64::MAX, f64::min), values.fold(0.0, f64::max))
 }
 
 /// `1.234 ms`.

@@ -63,23 +63,15 @@ impl Presence {
             return;
         }
         if !others.is_empty() {
-            let again = async {
-                let mut again = Present::begin(server).await?;
-                for (component, host_schema) in others {
-                    again.lock(component, host_schema).await?;
-                }
-                Ok::<_, StorageError>(again)
+            // They are told again when they look for their relays.
+            let failed = |error: &StorageError| {
+                tracing::warn!(%error, app, "other hosts may not see for a moment what this one works with");
             };
-            match again.await {
-                Ok(again) => *present = Some(again),
-                // They are told again when they look for their relays.
-                Err(error) => {
-                    tracing::warn!(%error, app, "other hosts may not see for a moment what this one works with");
-                }
-            }
+            *present = Present::with(server, others).await.inspect_err(failed).ok();
         }
         drop(present);
-        // The server may end a connection that was closed a moment later, and would show it as another host's until then.
+        // The server ends a closed connection a moment later, and until then what it holds looks like another host's. One that
+        // is lost gives it up by itself.
         let _ = before.link.end("ROLLBACK").await;
     }
 
@@ -97,6 +89,15 @@ impl Present {
         let pid = failure::outcome(pid.and_then(|row| row.try_get(0)), &link).await?;
         link.send("BEGIN");
         Ok(Self { link, pid, components: HashMap::new() })
+    }
+
+    /// With these components.
+    async fn with(server: &Arc<Server>, components: Vec<(&String, &String)>) -> Result<Self, StorageError> {
+        let mut present = Self::begin(server).await?;
+        for (component, host_schema) in components {
+            present.lock(component, host_schema).await?;
+        }
+        Ok(present)
     }
 
     async fn lock(&mut self, component: &str, host_schema: &str) -> Result<(), StorageError> {
