@@ -1,6 +1,7 @@
 //! The `hull` binary: commands, and the wiring of the host that `hull up` and `hull host` run.
 
 mod admin;
+mod allocator;
 mod audit;
 mod build;
 mod check;
@@ -40,10 +41,6 @@ use clap::Parser as _;
 
 use crate::options::{Cli, Command};
 use crate::serving::Serving;
-
-/// A request allocates some dozens of small things on one thread and frees them there: what this allocator is for.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // A wrong use ends here, with status 2.

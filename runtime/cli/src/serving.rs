@@ -28,8 +28,8 @@ use hull_telemetry::{LogWriter, Logs, Metrics};
 use self::preparing::Screen;
 use self::ready::{Ready, ServedApp};
 use self::stop::Stop;
-use crate::manifest_files;
 use crate::options::{Promise, ServeOptions};
+use crate::{allocator, manifest_files};
 
 /// What events and storage have to end, at the least, where requests have used up the drain time.
 const CLOSE_TIME_MIN: Duration = Duration::from_secs(1);
@@ -91,6 +91,7 @@ pub(crate) fn run(serving: anyhow::Result<Serving>) -> anyhow::Result<()> {
         tracing::warn!("{ignored} has no effect in this version");
     }
     let threads = serving.host.limits.threads.and_then(|threads| NonZero::<usize>::try_from(threads).ok());
+    hull_threads::when_at_rest(allocator::give_back);
     let runtime = hull_threads::serving_runtime(threads).context("the runtime cannot be started")?;
     let ended = runtime.block_on(serve(serving, &log, &screen));
     // What blocks by now (a name that is being looked up) has nobody waiting for it.

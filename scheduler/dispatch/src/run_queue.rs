@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use async_task::{FallibleTask, Runnable};
 use hull_admission::{FairQueue, Floor, Share, nanos};
-use parking_lot::{Condvar, Mutex};
+use hull_threads::{BEFORE_REST, rest};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
 use crate::account::{Account, CpuBounds};
@@ -180,6 +181,7 @@ impl Shared {
     /// The next guest's turn; nothing when the queue is dropped.
     fn next(&self, standby: &Standby) -> Option<Job> {
         let mut state = self.state.lock();
+        let mut has_rested = false;
         while !state.is_stopping {
             if let Some(until) = standby.until(hull_clock::now()) {
                 state.stands_back_until = state.stands_back_until.max(Some(until));
@@ -190,9 +192,20 @@ impl Shared {
                 state.begun = state.begun.wrapping_add(1);
                 return Some(job);
             }
-            match state.queue.next_release() {
-                Some(until) => drop(self.work.wait_until(&mut state, until)),
-                None => self.work.wait(&mut state),
+            let rests = match state.queue.next_release() {
+                Some(until) => {
+                    self.work.wait_until(&mut state, until);
+                    false
+                }
+                None if has_rested => {
+                    self.work.wait(&mut state);
+                    false
+                }
+                None => self.work.wait_for(&mut state, BEFORE_REST).timed_out(),
+            };
+            if rests {
+                // There may be work again afterwards.
+                has_rested = MutexGuard::unlocked(&mut state, rest);
             }
         }
         None

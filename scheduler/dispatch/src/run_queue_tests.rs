@@ -3,10 +3,13 @@
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use hull_admission::Share;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -166,6 +169,23 @@ async fn a_panic_is_its_waiters_and_the_thread_goes_on() {
     let guest = account.run(async { panic!("a guest's own") });
     assert!(tokio::spawn(guest).await.is_err_and(|error| error.is_panic()));
     assert_eq!(account.run(async { 7 }).await, Some(7));
+}
+
+#[tokio::test]
+async fn a_guest_thread_with_nothing_to_do_rests_and_works_again() {
+    static TOLD: Mutex<Option<mpsc::Sender<ThreadId>>> = Mutex::new(None);
+    let (tell, rested) = mpsc::channel();
+    *TOLD.lock() = Some(tell);
+    hull_threads::when_at_rest(|| {
+        // Whoever listened may have gone.
+        TOLD.lock().as_ref().map(|tell| tell.send(thread::current().id()));
+    });
+    let queue = RunQueue::without_relief(1, RunOrder::Fair, &Handle::current()).expect("a thread");
+    let account = queue.account(&Share::new(100), CpuBounds::default());
+    for _ in 0..2 {
+        let here = account.run(async { thread::current().id() }).await.expect("it runs");
+        while rested.recv_timeout(Duration::from_secs(30)).expect("it rests") != here {}
+    }
 }
 
 #[tokio::test]

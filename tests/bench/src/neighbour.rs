@@ -12,15 +12,17 @@ use crate::attacker::{self, Attacker, Force, Used};
 use crate::attacks::{self, Attack};
 use crate::clients::Phase;
 use crate::load::Load;
+use crate::machine;
 use crate::neighbour_table;
 use crate::process::Process;
 use crate::stage::{self, Host, Stage};
 use crate::tally::Tally;
 use crate::watch::{self, Seen};
-use crate::{machine, verdict};
 
 /// What to measure, and how long.
 pub(crate) struct Options {
+    /// How often each attack is measured, in turns.
+    pub(crate) rounds: usize,
     /// How long each attack lasts.
     pub(crate) seconds: u64,
     /// Which.
@@ -31,18 +33,22 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seconds: 20, attacks: attacks::ALL.to_vec(), only: String::new() }
+        Self { rounds: 3, seconds: 20, attacks: attacks::ALL.to_vec(), only: String::new() }
     }
 }
 
 /// The victim is asked for this share of what it carries.
 const SHARE: f64 = 0.3;
 const CAPACITY_TIME: Duration = Duration::from_secs(3);
-/// A short attack before the one that counts.
+/// Short attacks before the one that counts, until one leaves the host's memory within so much of what the one before left.
 const REHEARSAL: Duration = Duration::from_secs(2);
-/// Memory may take so long to be back.
-const SETTLE_MAX: Duration = Duration::from_secs(10);
-const SETTLE_LOOK: Duration = Duration::from_millis(200);
+const REHEARSALS_MAX: usize = 4;
+const STEADY: f64 = 1.02;
+/// Memory is at rest when it has stayed within so much for so long; it is given some time for that.
+const STILL: f64 = 0.01;
+const STILL_FOR: Duration = Duration::from_secs(3);
+const STILL_WITHIN: Duration = Duration::from_secs(10);
+const STILL_LOOK: Duration = Duration::from_millis(200);
 /// An attack begins with the victim's first counted request and outlasts the last one.
 const OUTLAST: Duration = Duration::from_millis(300);
 /// What the victim has of the CPU for itself: half of two cores, in percent of one.
@@ -77,12 +83,12 @@ pub(crate) struct Attacked {
     pub(crate) memory: (u64, u64),
 }
 
-/// A row of a table: an attack and what came of it, or why it could not be measured.
+/// A row of a table: an attack and what came of it in each round, or why it could not be measured.
 pub(crate) struct Row {
     /// Which.
     pub(crate) attack: Attack,
     /// What came of it.
-    pub(crate) outcome: Result<Attacked, String>,
+    pub(crate) outcome: Result<Vec<Attacked>, String>,
 }
 
 /// What all rows have in common.
@@ -97,32 +103,62 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stage = Stage::prepare()?;
     let host = stage.host(HULL.reserve, HULL.flags)?;
     let carried = capacity(&host)?;
-    let bench = Bench { options, stage, per_second: carried * SHARE };
-    let alone = bench.alone(host.process.address, &host, options.seconds)?;
     drop(host);
+    let bench = Bench { options, stage, per_second: carried * SHARE };
     let attacks = || options.attacks.iter().copied();
-    let hull = bench.rows(&HULL, attacks());
     let about_cpu = || attacks().filter(|attack| attack.is_about_cpu());
-    let default = bench.rows(&DEFAULT, about_cpu());
-    let unfair = bench.rows(&UNFAIR, about_cpu());
-    let native = bench.rows(&NATIVE, attacks());
+    let mut tables = [
+        Table::new(&HULL, attacks()),
+        Table::new(&DEFAULT, about_cpu()),
+        Table::new(&UNFAIR, about_cpu()),
+        Table::new(&NATIVE, attacks()),
+    ];
+    let mut alone = Vec::with_capacity(options.rounds);
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}: products alone, {} s", options.rounds, options.seconds);
+        match bench.nobody_beside() {
+            Ok(tally) => alone.push(tally),
+            Err(error) => eprintln!("  failed: {error:#}"),
+        }
+        for Table { subject, rows } in &mut tables {
+            if options.only.is_empty() || options.only == subject.name {
+                rows.iter_mut().for_each(|row| bench.add_round(round, subject, row));
+            }
+        }
+    }
+    let measured = |table: Table| -> Vec<Row> {
+        table.rows.into_iter().filter(|row| !matches!(&row.outcome, Ok(rounds) if rounds.is_empty())).collect()
+    };
+    let all = tables.map(measured);
+    let [hull, default, unfair, native] = &all;
 
     println!("\n{}", machine::describe());
-    println!("{}", neighbour_table::setting(carried, bench.per_second, options.seconds));
-    println!("the victim has `reserve = {{ cpu = \"{RESERVE}\" }}`:\n\n{}", neighbour_table::hull(Some(&alone), &hull));
+    println!("{}", neighbour_table::setting(carried, bench.per_second, options));
+    println!("the victim has `reserve = {{ cpu = \"{RESERVE}\" }}`:\n\n{}", neighbour_table::hull(&alone, hull));
     if !default.is_empty() {
-        println!("nothing is reserved:\n\n{}", neighbour_table::hull(None, &default));
+        println!("nothing is reserved:\n\n{}", neighbour_table::hull(&[], default));
     }
     if !unfair.is_empty() {
-        println!("without the fair run queue (`hull up --unfair-cpu`):\n\n{}", neighbour_table::hull(None, &unfair));
+        println!("without the fair run queue (`hull up --unfair-cpu`):\n\n{}", neighbour_table::hull(&[], unfair));
     }
     if !native.is_empty() {
-        println!("a native victim in a process of its own:\n\n{}", neighbour_table::native(&native));
+        println!("a native victim in a process of its own:\n\n{}", neighbour_table::native(native));
     }
-    let all = [&hull, &default, &unfair, &native];
-    let failed = all.into_iter().flatten().filter(|row| row.outcome.is_err()).count();
-    anyhow::ensure!(failed == 0, "{failed} attacks could not be measured");
+    let failed = all.iter().flatten().filter(|row| row.outcome.is_err()).count() + options.rounds - alone.len();
+    anyhow::ensure!(failed == 0, "{failed} of this could not be measured");
     Ok(())
+}
+
+/// What is measured of one kind of host.
+struct Table {
+    subject: &'static Subject,
+    rows: Vec<Row>,
+}
+
+impl Table {
+    fn new(subject: &'static Subject, attacks: impl Iterator<Item = Attack>) -> Self {
+        Self { subject, rows: attacks.map(|attack| Row { attack, outcome: Ok(Vec::new()) }).collect() }
+    }
 }
 
 /// Requests a second that the victim carries when it is alone.
@@ -139,17 +175,18 @@ fn capacity(host: &Host) -> anyhow::Result<f64> {
 }
 
 impl Bench<'_> {
-    fn rows(&self, subject: &Subject, attacks: impl Iterator<Item = Attack>) -> Vec<Row> {
-        let attacks = attacks.filter(|_| self.options.only.is_empty() || self.options.only == subject.name);
-        let row = |attack: Attack| {
-            eprintln!("{}: {}, {} s", subject.name, attack.name(), self.options.seconds);
-            let outcome = self.beside(attack, subject).map_err(|error| format!("{error:#}"));
-            if let Err(why) = &outcome {
-                eprintln!("  failed: {why}");
+    /// Measure an attack once more; one that cannot be measured is left out of the rounds that follow.
+    fn add_round(&self, round: usize, subject: &Subject, row: &mut Row) {
+        let Ok(rounds) = &mut row.outcome else { return };
+        let Options { rounds: all, seconds, .. } = self.options;
+        eprintln!("round {round} of {all}: {}: {}, {seconds} s", subject.name, row.attack.name());
+        match self.beside(row.attack, subject) {
+            Ok(attacked) => rounds.push(attacked),
+            Err(error) => {
+                eprintln!("  failed: {error:#}");
+                row.outcome = Err(format!("{error:#}"));
             }
-            Row { attack, outcome }
-        };
-        attacks.map(row).collect()
+        }
     }
 
     /// The victim is in the host that is attacked, or a native server beside it.
@@ -162,6 +199,11 @@ impl Bench<'_> {
         self.measure(attack, &host, native.address)
     }
 
+    fn nobody_beside(&self) -> anyhow::Result<Tally> {
+        let host = self.stage.host(HULL.reserve, HULL.flags)?;
+        self.alone(host.process.address, &host, self.options.seconds)
+    }
+
     fn alone(&self, victim: SocketAddr, host: &Host, seconds: u64) -> anyhow::Result<Tally> {
         let measured = Duration::from_secs(seconds);
         stage::victim_plan(victim, &host.request, self.per_second, measured).run(|_| Ok(()))
@@ -171,16 +213,30 @@ impl Bench<'_> {
         let process = &host.process;
         attacker::warm_up(attack, process)?;
         let attacker = Attacker::prepare(attack, &self.stage, process)?;
-        // What the host keeps for good (pools, connections, caches) is there before the memory is looked at.
-        self.attack(attacker.clone(), host, victim, REHEARSAL).context("cannot rehearse the attack")?;
-        attacker::rest(process)?;
+        self.rehearse(&attacker, host, victim).context("cannot rehearse the attack")?;
         let alone = self.alone(victim, host, (self.options.seconds / 4).max(2))?;
-        let (memory_before, before) = (process.resident_bytes()?, attacker::used(process)?);
+        let (memory_before, before) = (at_rest(process)?, attacker::used(process)?);
         let lasts = Duration::from_secs(self.options.seconds);
         let (victim, force, seen) = self.attack(attacker, host, victim, lasts)?;
         let used = attacker::used(process)?.since(before);
-        let memory = (memory_before, settled(process, memory_before)?);
+        let memory = (memory_before, at_rest(process)?);
         Ok(Attacked { alone, victim, force, used, seen, memory })
+    }
+
+    /// Attack until what the host keeps for good (pools, connections, caches) is there.
+    fn rehearse(&self, attacker: &Attacker, host: &Host, victim: SocketAddr) -> anyhow::Result<()> {
+        let mut before = 0;
+        for _ in 0..REHEARSALS_MAX {
+            self.attack(attacker.clone(), host, victim, REHEARSAL)?;
+            attacker::rest(&host.process)?;
+            let now = at_rest(&host.process)?;
+            if now as f64 <= before as f64 * STEADY {
+                return Ok(());
+            }
+            before = now;
+        }
+        eprintln!("  its memory still grows after {REHEARSALS_MAX} rehearsals");
+        Ok(())
     }
 
     /// Ask the victim for so long while the attack goes on and the host is watched.
@@ -216,14 +272,18 @@ impl Bench<'_> {
     }
 }
 
-/// The memory of the host once it is back, or when it has had its time.
-fn settled(process: &Process, before: u64) -> anyhow::Result<u64> {
-    let until = hull_clock::now() + SETTLE_MAX;
+/// The memory of the host once it is at rest, or when it has had its time.
+fn at_rest(process: &Process) -> anyhow::Result<u64> {
+    let began = hull_clock::now();
+    let (mut still, mut since) = (process.resident_bytes()?, began);
     loop {
-        let now = process.resident_bytes()?;
-        if verdict::is_back(before, now) || hull_clock::now() >= until {
-            return Ok(now);
+        std::thread::sleep(STILL_LOOK);
+        let (bytes, now) = (process.resident_bytes()?, hull_clock::now());
+        if bytes.abs_diff(still) as f64 > still as f64 * STILL {
+            (still, since) = (bytes, now);
         }
-        std::thread::sleep(SETTLE_LOOK);
+        if now - since >= STILL_FOR || now - began >= STILL_WITHIN {
+            return Ok(bytes);
+        }
     }
 }

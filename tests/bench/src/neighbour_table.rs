@@ -1,40 +1,43 @@
 //! Writes what neighbours did to a victim as Markdown tables, ready for docs/performance.md.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::attacker::Force;
-use crate::neighbour::{Attacked, Row};
+use crate::neighbour::{Attacked, Options, Row};
+use crate::rounds::median;
 use crate::table::{milliseconds, thousands};
 use crate::tally::Tally;
 use crate::verdict::{self, Facts};
 
-/// What all tables have in common, in one line.
-pub(crate) fn setting(carried: f64, per_second: f64, seconds: u64) -> String {
+/// What all tables have in common, in two lines.
+pub(crate) fn setting(carried: f64, per_second: f64, options: &Options) -> String {
+    let Options { rounds, seconds, .. } = options;
     format!(
-        "victim: GET of one product; it carries {}/s in a closed loop and is asked {} times a second; {seconds} s each\n",
+        "victim: GET of one product; it carries {}/s in a closed loop and is asked {} times a second\n{rounds} rounds in \
+         turns, {seconds} s each: medians, p99 with the best and the worst round, all errors, and the slowest answer of \
+         `healthz`; the attacker's own figures are those of the round with the median p99\n",
         thousands(carried),
         thousands(per_second)
     )
 }
 
-/// Hull, with everything that is promised about it. `alone` is the victim with nobody beside it.
-pub(crate) fn hull(alone: Option<&Tally>, rows: &[Row]) -> String {
+/// Hull, with everything that is promised about it. `alone` is the victim with nobody beside it, in each round.
+pub(crate) fn hull(alone: &[Tally], rows: &[Row]) -> String {
     let mut text = String::from(
         "| attack | p50 | p99 | p99 just before | p99.9 | errors | attacker | its CPU | slowest healthz | memory before, \
          most, after | kept |\n|---|--:|--:|--:|--:|--:|---|--:|--:|--:|---|\n",
     );
     // Writing to a string does not fail.
-    if let Some(alone) = alone {
-        let _ = writeln!(text, "| none | {} | | | | | |", latencies(alone, None));
+    if !alone.is_empty() {
+        let alone: Vec<&Tally> = alone.iter().collect();
+        let _ = writeln!(text, "| none | {} | | | | | |", latencies(&alone, &[]));
     }
     for row in rows {
         let name = row.attack.name();
         let _ = match &row.outcome {
-            Ok(attacked) => {
-                let missed = verdict::missed(&facts(attacked));
-                let kept = if missed.is_empty() { "yes".to_owned() } else { format!("**no**: {}", missed.join(", ")) };
-                let seen = latencies(&attacked.victim, Some(&attacked.alone));
-                writeln!(text, "| {name} | {seen} | {} | {kept} |", host(attacked))
+            Ok(rounds) => {
+                writeln!(text, "| {name} | {} | {} | {} |", seen(rounds), host(rounds), kept(rounds))
             }
             Err(why) => writeln!(text, "{}", failed(name, why, 10)),
         };
@@ -51,10 +54,7 @@ pub(crate) fn native(rows: &[Row]) -> String {
     for row in rows {
         let name = row.attack.name();
         let _ = match &row.outcome {
-            Ok(attacked) => {
-                let seen = latencies(&attacked.victim, Some(&attacked.alone));
-                writeln!(text, "| {name} | {seen} | {} | {} |", force(attacked), cores(attacked))
-            }
+            Ok(rounds) => writeln!(text, "| {name} | {} | {} |", seen(rounds), attacker(rounds)),
             Err(why) => writeln!(text, "{}", failed(name, why, 7)),
         };
     }
@@ -66,31 +66,65 @@ fn failed(name: &str, why: &str, cells: usize) -> String {
     format!("| {name} | failed: {}{} |", why.replace(['|', '\n'], " "), " |".repeat(cells.saturating_sub(1)))
 }
 
-fn latencies(victim: &Tally, before: Option<&Tally>) -> String {
-    let at = |tally: &Tally, share| milliseconds(tally.served.percentile(share));
-    let before = before.map_or_else(String::new, |before| at(before, 0.99));
-    let errors = match (&victim.first_failure, victim.errors()) {
-        (Some(first), errors) if errors > 0 => format!("{errors} of {} ({})", victim.sent, first.replace('|', " ")),
-        (_, errors) => errors.to_string(),
-    };
-    format!("{} | {} | {before} | {} | {errors}", at(victim, 0.5), at(victim, 0.99), at(victim, 0.999))
+/// What the victim saw.
+fn seen(rounds: &[Attacked]) -> String {
+    let victim: Vec<&Tally> = rounds.iter().map(|round| &round.victim).collect();
+    let before: Vec<&Tally> = rounds.iter().map(|round| &round.alone).collect();
+    latencies(&victim, &before)
 }
 
-fn host(attacked: &Attacked) -> String {
-    let mib = |bytes: u64| thousands(bytes as f64 / f64::from(1 << 20));
-    let silent = match attacked.seen.silent {
-        0 => String::new(),
-        silent => format!(", {silent} of {} silent", attacked.seen.probes),
+fn latencies(victim: &[&Tally], before: &[&Tally]) -> String {
+    let at = |tallies: &[&Tally], share| milliseconds(percentile(tallies.iter().copied(), share));
+    let before = if before.is_empty() { String::new() } else { at(before, 0.99) };
+    let p99s = || victim.iter().map(|tally| tally.served.percentile(0.99));
+    let range = match (p99s().min(), p99s().max()) {
+        (Some(best), Some(worst)) if best < worst => {
+            format!(" ({:.1}–{:.1})", best.as_secs_f64() * 1000.0, worst.as_secs_f64() * 1000.0)
+        }
+        _ => String::new(),
     };
+    let (sent, errors) = victim.iter().fold((0, 0), |sum, tally| (sum.0 + tally.sent, sum.1 + tally.errors()));
+    let first = victim.iter().find(|tally| tally.errors() > 0).and_then(|tally| tally.first_failure.as_deref());
+    let errors = match first {
+        Some(first) => format!("{errors} of {sent} ({})", first.replace('|', " ")),
+        None => errors.to_string(),
+    };
+    format!("{} | {}{range} | {before} | {} | {errors}", at(victim, 0.5), at(victim, 0.99), at(victim, 0.999))
+}
+
+/// The median of what so many of those served waited at the most.
+fn percentile<'a>(tallies: impl Iterator<Item = &'a Tally>, share: f64) -> Duration {
+    median(tallies.map(|tally| tally.served.percentile(share))).unwrap_or_default()
+}
+
+fn host(rounds: &[Attacked]) -> String {
+    let mib = |bytes: u64| thousands(bytes as f64 / f64::from(1 << 20));
+    let (silent, probes) =
+        rounds.iter().fold((0, 0), |sum, round| (sum.0 + round.seen.silent, sum.1 + round.seen.probes));
+    let silent = if silent == 0 { String::new() } else { format!(", {silent} of {probes} silent") };
+    let (before, after) = memory(rounds);
     format!(
-        "{} | {} | {}{silent} | {}, {}, {} MiB",
-        force(attacked),
-        cores(attacked),
-        milliseconds(attacked.seen.slowest),
-        mib(attacked.memory.0),
-        mib(attacked.seen.resident_bytes_most),
-        mib(attacked.memory.1)
+        "{} | {}{silent} | {}, {}, {} MiB",
+        attacker(rounds),
+        milliseconds(rounds.iter().map(|round| round.seen.slowest).max().unwrap_or_default()),
+        mib(before),
+        mib(rounds.iter().map(|round| round.seen.resident_bytes_most).max().unwrap_or_default()),
+        mib(after)
     )
+}
+
+/// How much of an attack it was, in the round with the median p99.
+fn attacker(rounds: &[Attacked]) -> String {
+    let p99s = rounds.iter().map(|round| round.victim.served.percentile(0.99));
+    let middle = median(p99s.zip(0..)).and_then(|(_, place)| rounds.get(place));
+    middle.map(|round| format!("{} | {}", force(round), cores(round))).unwrap_or_default()
+}
+
+/// Before and after, in the round where the host grew by the median part of what it had.
+fn memory(rounds: &[Attacked]) -> (u64, u64) {
+    let grown = rounds.iter().map(|Attacked { memory: (before, after), .. }| *after as f64 / *before as f64);
+    let middle = median(grown.zip(0..)).and_then(|(_, place)| rounds.get(place));
+    middle.map(|round| round.memory).unwrap_or_default()
 }
 
 /// What the attacker got done.
@@ -130,6 +164,17 @@ fn cores(attacked: &Attacked) -> String {
         Force::Requests(tally, _) => tally.measured,
     };
     format!("{:.2}", attacked.used.cpu_seconds / lasted.as_secs_f64())
+}
+
+/// Whether the promises were kept.
+fn kept(rounds: &[Attacked]) -> String {
+    let facts: Vec<Facts> = rounds.iter().map(facts).collect();
+    let missed = verdict::missed(&facts);
+    if missed.is_empty() {
+        return "yes".to_owned();
+    }
+    let in_rounds = |(goal, times): &(&str, usize)| format!("{goal} in {times} of {}", rounds.len());
+    format!("**no**: {}", missed.iter().map(in_rounds).collect::<Vec<_>>().join(", "))
 }
 
 fn facts(attacked: &Attacked) -> Facts {

@@ -6,7 +6,7 @@ use crate::{events, http, neighbour, overload, swap};
 /// For those who mistyped.
 pub(crate) const USAGE: &str = "\
 usage: hull-bench http [--rounds N] [--seconds N] [--only TEXT]
-       hull-bench neighbour [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
+       hull-bench neighbour [--rounds N] [--seconds N] [--attacks NAME,NAME…] [--only hull|default|unfair|native]
        hull-bench overload [--rounds N] [--seconds N]
        hull-bench swap [--rounds N] [--swaps N] [--revisions N] [--every MILLISECONDS]
        hull-bench many [--components N]
@@ -66,6 +66,7 @@ fn neighbour<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<neig
     let mut options = neighbour::Options::default();
     for (name, value) in pairs {
         match name {
+            "--rounds" => options.rounds = value.parse().ok().filter(|rounds| *rounds > 0)?,
             "--seconds" => options.seconds = count(value)?,
             "--only" => value.clone_into(&mut options.only),
             "--attacks" => options.attacks = value.split(',').map(Attack::named).collect::<Option<_>>()?,
@@ -145,7 +146,10 @@ mod tests {
         let Some(Bench::Http(http)) = parsed("http --rounds 3 --seconds 1 --only native") else { panic!("http") };
         assert_eq!((http.rounds, http.seconds, http.only.as_str()), (3, 1, "native"));
         let Some(Bench::Neighbour(neighbour)) = parsed("neighbour --attacks spin,deploys") else { panic!("neighbour") };
-        assert_eq!((neighbour.seconds, neighbour.attacks), (20, vec![Attack::Spin, Attack::Deploys]));
+        assert_eq!(
+            (neighbour.rounds, neighbour.seconds, neighbour.attacks),
+            (3, 20, vec![Attack::Spin, Attack::Deploys])
+        );
         let Some(Bench::Overload(overload)) = parsed("overload --rounds 2 --seconds 4") else { panic!("overload") };
         assert_eq!((overload.rounds, overload.seconds), (2, 4));
         let Some(Bench::Events(events)) = parsed("events --rounds 2 --events 10") else { panic!("events") };
@@ -168,6 +172,7 @@ mod tests {
             "http --fast 1",
             "neighbour --attacks spin,kindness",
             "neighbour --seconds 0",
+            "neighbour --rounds 0",
             "overload --rounds 0",
             "swap --every 0",
             "many --components 2000",

@@ -28,21 +28,27 @@ pub(crate) struct Facts {
     pub(crate) memory_after: u64,
 }
 
-/// Whether the memory is back.
-pub(crate) fn is_back(before: u64, now: u64) -> bool {
-    now as f64 <= before as f64 * MEMORY_BACK
-}
-
-/// Every goal that was missed; nothing when all was well.
-pub(crate) fn missed(facts: &Facts) -> Vec<&'static str> {
-    let p99_max = (facts.p99_alone * P99_TIMES_MAX).max(facts.p99_alone + P99_MORE_MAX);
+/// Every goal that was missed, and in how many rounds; nothing when all was well. An error or a late `/healthz/live` is one
+/// too many; of p99 and memory, which the machine moves as well, most rounds count.
+pub(crate) fn missed(rounds: &[Facts]) -> Vec<(&'static str, usize)> {
+    let is_late = |facts: &Facts| {
+        let p99_max = (facts.p99_alone * P99_TIMES_MAX).max(facts.p99_alone + P99_MORE_MAX);
+        facts.p99 > p99_max
+    };
+    let is_kept = |facts: &Facts| facts.memory_after as f64 > facts.memory_before as f64 * MEMORY_BACK;
+    let in_rounds = |is_missed: &dyn Fn(&Facts) -> bool| rounds.iter().filter(|facts| is_missed(facts)).count();
+    let most = rounds.len().div_ceil(2);
     let goals = [
-        (facts.errors == 0, "errors"),
-        (facts.p99 <= p99_max, "p99"),
-        (facts.health <= HEALTH_MAX, "healthz"),
-        (is_back(facts.memory_before, facts.memory_after), "memory"),
+        ("errors", in_rounds(&|facts| facts.errors > 0), 1),
+        ("p99", in_rounds(&is_late), most),
+        ("healthz", in_rounds(&|facts| facts.health > HEALTH_MAX), 1),
+        ("memory", in_rounds(&is_kept), most),
     ];
-    goals.into_iter().filter(|(is_met, _)| !is_met).map(|(_, name)| name).collect()
+    goals
+        .into_iter()
+        .filter(|(_, missed, too_many)| missed >= too_many)
+        .map(|(name, missed, _)| (name, missed))
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,17 +68,27 @@ mod tests {
 
     #[test]
     fn at_the_bounds_all_is_well() {
-        assert!(missed(&GOOD).is_empty());
+        assert!(missed(&[GOOD]).is_empty());
         let slow = Facts { p99_alone: Duration::from_millis(10), p99: Duration::from_millis(20), ..GOOD };
-        assert!(missed(&slow).is_empty());
+        assert!(missed(&[slow]).is_empty());
     }
 
     #[test]
     fn beyond_them_each_goal_is_named() {
         let nano = Duration::from_nanos(1);
-        assert_eq!(missed(&Facts { errors: 1, ..GOOD }), ["errors"]);
-        assert_eq!(missed(&Facts { p99: GOOD.p99 + nano, ..GOOD }), ["p99"]);
-        assert_eq!(missed(&Facts { health: GOOD.health + nano, ..GOOD }), ["healthz"]);
-        assert_eq!(missed(&Facts { memory_after: 1_101, errors: 9, ..GOOD }), ["errors", "memory"]);
+        assert_eq!(missed(&[Facts { errors: 1, ..GOOD }]), [("errors", 1)]);
+        assert_eq!(missed(&[Facts { p99: GOOD.p99 + nano, ..GOOD }]), [("p99", 1)]);
+        assert_eq!(missed(&[Facts { health: GOOD.health + nano, ..GOOD }]), [("healthz", 1)]);
+        assert_eq!(missed(&[Facts { memory_after: 1_101, errors: 9, ..GOOD }]), [("errors", 1), ("memory", 1)]);
+    }
+
+    #[test]
+    fn of_several_rounds_one_error_is_too_many_and_half_of_them_late() {
+        let late = Facts { p99: GOOD.p99 * 2, memory_after: 1_101, ..GOOD };
+        assert!(missed(&[late, GOOD, GOOD]).is_empty());
+        assert_eq!(missed(&[late, GOOD]), [("p99", 1), ("memory", 1)]);
+        assert_eq!(missed(&[late, late, GOOD]), [("p99", 2), ("memory", 2)]);
+        let bad = Facts { errors: 1, health: GOOD.health * 2, ..GOOD };
+        assert_eq!(missed(&[GOOD, GOOD, bad]), [("errors", 1), ("healthz", 1)]);
     }
 }
