@@ -130,7 +130,7 @@ fn goods_that_are_reserved_twice_over_are_paid_once() -> anyhow::Result<()> {
 }
 
 /// Wait until everyone has handled what was published under that subject.
-fn until_heard(host: &Host, subject: &str) -> anyhow::Result<()> {
+pub(crate) fn until_heard(host: &Host, subject: &str) -> anyhow::Result<()> {
     wait::until(&format!("{subject} to be handled"), || {
         let told = host.asked("GET", "/v1/components")?.send()?.expect(200)?.json()?;
         let components = told["components"].as_array().into_iter().flatten();

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used)]
 
 mod accounts;
+mod cancelling;
 mod catalogue;
 mod checkout;
 mod crash;

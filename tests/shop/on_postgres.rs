@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used)]
 
 mod accounts;
+mod cancelling;
 mod catalogue;
 mod checkout;
 mod crash;
@@ -17,13 +18,18 @@ use std::sync::Arc;
 
 use hull_tests::app::App;
 use hull_tests::shared::{Running, Shared};
-use hull_tests::shop::{altered, customer};
+use hull_tests::shop::{customer, provider_line};
 
 static SHOP: Shared = Shared::new(app);
 
 /// The shop, on a server of its own.
 fn app() -> anyhow::Result<App> {
-    altered(&[])?.on_postgres()
+    altered(&[])
+}
+
+/// The same with some of its manifest replaced.
+fn altered(changes: &[(&str, &str)]) -> anyhow::Result<App> {
+    hull_tests::shop::altered(changes)?.on_postgres()
 }
 
 /// The shop that most tests share: each has products and customers of its own.

@@ -5,28 +5,19 @@ use serde_json::json;
 
 use crate::customer::{ledger, notifications, order_of, payments, place, product, settled, statuses, stock, user};
 use crate::provider_line::{Line, ProviderLine};
-use hull_tests::app::App;
-use hull_tests::host::Host;
 use hull_tests::subset::difference;
 use hull_tests::wait;
 
-/// The shop with that line to its provider, orders that are overdue soon, and a provider that is asked again soon.
-fn shop(line: &ProviderLine) -> anyhow::Result<(App, Host)> {
-    let app = crate::altered(&[
-        ("payment_time_s = \"900\"", "payment_time_s = \"2\""),
-        ("psp_url = \"http://psp.internal\"", &format!("psp_url = \"{}\"", line.url())),
-        ("[\"http://psp.internal\"", &format!("[\"{}\", \"http://psp.internal\"", line.origin())),
-        ("[\"100ms\", \"500ms\", \"2s\", \"10s\", \"1m\"]", "[\"100ms\"]"),
-    ])?;
-    let host = app.up()?;
-    line.leads_to(host.client().address());
-    Ok((app, host))
-}
+/// Orders are overdue soon, and the provider is asked again soon.
+const SOON: [(&str, &str); 2] = [
+    ("payment_time_s = \"900\"", "payment_time_s = \"2\""),
+    ("[\"100ms\", \"500ms\", \"2s\", \"10s\", \"1m\"]", "[\"100ms\"]"),
+];
 
 #[test]
 fn an_order_that_is_overdue_while_the_provider_is_out_is_never_charged() -> anyhow::Result<()> {
     let line = ProviderLine::new()?;
-    let (_app, host) = shop(&line)?;
+    let (_app, host) = line.shop(&SOON, crate::altered)?;
     let client = host.client();
     let (user, lamp) = (user(&client)?, product(&client, 500, 5)?);
     let id = place(&client, &order_of(&user, &lamp, 2, "tok_ok"))?;
@@ -51,7 +42,7 @@ fn an_order_that_is_overdue_while_the_provider_is_out_is_never_charged() -> anyh
 #[test]
 fn a_charge_whose_answer_came_too_late_is_refunded() -> anyhow::Result<()> {
     let line = ProviderLine::new()?;
-    let (_app, host) = shop(&line)?;
+    let (_app, host) = line.shop(&SOON, crate::altered)?;
     let client = host.client();
     let (user, lamp) = (user(&client)?, product(&client, 500, 5)?);
     line.set(Line::Mute);

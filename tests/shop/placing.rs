@@ -1,11 +1,10 @@
-//! Placing and cancelling orders: keys that make asking twice safe, carts, and what is refused with the field's name.
+//! Placing orders: keys that make asking twice safe, carts, and what is refused with the field's name.
 
-use hull_tests::http::Client;
 use hull_tests::subset::difference;
 use hull_tests::wait;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::customer::{ask, end_of, key, ledger, look, order_of, place, product, settled, statuses, stock, text, user};
+use crate::customer::{ask, key, order_of, place, product, settled, stock, text, user};
 use crate::shop;
 
 #[test]
@@ -98,31 +97,4 @@ fn a_cart_becomes_an_order() -> anyhow::Result<()> {
         Ok((cart["items"] == json!([])).then_some(()))
     })?;
     Ok(())
-}
-
-#[test]
-fn an_order_can_be_cancelled_until_it_is_confirmed() -> anyhow::Result<()> {
-    let shop = shop()?;
-    let client = shop.client();
-    let (user, lamp) = (user(&client)?, product(&client, 100, 5)?);
-    // The slow card leaves time to change one's mind.
-    let id = place(&client, &order_of(&user, &lamp, 2, "tok_slow"))?;
-    cancel(&client, &id)?.expect_json(200, &json!({"status": "cancelled", "reason": "cancelled by the customer"}))?;
-    cancel(&client, &id)?.expect(200)?;
-    settled(&client, &id, "cancelled", &lamp)?;
-    wait::until("the stock to be back", || Ok((stock(&client, &lamp)?["available"] == json!(5)).then_some(())))?;
-    wait::until("the money to be back", || {
-        let ledger = ledger(&client, &id)?;
-        Ok((statuses(&ledger) == ["refunded"]).then_some(()))
-    })?;
-
-    let id = place(&client, &order_of(&user, &lamp, 1, "tok_ok"))?;
-    end_of(&client, &id)?;
-    cancel(&client, &id)?.expect_json(409, &json!({"status": 409, "detail": "~ confirmed"}))?;
-    assert_eq!(look(&client, &id)?["status"], "confirmed");
-    Ok(())
-}
-
-fn cancel(client: &Client, id: &str) -> anyhow::Result<hull_tests::http::Answer> {
-    client.post(&format!("/api/orders/{id}/cancel"), &Value::Null)
 }

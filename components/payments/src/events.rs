@@ -52,7 +52,7 @@ struct Settled<'a> {
 /// Handle an event.
 pub(crate) fn handle(unit: &Unit, event: &Event) -> Result<Outcome> {
     match event.subject() {
-        "inventory.reserved" => charge(unit, event.attempt(), &event.json()?),
+        "inventory.reserved" => charge(unit, &event.json()?),
         "orders.cancelled" => cancelled(unit, &event.json()?),
         "payments.settlement-due" => settle(unit, &event.json::<OfOrder>()?.order_id),
         "payments.refund-requested" => refund(unit, event.id(), &event.json()?),
@@ -60,13 +60,13 @@ pub(crate) fn handle(unit: &Unit, event: &Event) -> Result<Outcome> {
     }
 }
 
-fn charge(unit: &Unit, attempt: u32, order: &Reserved) -> Result<Outcome> {
+fn charge(unit: &Unit, order: &Reserved) -> Result<Outcome> {
     let known = offer::known(&order.order_id)?;
     if known.is_settled() {
         return Ok(Outcome::Ok);
     }
     // From here on the provider may have charged: its key makes the next attempt meet this one.
-    let verdict = match known.to_charge(attempt) {
+    let verdict = match known.to_charge() {
         Some(token) => provider::charge(&Charge {
             order_id: &order.order_id,
             amount_cents: order.amount_cents,

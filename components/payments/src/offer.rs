@@ -27,10 +27,10 @@ impl Known {
         self.status.as_deref().is_some_and(|status| status != Status::Awaited.name())
     }
 
-    /// The token to charge now. An order that was cancelled after an attempt without an answer is not charged any
-    /// more: all there is to find out is whether that attempt did.
-    pub(crate) fn to_charge(&self, attempt: u32) -> Option<&str> {
-        self.payment_token.as_deref().filter(|_| !self.cancelled || attempt == 1)
+    /// The token to charge now. An order that is cancelled is not charged any more: all there is to find out is whether
+    /// an attempt did that had no answer.
+    pub(crate) fn to_charge(&self) -> Option<&str> {
+        self.payment_token.as_deref().filter(|_| !self.cancelled)
     }
 }
 
@@ -85,10 +85,10 @@ mod tests {
     #[test]
     fn charges_until_it_is_cancelled() {
         let open = known(Some("tok"), None, false);
-        assert_eq!((open.to_charge(1), open.to_charge(7)), (Some("tok"), Some("tok")));
+        assert_eq!(open.to_charge(), Some("tok"));
         let cancelled = known(Some("tok"), Some(Status::Awaited), true);
-        assert_eq!((cancelled.to_charge(1), cancelled.to_charge(2)), (Some("tok"), None));
-        assert_eq!(known(None, None, false).to_charge(1), None);
+        assert_eq!(cancelled.to_charge(), None);
+        assert_eq!(known(None, None, false).to_charge(), None);
     }
 
     #[test]
