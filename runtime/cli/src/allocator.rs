@@ -1,8 +1,8 @@
 //! The allocator, and what it holds back.
 
 /// A request allocates some dozens of small things on one thread and frees them there: what this allocator is for. It asks
-/// for no large pages: they bring nothing that shows, and the heap of a host with one component is three times as large
-/// with them. Where the system gives them to everybody they are there.
+/// for no large pages: they bring nothing that shows, and the heap of a host with little to do is three times as large with
+/// them. Where the system gives them to everybody they are there.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -58,9 +58,10 @@ impl Quiet {
         }
     }
 
-    /// They have.
-    pub(crate) fn on_rest(&mut self) {
+    /// They have; `used` is what the host has computed until now, since what they computed for it is no work.
+    pub(crate) fn on_rest(&mut self, used: Duration) {
         self.left = self.left.saturating_sub(1);
+        self.used = used;
     }
 
     /// Given what the host has computed until now.
@@ -92,7 +93,8 @@ mod tests {
             used += does;
             for _ in 0..RESTS * 2 {
                 if quiet.is_time(used) {
-                    quiet.on_rest();
+                    used += WORK_CPU_MIN;
+                    quiet.on_rest(used);
                     times += 1;
                 }
             }

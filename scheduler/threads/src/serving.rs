@@ -17,7 +17,7 @@ const BLOCKING_THREADS: usize = 16;
 /// They stay.
 const KEPT: Duration = Duration::from_secs(u64::MAX >> 32);
 
-/// The machine has this long to make one more.
+/// The machine has this long to make them, or to have each of them come by.
 const MADE_WITHIN: Duration = Duration::from_secs(10);
 /// Serving threads that rest wait so long for each other at the most. Whoever comes meanwhile waits as well.
 const MET_WITHIN: Duration = Duration::from_millis(2);
@@ -44,7 +44,11 @@ pub fn serving_runtime(threads: Option<NonZero<usize>>) -> io::Result<Runtime> {
 }
 
 fn make_blocking_threads(runtime: &Runtime) -> io::Result<()> {
-    on_each(BLOCKING_THREADS, MADE_WITHIN, |_, wait| drop(runtime.spawn_blocking(wait)))
+    let made = on_each(BLOCKING_THREADS, MADE_WITHIN, |_, wait| drop(runtime.spawn_blocking(wait)));
+    made.map_err(|made| {
+        let what = "threads could be made: raise the bound on them (`ulimit -u`, or `pids.max` of the control group)";
+        io::Error::other(format!("only {made} of {BLOCKING_THREADS} {what}"))
+    })
 }
 
 /// Have every serving thread rest whenever the host has come to rest: one that sleeps is woken for it.
@@ -63,7 +67,7 @@ async fn rest_when_quiet(number: usize) {
         };
         // Where one has something to do after all, or none can be had to wait for them, it is tried again.
         if let Ok(Ok(())) = blocking(rest_each).await {
-            quiet.on_rest();
+            quiet.on_rest(hull_clock::process_cpu());
         }
     }
 }
@@ -77,14 +81,14 @@ fn place(runtime: &Runtime, processors: &[usize]) {
             wait();
         });
     });
-    if let Err(error) = placed {
-        tracing::warn!(%error, "not every serving thread has a processor of its own");
+    if let Err(placed) = placed {
+        tracing::warn!(placed, "not every serving thread has a processor of its own");
     }
 }
 
 /// Begin something on so many threads; each is to wait there, so that none takes a second one before the last is here or it
-/// took too long.
-fn on_each(number: usize, within: Duration, begin: impl Fn(usize, Box<dyn FnOnce() + Send>)) -> io::Result<()> {
+/// took too long. Fails with the number of those that have come.
+fn on_each(number: usize, within: Duration, begin: impl Fn(usize, Box<dyn FnOnce() + Send>)) -> Result<(), usize> {
     let (arrive, arriving) = mpsc::channel();
     let mut held = Vec::with_capacity(number);
     for place in 0..number {
@@ -98,14 +102,10 @@ fn on_each(number: usize, within: Duration, begin: impl Fn(usize, Box<dyn FnOnce
         };
         begin(place, Box::new(wait));
     }
-    let late = |place| {
-        let what = "threads could be made: raise the bound on them (`ulimit -u`, or `pids.max` of the control group)";
-        io::Error::other(format!("only {place} of {number} {what}"))
-    };
     let until = hull_clock::now() + within;
-    let next = |place| {
+    let next = |come| {
         let left = until.saturating_duration_since(hull_clock::now());
-        arriving.recv_timeout(left).map_err(|_| late(place))
+        arriving.recv_timeout(left).map_err(|_| come)
     };
     (0..number).try_for_each(next)
 }

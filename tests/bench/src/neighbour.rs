@@ -108,10 +108,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let attacks = || options.attacks.iter().copied();
     let about_cpu = || attacks().filter(|attack| attack.is_about_cpu());
     let mut tables = [
-        Table::new(&HULL, attacks()),
-        Table::new(&DEFAULT, about_cpu()),
-        Table::new(&UNFAIR, about_cpu()),
-        Table::new(&NATIVE, attacks()),
+        (&HULL, options.rows(&HULL, attacks())),
+        (&DEFAULT, options.rows(&DEFAULT, about_cpu())),
+        (&UNFAIR, options.rows(&UNFAIR, about_cpu())),
+        (&NATIVE, options.rows(&NATIVE, attacks())),
     ];
     let mut alone = Vec::with_capacity(options.rounds);
     for round in 1..=options.rounds {
@@ -120,16 +120,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             Ok(tally) => alone.push(tally),
             Err(error) => eprintln!("  failed: {error:#}"),
         }
-        for Table { subject, rows } in &mut tables {
-            if options.only.is_empty() || options.only == subject.name {
-                rows.iter_mut().for_each(|row| bench.add_round(round, subject, row));
-            }
+        for (subject, rows) in &mut tables {
+            rows.iter_mut().for_each(|row| bench.add_round(round, subject, row));
         }
     }
-    let measured = |table: Table| -> Vec<Row> {
-        table.rows.into_iter().filter(|row| !matches!(&row.outcome, Ok(rounds) if rounds.is_empty())).collect()
-    };
-    let all = tables.map(measured);
+    let all = tables.map(|(_, rows)| rows);
     let [hull, default, unfair, native] = &all;
 
     println!("\n{}", machine::describe());
@@ -149,15 +144,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is measured of one kind of host.
-struct Table {
-    subject: &'static Subject,
-    rows: Vec<Row>,
-}
-
-impl Table {
-    fn new(subject: &'static Subject, attacks: impl Iterator<Item = Attack>) -> Self {
-        Self { subject, rows: attacks.map(|attack| Row { attack, outcome: Ok(Vec::new()) }).collect() }
+impl Options {
+    /// What is to be measured of one kind of host.
+    fn rows(&self, subject: &Subject, attacks: impl Iterator<Item = Attack>) -> Vec<Row> {
+        let attacks = attacks.filter(|_| self.only.is_empty() || self.only == subject.name);
+        attacks.map(|attack| Row { attack, outcome: Ok(Vec::new()) }).collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::attacker::Force;
 use crate::neighbour::{Attacked, Options, Row};
-use crate::rounds::median;
-use crate::table::{milliseconds, thousands};
+use crate::rounds::{median, middle};
+use crate::table::{milliseconds, spread, thousands};
 use crate::tally::Tally;
 use crate::verdict::{self, Facts};
 
@@ -76,13 +76,8 @@ fn seen(rounds: &[Attacked]) -> String {
 fn latencies(victim: &[&Tally], before: &[&Tally]) -> String {
     let at = |tallies: &[&Tally], share| milliseconds(percentile(tallies.iter().copied(), share));
     let before = if before.is_empty() { String::new() } else { at(before, 0.99) };
-    let p99s = || victim.iter().map(|tally| tally.served.percentile(0.99));
-    let range = match (p99s().min(), p99s().max()) {
-        (Some(best), Some(worst)) if best < worst => {
-            format!(" ({:.1}–{:.1})", best.as_secs_f64() * 1000.0, worst.as_secs_f64() * 1000.0)
-        }
-        _ => String::new(),
-    };
+    let (best, worst) = spread(victim.iter().map(|tally| tally.served.percentile(0.99).as_secs_f64() * 1000.0));
+    let range = if best < worst { format!(" ({best:.1}–{worst:.1})") } else { String::new() };
     let (sent, errors) = victim.iter().fold((0, 0), |sum, tally| (sum.0 + tally.sent, sum.1 + tally.errors()));
     let first = victim.iter().find(|tally| tally.errors() > 0).and_then(|tally| tally.first_failure.as_deref());
     let errors = match first {
@@ -115,16 +110,14 @@ fn host(rounds: &[Attacked]) -> String {
 
 /// How much of an attack it was, in the round with the median p99.
 fn attacker(rounds: &[Attacked]) -> String {
-    let p99s = rounds.iter().map(|round| round.victim.served.percentile(0.99));
-    let middle = median(p99s.zip(0..)).and_then(|(_, place)| rounds.get(place));
+    let middle = middle(rounds, |round| round.victim.served.percentile(0.99));
     middle.map(|round| format!("{} | {}", force(round), cores(round))).unwrap_or_default()
 }
 
 /// Before and after, in the round where the host grew by the median part of what it had.
 fn memory(rounds: &[Attacked]) -> (u64, u64) {
-    let grown = rounds.iter().map(|Attacked { memory: (before, after), .. }| *after as f64 / *before as f64);
-    let middle = median(grown.zip(0..)).and_then(|(_, place)| rounds.get(place));
-    middle.map(|round| round.memory).unwrap_or_default()
+    let grown = |round: &Attacked| round.memory.1 as f64 / round.memory.0 as f64;
+    middle(rounds, grown).map(|round| round.memory).unwrap_or_default()
 }
 
 /// What the attacker got done.

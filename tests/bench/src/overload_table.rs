@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::rounds::median;
+use crate::rounds::{median, middle};
 use crate::table::{milliseconds, spread, thousands};
 use crate::tally::Tally;
 
@@ -45,11 +45,10 @@ pub(crate) fn render(name: &str, rounds: &[Round]) -> String {
     let mut reached = None;
     for at in 0..rounds.first().map_or(0, |round| round.offers.len()) {
         let offers = rounds.iter().filter_map(|round| Some((round.best, round.offers.get(at)?)));
-        let of_best = offers.clone().map(|(best, offer)| goodput(&offer.tally) / best);
-        let Some((middle, place)) = median(of_best.clone().zip(0..)) else { continue };
-        let Some((_, offer)) = offers.clone().nth(place) else { continue };
-        row(&mut text, offer, middle, spread(of_best));
-        reached = Some((offer.times, middle));
+        let offers: Vec<_> = offers.map(|(best, offer)| (goodput(&offer.tally) / best, offer)).collect();
+        let Some((middle, offer)) = middle(&offers, |(of_best, _)| *of_best) else { continue };
+        row(&mut text, offer, *middle, spread(offers.iter().map(|(of_best, _)| *of_best)));
+        reached = Some((offer.times, *middle));
     }
     if let Some((times, reached)) = reached {
         let verdict = if reached >= GOODPUT_MIN { "yes" } else { "**no**" };

@@ -85,18 +85,25 @@ pub(crate) fn median<T: PartialOrd + Copy>(values: impl IntoIterator<Item = T>) 
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
+/// The one that is in the middle by what is told of it, likewise.
+pub(crate) fn middle<T, K: PartialOrd + Copy>(all: &[T], by: impl Fn(&T) -> K) -> Option<&T> {
+    median(all.iter().map(by).zip(0..)).and_then(|(_, place)| all.get::<usize>(place))
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
     use std::time::Duration;
 
-    use super::{Subject, median, run};
+    use super::{Subject, median, middle, run};
 
     #[test]
     fn the_median_is_the_middle_one() {
         assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median([4, 1, 3, 2]), Some(2));
         assert_eq!(median(Vec::<u32>::new()), None);
+        assert_eq!(middle(&["four", "a", "six of them", "two"], |text| text.len()), Some(&"two"));
+        assert_eq!(middle(&[0_u32; 0], |number| *number), None);
     }
 
     #[test]
