@@ -6,6 +6,7 @@ mod config;
 mod data;
 mod ending;
 mod refusals;
+mod resting;
 mod starting;
 mod storages;
 mod wire;

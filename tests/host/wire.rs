@@ -2,7 +2,6 @@
 
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 use hull_tests::exchange::Exchange;
 use hull_tests::host::Host;
@@ -13,12 +12,6 @@ use crate::app;
 
 const GET: &[u8] = b"GET /probe/hello HTTP/1.1\r\nhost: x\r\n\r\n";
 const GROWTH_BYTES_MAX: u64 = 32 << 20;
-/// So many connections take at least as much.
-const CROWD: usize = 600;
-const CROWD_BYTES_MIN: u64 = 6 << 20;
-/// Memory that changes by no more for so long is at rest.
-const STEADY_BYTES: u64 = 512 << 10;
-const STEADY_FOR: Duration = Duration::from_secs(5);
 
 #[test]
 fn requests_on_one_connection_are_answered_in_their_order() -> anyhow::Result<()> {
@@ -120,40 +113,6 @@ fn many_requests_leave_memory_alone() -> anyhow::Result<()> {
     let grown = host.resident_bytes()?.saturating_sub(before);
     assert!(grown < GROWTH_BYTES_MAX, "the host grew by {} KiB", grown >> 10);
     Ok(())
-}
-
-/// Nobody comes after them, so that no thread looks after what it holds for later but those that rest.
-#[test]
-fn what_a_crowd_took_is_given_back_when_it_has_gone() -> anyhow::Result<()> {
-    let app = app()?;
-    let host = app.up()?;
-    let crowd_of = |number: usize| -> anyhow::Result<Vec<Exchange>> {
-        let comes = |_| {
-            let mut exchange = Exchange::open(host.client().address())?;
-            exchange.send(GET)?;
-            let head = exchange.head()?;
-            exchange.body(&head)?;
-            anyhow::ensure!(head.status == 200, "{head:?}");
-            Ok(exchange)
-        };
-        (0..number).map(comes).collect()
-    };
-    drop(crowd_of(32)?);
-    let mut seen = (0, hull_clock::now());
-    let before = wait::until("the host's memory to rest", || {
-        let (now, bytes) = (hull_clock::now(), host.resident_bytes()?);
-        if bytes.abs_diff(seen.0) > STEADY_BYTES {
-            seen = (bytes, now);
-        }
-        Ok((now - seen.1 > STEADY_FOR).then_some(bytes))
-    })?;
-    let crowd = crowd_of(CROWD)?;
-    let grown = host.resident_bytes()?.saturating_sub(before);
-    assert!(grown > CROWD_BYTES_MIN, "a crowd takes no more than {} KiB", grown >> 10);
-    drop(crowd);
-    let left = || Ok::<_, anyhow::Error>(host.resident_bytes()?.saturating_sub(before));
-    let back = wait::until("the crowd's memory to be back", || Ok((left()? <= grown / 2).then_some(())));
-    back.map_err(|error| error.context(format!("of {} KiB there are {:?} bytes left", grown >> 10, left())))
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod journal;
 mod options;
 mod ranges;
 mod reading;
+mod recent;
 mod record;
 mod recovery;
 mod removal;
@@ -319,11 +320,8 @@ fn open_streams(options: &Arc<EmbeddedOptions>, disk: &Arc<dyn Disk>) -> Result<
 
 fn read_app(directory: &std::path::Path) -> Result<String, BusError> {
     let file: PathBuf = directory.join(APP_FILE);
-    std::fs::read_to_string(&file).map_err(|error| BusError::Corrupt {
-        file,
-        offset: 0,
-        reason: format!("it cannot be read: {error}"),
-    })
+    let unread = |error: std::io::Error| format!("it cannot be read: {error}");
+    std::fs::read_to_string(&file).map_err(|error| BusError::Corrupt { file, offset: 0, reason: unread(error) })
 }
 
 fn check_name(name: &str) -> Result<(), BusError> {

@@ -164,6 +164,7 @@ impl Node {
         })
         .map_err(|error| NodeError::Engine(format!("{error:#}")))?;
         let handle = tokio::runtime::Handle::current();
+        handle.spawn(engine.give_back_at_rest());
         let run_queue =
             RunQueue::start(threads, run_order, &handle).map_err(|error| NodeError::Engine(error.to_string()))?;
         let dispatch = Arc::new(Dispatch::new(Arc::new(engine.clone())));

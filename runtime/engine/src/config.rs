@@ -64,10 +64,10 @@ const FIBER_STACK_BYTES: usize = 1 << 20;
 /// What stays resident of a slot between instances, in bytes: resetting it costs a `memset`, handing it back would
 /// cost page faults and TLB shoot-downs, which are what makes fresh instances slow.
 pub(crate) const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
-/// Slots that nobody uses and that keep what is resident for the module that used them last. A version that is replaced
-/// leaves its own behind: with more of these each deployment would add to the memory of the host. Which module had a
+/// Slots that nobody uses are not kept for the module that used them last while there are some that never were used: a version
+/// that is replaced would leave its own behind, so that each deployment added to the memory of the host. Which module had a
 /// slot before makes no difference to the next one, since resetting it is a `memset` either way.
-const WARM_SLOTS_MAX: u32 = 64;
+const WARM_SLOTS_MAX: u32 = 0;
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 const STACK_KEEP_RESIDENT_BYTES: usize = 128 << 10;
 /// Regions that are handed back in one system call; an instance has about three, mostly of no length. A pool that runs
@@ -95,12 +95,17 @@ pub(crate) fn code_config(flavor: Flavor) -> Config {
     config
 }
 
+/// How many slots for memories there are.
+pub(crate) fn memories_of(instances_max: u32) -> u32 {
+    instances_max.saturating_mul(2)
+}
+
 /// The settings of a host that runs guests.
 pub(crate) fn host_config(flavor: Flavor, instances_max: u32) -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances_max)
         .total_core_instances(instances_max.saturating_mul(4))
-        .total_memories(instances_max.saturating_mul(2))
+        .total_memories(memories_of(instances_max))
         .total_tables(instances_max.saturating_mul(2))
         .total_stacks(instances_max.saturating_mul(2))
         .total_gc_heaps(0)
@@ -113,7 +118,7 @@ pub(crate) fn host_config(flavor: Flavor, instances_max: u32) -> Config {
         .max_core_instance_size(1 << 20)
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
-        .max_unused_warm_slots(WARM_SLOTS_MAX.min(instances_max))
+        .max_unused_warm_slots(WARM_SLOTS_MAX)
         .decommit_batch_size(DECOMMIT_BATCH)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
         .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)

@@ -68,7 +68,7 @@ impl Sandbox {
     ) -> Result<Self, Failure> {
         let failed = |error: &wasmtime::Error| instantiation_failure(version, error);
         let state = HostState::new(version, invocation, handling).map_err(|error| failed(&error))?;
-        let handing_back = HandingBack(Arc::clone(&version.sweeper));
+        let handing_back = HandingBack::new(&version.sweeper);
         let mut store = Store::try_new(version.pre.engine(), state).map_err(|error| failed(&error))?;
         bound(&mut store);
         match version.pre.instantiate_async(&mut store).await {

@@ -75,7 +75,7 @@ impl Runner {
     fn new(flavor: Flavor, instances_max: u32) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&host_config(flavor, instances_max))?;
         let linker = linker(&engine, flavor)?;
-        let sweeper = Arc::new(Sweeper::new(&engine)?);
+        let sweeper = Arc::new(Sweeper::new(&engine, instances_max)?);
         Ok(Self { engine, linker, sweeper })
     }
 }
@@ -137,6 +137,22 @@ impl Engine {
         let (installed, replaced, unloader) = (ArcSwap::default(), Replaced::default(), Unloader::start()?);
         let shared = Shared { cache, ticker, memory, sequential, concurrent, installed, replaced, unloader };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Have what nobody uses of the pools given back whenever the host has come to rest, until the engine is gone. Dropping
+    /// this ends it.
+    pub fn give_back_at_rest(&self) -> impl Future<Output = ()> + Send + 'static {
+        let engine = Arc::downgrade(&self.shared);
+        async move {
+            loop {
+                hull_threads::at_rest().await;
+                let Some(shared) = engine.upgrade() else { return };
+                let sweepers = [&shared.sequential, &shared.concurrent].map(|runner| Arc::clone(&runner.sweeper));
+                drop(shared);
+                // What was broken off is tried again the next time.
+                let _ = hull_threads::blocking(move || sweepers.iter().for_each(|sweeper| sweeper.give_back())).await;
+            }
+        }
     }
 
     /// Check, compile and link a component. Nothing that serves is touched.

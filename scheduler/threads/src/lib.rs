@@ -13,5 +13,5 @@ pub use aside::{aside, give_way};
 pub use blocking::blocking;
 pub use making::spawn;
 pub use priority::{join_idle_class, lower};
-pub use rest::{BEFORE_REST, rest, when_at_rest};
+pub use rest::{BEFORE_REST, at_rest, rest, when_at_rest};
 pub use serving::serving_runtime;

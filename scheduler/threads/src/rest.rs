@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 /// How long a thread waits for work before it asks for [`rest`]. The host is looked at as often.
 pub const BEFORE_REST: Duration = Duration::from_secs(1);
 /// A host that computes less than this in [`BEFORE_REST`] rests,
@@ -17,12 +19,20 @@ const WORK_CPU_MIN: Duration = Duration::from_millis(5);
 const RESTS: u32 = 3;
 
 static WHEN_AT_REST: OnceLock<fn()> = OnceLock::new();
+/// The host has come to rest.
+static AT_REST: Notify = Notify::const_new();
 /// The host computes more than it does at rest. Without a serving runtime nobody looks.
 static IS_AT_WORK: AtomicBool = AtomicBool::new(false);
 
 /// What each thread is to do when it comes to rest. To be called before there are any; the first call counts.
 pub fn when_at_rest(work: fn()) {
     let _ = WHEN_AT_REST.set(work);
+}
+
+/// Until the host comes to rest the next time, for what is to be done then by one for all. It may do so three times after work; a
+/// time that nobody waits for is missed. Without a serving runtime it never does. Dropping this loses nothing.
+pub async fn at_rest() {
+    AT_REST.notified().await;
 }
 
 /// This thread has nothing to do and may not have for a while. Does nothing while the host is at work, since what one thread
@@ -33,6 +43,11 @@ pub fn rest() -> bool {
         work();
     }
     rests
+}
+
+/// Tell those who wait for it.
+pub(crate) fn come_to_rest() {
+    AT_REST.notify_waiters();
 }
 
 /// Tells when the host has come to rest.

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::blocking;
 use crate::processors::{processors, stay_on};
-use crate::rest::{Quiet, rest};
+use crate::rest::{Quiet, come_to_rest, rest};
 
 /// Threads for what guests do with their files, in the runtime's own ways. They are used in turn, so that each keeps memory,
 /// and a guest can hold all of them; what else blocks and is waited for has [`blocking`](crate::blocking).
@@ -56,6 +56,7 @@ async fn rest_when_quiet(number: usize) {
     let mut quiet = Quiet::begin();
     loop {
         quiet.next().await;
+        come_to_rest();
         let serving = Handle::current();
         let rest_each = move || {
             on_each(number, MET_WITHIN, |_, wait| {

@@ -205,7 +205,7 @@ impl Bench<'_> {
         attacker::warm_up(attack, process)?;
         let attacker = Attacker::prepare(attack, &self.stage, process)?;
         self.rehearse(&attacker, host, victim).context("cannot rehearse the attack")?;
-        let alone = self.alone(victim, host, (self.options.seconds / 4).max(2))?;
+        let alone = self.alone(victim, host, self.options.seconds)?;
         let (memory_before, before) = (at_rest(process)?, attacker::used(process)?);
         let lasts = Duration::from_secs(self.options.seconds);
         let (victim, force, seen) = self.attack(attacker, host, victim, lasts)?;

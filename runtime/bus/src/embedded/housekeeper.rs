@@ -1,4 +1,5 @@
-//! The thread that writes consumers' places down, a little behind, and has old events dropped. Nobody waits for it.
+//! The thread that writes consumers' places down, a little behind, forgets what all have settled, and has old events dropped.
+//! Nobody waits for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,6 +75,7 @@ pub(super) fn run(signal: &Signal, write: Duration, sync: Duration, streams: imp
             for durable in consumers {
                 owed |= durable.save(&stream.shared, sync_now);
             }
+            stream.shared.forget_settled();
             if now >= retain_at {
                 stream.ask_to_retain();
             }

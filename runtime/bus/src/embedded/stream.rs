@@ -1,6 +1,6 @@
 //! One app's stream: what the writer, the consumers and the status share of it, and how an event is read back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use super::consumer::Durable;
 use super::disk::Disk;
 use super::index::Index;
 use super::options::EmbeddedOptions;
+use super::recent::Recent;
 use super::recovery::{self, Recovered};
 use super::segment;
 use super::writer::{Command, Prepared, Publish, Writer};
@@ -23,10 +24,6 @@ use crate::error::BusError;
 
 /// How many commands wait for the writer at most; publishers wait beyond that.
 const COMMANDS_MAX: usize = 4096;
-/// How many bytes of recent payloads are kept in memory, so that consumers that keep up read no files.
-const RECENT_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How many events those are at most.
-const RECENT_LENGTH_MAX: usize = 16 * 1024;
 
 /// An event with its place.
 #[derive(Debug)]
@@ -46,13 +43,7 @@ pub(super) struct Shared {
     pub(super) consumers: RwLock<BTreeMap<String, Arc<Durable>>>,
     pub(super) problem: Mutex<Option<String>>,
     pub(super) closed: AtomicBool,
-    recent: Mutex<Recent>,
-}
-
-#[derive(Default)]
-struct Recent {
-    events: VecDeque<Arc<Stored>>,
-    bytes: usize,
+    pub(super) recent: Mutex<Recent>,
 }
 
 /// A stream, open.
@@ -207,12 +198,7 @@ impl Shared {
                     // Too many to compare: everybody is woken.
                     subjects.push(String::new());
                 }
-                recent.bytes += stored.event.payload.len();
-                recent.events.push_back(stored);
-            }
-            while recent.bytes > RECENT_BYTES_MAX || recent.events.len() > RECENT_LENGTH_MAX {
-                let Some(oldest) = recent.events.pop_front() else { break };
-                recent.bytes -= oldest.event.payload.len();
+                recent.push(stored);
             }
         }
         for durable in self.consumers.read().values() {
@@ -222,10 +208,18 @@ impl Shared {
         }
     }
 
+    /// Let go of the events in memory that every consumer has settled.
+    pub(super) fn forget_settled(&self) {
+        if self.recent.lock().is_empty() {
+            return;
+        }
+        let floor = self.floor();
+        let forgotten = self.recent.lock().forget(floor);
+        drop(forgotten);
+    }
+
     fn recall(&self, sequence: u64) -> Option<Arc<Stored>> {
-        let recent = self.recent.lock();
-        let place = recent.events.binary_search_by_key(&sequence, |stored| stored.sequence).ok()?;
-        recent.events.get(place).cloned()
+        self.recent.lock().get(sequence).cloned()
     }
 
     /// The event, if the stream holds it. Blocks if it is not in memory.
