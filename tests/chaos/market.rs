@@ -52,11 +52,12 @@ pub(crate) struct Shelf {
 /// The shop, to be led to its provider by that line.
 pub(crate) fn shop(plan: &Plan, line: &ProviderLine) -> anyhow::Result<App> {
     let (payment_time_s, settle_after_s) = plan.patience_seconds();
+    let [url, grant] = line.changes();
     let changes = [
         ("payment_time_s = \"900\"", &*format!("payment_time_s = \"{payment_time_s}\"")),
         ("settle_after_s = \"60\"", &format!("settle_after_s = \"{settle_after_s}\"")),
-        ("psp_url = \"http://psp.internal\"", &format!("psp_url = \"{}\"", line.url())),
-        ("[\"http://psp.internal\"", &format!("[\"{}\", \"http://psp.internal\"", line.origin())),
+        (url.0, &url.1),
+        (grant.0, &grant.1),
         // As often, but not as late: a run has an end.
         ("[\"100ms\", \"500ms\", \"2s\", \"10s\", \"1m\"]", "[\"100ms\", \"500ms\", \"2s\"]"),
     ];

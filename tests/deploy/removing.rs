@@ -71,8 +71,9 @@ fn a_removed_app_is_gone_and_comes_back_with_its_data() -> anyhow::Result<()> {
 
 #[test]
 fn what_runs_ends_and_other_apps_notice_nothing() -> anyhow::Result<()> {
+    let limits = "[component.front.tool.hull.limits]\ntime = \"20s\"";
     let (one, other) = (
-        app("one")?,
+        App::of_text(&manifest("pair", "one", limits))?,
         App::of_text(&manifest("other", "x", "").replace("\"/front/", "\"/f/").replace("\"/back/", "\"/b/"))?,
     );
     let host = one.host()?;
@@ -80,18 +81,27 @@ fn what_runs_ends_and_other_apps_notice_nothing() -> anyhow::Result<()> {
     one.command(&["deploy", "-f", &other.manifest().display().to_string()])?.good()?;
     let own = json!({ "do": "config", "key": "mark" });
     let script = json!([
-        { "do": "sleep", "ms": 700 },
         { "do": "set", "key": "late", "value": "written" },
         { "do": "call", "url": "http://back.internal/run", "script": [own] },
     ]);
-    let mut running = host.client().request("POST", "/front/run").json(&script).start()?;
+    let script = script.to_string();
+    // It waits inside for its script.
+    let request = host.client().request("POST", "/front/run").header("transfer-encoding", "chunked");
+    let mut running = request.start()?;
     wait::until("it to run", || Ok((host.metric("hull_invocations_in_flight")? == Some(1.0)).then_some(())))?;
-    one.command(&["remove", "pair"])?.good()?;
+    std::thread::scope(|scope| -> anyhow::Result<()> {
+        let removing = scope.spawn(|| one.command(&["remove", "pair"]));
+        let status = || anyhow::Ok(host.client().get("/front/hello")?.status());
+        wait::until("no other to be let in", || Ok((status()? == 404).then_some(())))?;
+        anyhow::ensure!(!removing.is_finished(), "it does not wait for what runs");
+        running.send(format!("{:x}\r\n{script}\r\n0\r\n\r\n", script.len()).as_bytes())?;
+        removing.join().expect("no panic")?.good().map(drop)
+    })?;
     host.client().get("/front/hello")?.expect(404)?;
     let head = running.head()?;
     let told: Value = serde_json::from_slice(&running.body(&head)?)?;
     assert_eq!((head.status, &told["failed"]), (200, &json!(0)), "{told}");
-    assert_eq!(told["results"][2]["body"]["results"][0], "one", "it could call its sibling to the end: {told}");
+    assert_eq!(told["results"][1]["body"]["results"][0], "one", "it could call its sibling to the end: {told}");
     host.client().get("/f/hello")?.expect(200)?;
     one.deploy(&[])?.good()?;
     assert_eq!(get(&host, "late")?, "written");

@@ -162,16 +162,22 @@ fn those_inside_count_over_a_swap() -> anyhow::Result<()> {
     let app = App::of_text(&text("old"))?;
     let host = app.host()?;
     app.deploy(&[])?.good()?;
-    let (mut first, mut second) = (sleeper(&host.client())?, sleeper(&host.client())?);
+    // They wait inside for the end of their bodies.
+    let upload = || {
+        let request = host.client().request("POST", "/front/upload").header("transfer-encoding", "chunked");
+        request.start()
+    };
+    let mut held = [upload()?, upload()?];
     wait::until("both to be inside", || Ok((host.inside("front")? == 2).then_some(())))?;
     app.set_text(&text("new"))?;
     app.deploy(&[])?.good()?;
     assert_eq!(host.inside("front")?, 2, "those of the version before are inside still");
     host.client().get("/front/hello")?.expect(503)?;
-    for exchange in [&mut first, &mut second] {
+    for exchange in &mut held {
+        exchange.send(b"0\r\n\r\n")?;
         let head = exchange.head()?;
-        assert_eq!(head.status, 200);
-        exchange.body(&head)?;
+        let told: Value = serde_json::from_slice(&exchange.body(&head)?)?;
+        assert_eq!((head.status, &told["broken"]), (200, &Value::Null), "{told}");
     }
     host.until_idle("front")?;
     wait::until("there to be room", || {

@@ -1,7 +1,9 @@
 //! Uploads that are cut short, hostile or too large: refused, and nothing has changed.
 
+use hull_tests::app::App;
 use hull_tests::host::Host;
 use hull_tests::http::Answer;
+use hull_tests::wait;
 use serde_json::{Value, json};
 
 use crate::parts::{app, serves};
@@ -19,6 +21,11 @@ fn head(manifest: &str, more: &Value) -> Value {
         head[key] = value.clone();
     }
     head
+}
+
+fn until_nothing_is_left(app: &App) -> anyhow::Result<()> {
+    let incoming = app.state_dir().join("revisions/incoming");
+    wait::until("what was received to be gone", || Ok((std::fs::read_dir(&incoming)?.count() == 0).then_some(())))
 }
 
 #[test]
@@ -64,8 +71,7 @@ fn what_is_no_upload_is_refused() -> anyhow::Result<()> {
     assert_eq!(wrong.send()?.status(), 401);
     serves(&host.client(), "one")?;
     assert_eq!(app.command(&["history", "--json"])?.json()?["revisions"].as_array().map(Vec::len), Some(1));
-    assert_eq!(std::fs::read_dir(app.state_dir().join("revisions/incoming"))?.count(), 0);
-    Ok(())
+    until_nothing_is_left(&app)
 }
 
 #[test]
@@ -79,10 +85,7 @@ fn an_upload_that_breaks_off_leaves_nothing() -> anyhow::Result<()> {
         let exchange = host.asked("POST", "/v1/apps/pair/revisions")?.body(body.clone()).begin(length)?;
         drop(exchange);
     }
-    let incoming = app.state_dir().join("revisions/incoming");
-    hull_tests::wait::until("what was received to be gone", || {
-        Ok((std::fs::read_dir(&incoming)?.count() == 0).then_some(()))
-    })?;
+    until_nothing_is_left(&app)?;
     serves(&host.client(), "one")?;
     app.deploy(&[])?.good()?;
     Ok(())

@@ -65,7 +65,7 @@ fn what_was_migrated_before_it_is_told() -> anyhow::Result<()> {
 
 #[test]
 fn a_version_that_is_not_well_does_not_take_the_place_of_another() -> anyhow::Result<()> {
-    let health = |path: &str| manifest("pair", "two", &format!("health = {{ path = \"{path}\", timeout = \"2s\" }}"));
+    let health = |path: &str| manifest("pair", "two", &format!("health = {{ path = \"{path}\", timeout = \"10s\" }}"));
     let app = app("one")?;
     let host = app.host()?;
     app.set_text(&health("/front/trap-in-body"))?;

@@ -7,6 +7,7 @@ use hull_tests::{events, wait};
 use serde_json::json;
 
 use crate::mail;
+use crate::post::handler;
 
 #[test]
 fn an_event_reaches_whoever_subscribes_to_it() -> anyhow::Result<()> {
@@ -88,7 +89,7 @@ fn a_failing_handler_holds_up_nobody_else() -> anyhow::Result<()> {
 #[test]
 fn a_handler_that_takes_longer_than_the_ack_wait_is_not_run_twice() -> anyhow::Result<()> {
     let trigger = "subjects = [\"slow.*\"]\nack-wait = \"1s\"\nmax-deliver = 5\nbackoff = [\"10ms\"]";
-    let app = hull_tests::mail::app(&[hull_tests::mail::handler("slow", trigger, "")])?;
+    let app = hull_tests::mail::app(&[handler("slow", trigger, "", "time = \"30s\"")])?;
     let running = hull_tests::shared::Running::start(app)?;
     let (host, client) = (running.host(), running.client());
     // The wait comes before the first write: a unit of work holds the writer only from there on.

@@ -1,11 +1,12 @@
 //! What operators see of a component's events: how many wait, are out, came again, were set aside, and how old they are.
 
 use hull_tests::host::Host;
-use hull_tests::mail::{APP, app, handler, seen_and_ok, until_seen};
+use hull_tests::mail::{APP, app, seen_and_ok, until_seen};
 use hull_tests::{events, wait};
 use serde_json::json;
 
 use crate::placed;
+use crate::post::handler;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -26,8 +27,8 @@ fn until(host: &Host, name: &str, component: &str, expected: f64) -> anyhow::Res
 fn what_waits_is_out_came_again_or_was_set_aside_is_in_the_metrics() -> anyhow::Result<()> {
     let quick = "max-deliver = 5\nbackoff = [\"10ms\"]";
     let app = placed(app(&[
-        handler("line", &format!("subjects = [\"line.*\"]\nordered = true\n{quick}"), ""),
-        handler("worker", &format!("subjects = [\"work.*\"]\n{quick}"), ""),
+        handler("line", &format!("subjects = [\"line.*\"]\nordered = true\n{quick}"), "", ""),
+        handler("worker", &format!("subjects = [\"work.*\"]\n{quick}"), "", ""),
     ])?)?;
     let host = app.up()?;
     let later = json!({"script": [], "then": "retry", "retry_ms": HOUR_MS});

@@ -8,6 +8,7 @@ use hull_tests::{probe, wait};
 use serde_json::{Value, json};
 
 use crate::mail;
+use crate::post::handler;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
@@ -24,8 +25,8 @@ fn send(client: &Client, step: &Value) -> anyhow::Result<()> {
 }
 
 fn sender_and_worker() -> anyhow::Result<hull_tests::app::App> {
-    let sender = mail::handler("sender", "subjects = [\"none\"]", "publishes = [\"work.*\"]");
-    crate::placed(mail::app(&[sender, mail::handler("worker", "subjects = [\"work.*\"]", "")])?)
+    let sender = handler("sender", "subjects = [\"none\"]", "publishes = [\"work.*\"]", "");
+    crate::placed(mail::app(&[sender, handler("worker", "subjects = [\"work.*\"]", "", "")])?)
 }
 
 #[test]

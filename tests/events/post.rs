@@ -13,24 +13,22 @@ const PUBLISHES: &str = "publishes = [\"work.>\", \"line.*\", \"ask.*\", \"chain
 fn app() -> anyhow::Result<App> {
     let quick = "max-deliver = 3\nbackoff = [\"10ms\", \"20ms\"]";
     let app = mail::app(&[
-        mail::handler(
-            "sender",
-            "subjects = [\"none\"]",
-            &format!("{PUBLISHES}\n[component.sender.tool.hull.limits.messages]\nsize-max = \"64KiB\""),
-        ),
-        mail::handler(
-            "frugal",
-            "subjects = [\"nothing\"]",
-            &format!("{PUBLISHES}\n[component.frugal.tool.hull.limits.messages]\nrate = \"2/h\""),
-        ),
-        mail::handler("worker", &format!("subjects = [\"work.*\"]\n{quick}"), ""),
-        mail::handler("witness", &format!("subjects = [\"work.>\"]\n{quick}"), ""),
-        mail::handler("queue", &format!("subjects = [\"line.*\"]\nordered = true\n{quick}"), ""),
-        mail::handler("oracle", &format!("subjects = [\"ask.*\"]\n{quick}"), ""),
-        mail::handler("ping", &format!("subjects = [\"chain.ping\"]\n{quick}"), PUBLISHES),
-        mail::handler("pong", &format!("subjects = [\"chain.pong\"]\n{quick}"), PUBLISHES),
+        handler("sender", "subjects = [\"none\"]", PUBLISHES, "messages = { size-max = \"64KiB\" }"),
+        handler("frugal", "subjects = [\"nothing\"]", PUBLISHES, "messages = { rate = \"2/h\" }"),
+        handler("worker", &format!("subjects = [\"work.*\"]\n{quick}"), "", ""),
+        handler("witness", &format!("subjects = [\"work.>\"]\n{quick}"), "", ""),
+        handler("queue", &format!("subjects = [\"line.*\"]\nordered = true\n{quick}"), "", ""),
+        handler("oracle", &format!("subjects = [\"ask.*\"]\n{quick}"), "", ""),
+        handler("ping", &format!("subjects = [\"chain.ping\"]\n{quick}"), PUBLISHES, ""),
+        handler("pong", &format!("subjects = [\"chain.pong\"]\n{quick}"), PUBLISHES, ""),
     ])?;
     crate::placed(app)
+}
+
+/// A handler whose unit of work is not what takes too long; `limits` is for its limits.
+pub(crate) fn handler(name: &str, trigger: &str, hull: &str, limits: &str) -> String {
+    let limits = format!("[component.{name}.tool.hull.limits]\ntransaction-time = \"10s\"\n{limits}");
+    mail::handler(name, trigger, &format!("{hull}\n{limits}"))
 }
 
 /// The host that most tests share: each uses subjects of its own.

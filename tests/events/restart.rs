@@ -6,14 +6,16 @@ use hull_tests::events;
 use hull_tests::mail::{self, APP, seen, seen_and_ok, until_seen};
 use serde_json::json;
 
+use crate::post::handler;
+
 const EVENTS: usize = 150;
 
 fn sender() -> String {
-    mail::handler("sender", "subjects = [\"none\"]", "publishes = [\"work.*\"]")
+    handler("sender", "subjects = [\"none\"]", "publishes = [\"work.*\"]", "")
 }
 
 fn worker() -> String {
-    mail::handler("worker", "subjects = [\"work.*\"]\nbackoff = [\"10ms\"]\nmax-deliver = 50", "")
+    handler("worker", "subjects = [\"work.*\"]\nbackoff = [\"10ms\"]\nmax-deliver = 50", "", "")
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn a_new_consumer_begins_where_it_says() -> anyhow::Result<()> {
     host.stop()?;
 
     let late =
-        |name: &str, start: &str| mail::handler(name, &format!("subjects = [\"work.*\"]\nstart = \"{start}\""), "");
+        |name: &str, start: &str| handler(name, &format!("subjects = [\"work.*\"]\nstart = \"{start}\""), "", "");
     app.set_text(&mail::manifest(&[sender(), worker(), late("archive", "all"), late("ticker", "new")]))?;
     let host = app.up()?;
     let client = host.client();

@@ -48,7 +48,7 @@ fn work_after_the_answer_ends_with_its_time() -> anyhow::Result<()> {
     let (host, client) = (work.host(), work.client());
     let script = json!([{"do": "sleep", "ms": 60_000}, {"do": "set", "key": "too-late", "value": "x"}]);
     client.post("/tight/run-then", &script)?.expect(202)?;
-    host.until_idle("tight")?;
+    wait::until("the guest to be gone", || Ok((host.inside("tight")? == 0).then_some(())))?;
     assert_eq!(probe::one(&client, "/tight/run", &json!({"do": "get", "key": "too-late"}))?, Value::Null);
     Ok(())
 }

@@ -38,6 +38,7 @@ impl Server {
 
 fn app(port: u16) -> anyhow::Result<App> {
     let granted = |host: &str| format!("allowed_outbound_hosts = [\"http://{host}:{port}\"]");
+    let limits = |name: &str| format!("[component.{name}.tool.hull.limits]\noutbound = {{ time = \"4s\" }}");
     let mut text = probe::application("egress");
     for (name, more) in [
         ("any", granted("*")),
@@ -46,10 +47,10 @@ fn app(port: u16) -> anyhow::Result<App> {
         ("named", granted("localhost")),
         ("nothing", String::new()),
     ] {
-        text += &probe::component(name, &more, "");
+        text += &probe::component(name, &more, &limits(name));
     }
     let granted = granted("127.0.0.1");
-    text += &probe::component("async", &granted, "").replace("{probe}", "{probe_p3}");
+    text += &probe::component("async", &granted, &limits("async")).replace("{probe}", "{probe_p3}");
     App::of_text(&text)
 }
 

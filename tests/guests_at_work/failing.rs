@@ -106,7 +106,7 @@ fn half_a_body_is_never_taken_for_a_whole_one() -> anyhow::Result<()> {
 fn an_asynchronous_guest_that_traps_takes_only_its_instance_along() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    for component in ["async", "async-fresh"] {
+    for component in ["async-trapping", "async-fresh"] {
         let path = format!("/{component}/trap");
         client.get(&path)?.expect_json(500, &json!({"type": "urn:hull:problem:trapped"}))?;
         still_well(&client, component)?;
@@ -118,7 +118,7 @@ fn an_asynchronous_guest_that_traps_takes_only_its_instance_along() -> anyhow::R
 fn an_asynchronous_guest_that_loops_is_ended() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    for component in ["async", "async-fresh"] {
+    for component in ["async-looping", "async-fresh"] {
         let answer = client.get(&format!("/{component}/loop"))?;
         assert!(matches!(answer.status(), 500 | 504), "{component}: {} {}", answer.status(), answer.text());
         still_well(&client, component)?;

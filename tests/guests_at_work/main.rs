@@ -24,27 +24,39 @@ use hull_tests::shared::{Running, Shared};
 static WORK: Shared = Shared::new(app);
 
 const STORAGE: &str = "key_value_stores = [\"default\"]\nsqlite_databases = [\"default\"]";
+/// A unit of work is not what takes too long.
+const LONG_UNITS: &str = "transaction-time = \"10s\"";
 
 fn app() -> anyhow::Result<App> {
     let ring = "allowed_outbound_hosts = [\"http://*.internal\"]";
-    let tight = "[component.tight.tool.hull.limits]\nmemory = \"16MiB\"\ntime = \"1s\"\n\
-        concurrency = 4\nbody-in-max = \"64KiB\"";
+    let limits = |name: &str, lines: &str| format!("[component.{name}.tool.hull.limits]\n{lines}");
+    let tight = "memory = \"16MiB\"\ntime = \"5s\"\nconcurrency = 4\nbody-in-max = \"64KiB\"";
     let mut text = probe::application("work");
     for component in [
-        probe::component("plain", &format!("{STORAGE}\n{ring}"), ""),
-        probe::component("other", &format!("{STORAGE}\n{ring}"), "migrations = \"migrations\""),
-        probe::component("tight", STORAGE, tight),
+        probe::component("plain", &format!("{STORAGE}\n{ring}"), &limits("plain", LONG_UNITS)),
         probe::component(
-            "busy",
-            "",
-            "[component.busy.tool.hull.limits]\ncpu-per-invocation = \"100ms\"\ntime = \"30s\"",
+            "other",
+            &format!("{STORAGE}\n{ring}"),
+            &format!("migrations = \"migrations\"\n{}", limits("other", LONG_UNITS)),
         ),
-        probe::component("looping", "", "[component.looping.tool.hull.limits]\ntime = \"60s\""),
+        probe::component(
+            "patient",
+            &format!("{STORAGE}\n{ring}"),
+            &limits("patient", "transaction-time = \"20s\"\ntime = \"30s\""),
+        ),
+        probe::component("brief", STORAGE, &limits("brief", "transaction-time = \"1s\"\ntime = \"30s\"")),
+        probe::component("tight", STORAGE, &limits("tight", tight)),
+        probe::component("busy", "", &limits("busy", "cpu-per-invocation = \"100ms\"\ntime = \"30s\"")),
+        probe::component("looping", "", &limits("looping", "time = \"60s\"")),
         probe::component("serial", "", "reuse = \"serial\""),
         probe::component("few", "", "reuse = \"serial\"\nmax-invocations = 3"),
         probe::component("confined", "allowed_outbound_hosts = [\"http://other.internal\"]", ""),
-        asynchronous("async", "reuse = \"concurrent\""),
-        asynchronous("async-fresh", ""),
+        asynchronous("async", &format!("reuse = \"concurrent\"\n{}", limits("async", "concurrency = 1024"))),
+        asynchronous("async-fresh", &limits("async-fresh", "concurrency = 128")),
+        asynchronous("async-serial", "reuse = \"serial\""),
+        // What fails takes its instance along, and whoever else is in it.
+        asynchronous("async-trapping", "reuse = \"concurrent\""),
+        asynchronous("async-looping", "reuse = \"concurrent\""),
     ] {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{component}");

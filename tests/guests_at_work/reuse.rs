@@ -11,11 +11,16 @@ fn count(client: &Client, component: &str) -> anyhow::Result<Value> {
     probe::one(client, &format!("/{component}/run"), &json!({"do": "count"}))
 }
 
-/// The same, once the guest has come to its end: the answer may be there before, and the instance is not yet free.
+/// The same, once the guest has come to its end.
 fn count_to_its_end(work: &Running, component: &str) -> anyhow::Result<Value> {
     let told = count(&work.client(), component)?;
-    hull_tests::wait::until("the guest's end", || Ok((work.host().inside(component)? == 0).then_some(())))?;
+    to_its_end(work, component)?;
     Ok(told)
+}
+
+/// Wait until the guest has come to its end: the answer may be there before, and the instance is not yet free.
+fn to_its_end(work: &Running, component: &str) -> anyhow::Result<()> {
+    hull_tests::wait::until("the guest's end", || Ok((work.host().inside(component)? == 0).then_some(())))
 }
 
 #[test]
@@ -56,13 +61,25 @@ fn an_instance_serves_so_many_and_no_more() -> anyhow::Result<()> {
 }
 
 #[test]
+fn an_asynchronous_instance_serves_one_after_the_other() -> anyhow::Result<()> {
+    let work = work()?;
+    for expected in 1..=2 {
+        work.client().get("/async-serial/inside")?.expect_json(200, &json!({"served": expected}))?;
+        to_its_end(&work, "async-serial")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn an_asynchronous_instance_serves_many_at_once() -> anyhow::Result<()> {
     let work = work()?;
     let client = work.client();
-    let inside = |component: &'static str| -> anyhow::Result<Vec<Value>> {
+    // There are as many instances as processors: each has more than one request.
+    let requests = 2 * std::thread::available_parallelism()?.get() + 2;
+    let inside = |component: &'static str, requests: usize| -> anyhow::Result<Vec<Value>> {
         std::thread::scope(|scope| {
-            let path = format!("/{component}/inside?ms=400");
-            let threads: Vec<_> = (0..6)
+            let path = format!("/{component}/inside?ms=1500");
+            let threads: Vec<_> = (0..requests)
                 .map(|_| {
                     scope.spawn({
                         let path = path.clone();
@@ -74,9 +91,9 @@ fn an_asynchronous_instance_serves_many_at_once() -> anyhow::Result<()> {
         })
     };
     let most = |told: &[Value]| told.iter().filter_map(|told| told["inside"].as_i64()).max();
-    let shared = inside("async")?;
+    let shared = inside("async", requests)?;
     assert!(most(&shared) > Some(1), "{shared:?}");
-    let fresh = inside("async-fresh")?;
+    let fresh = inside("async-fresh", 6)?;
     assert_eq!(most(&fresh), Some(1), "{fresh:?}");
     assert!(fresh.iter().all(|told| told["served"] == 1), "{fresh:?}");
     Ok(())

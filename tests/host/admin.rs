@@ -3,10 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use hull_tests::app::App;
 use hull_tests::subset::difference;
+use hull_tests::wait;
 use serde_json::json;
 
-use crate::app;
+use crate::{app, manifest};
 
 #[test]
 fn health_and_metrics_are_open_and_v1_is_not() -> anyhow::Result<()> {
@@ -62,17 +64,20 @@ fn components_are_described() -> anyhow::Result<()> {
 
 #[test]
 fn a_busy_guest_does_not_delay_health() -> anyhow::Result<()> {
-    let app = app()?;
+    let limits = "[component.probe.tool.hull.limits]\ntime = \"60s\"\ncpu-per-invocation = \"60s\"";
+    let app = App::of_text(&manifest(limits))?;
     let host = app.up()?;
     let script = json!([{"do": "loop"}]);
     let looping: Vec<_> = (0..8)
         .map(|_| host.client().request("POST", "/probe/run").json(&script).start())
         .collect::<anyhow::Result<_>>()?;
+    wait::until("all of them to be inside", || Ok((host.inside("probe")? == 8).then_some(())))?;
     for path in ["/healthz/live", "/healthz/ready", "/metrics"] {
         let begun = hull_clock::now();
         host.admin().get(path)?.expect(200)?;
         assert!(begun.elapsed() < Duration::from_secs(1), "{path}: {:?}", begun.elapsed());
     }
+    assert_eq!(host.inside("probe")?, 8, "they ran all the while");
     drop(looping);
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hull_tests::app::run;
 use hull_tests::files;
 
-use crate::{app, failed};
+use crate::{START_TIME, app, failed};
 
 #[test]
 fn hull_toml_says_where_flags_do_not() -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ fn a_socket_needs_no_token() -> anyhow::Result<()> {
     let mut child = command.spawn()?;
     let stdout = hull_tests::output::Output::of(child.stdout.take().expect("piped"));
     let answer = (|| {
-        hull_tests::wait::until("the host to be ready", || {
+        hull_tests::wait::until_within(START_TIME, "the host to be ready", || {
             Ok(stdout.find(|line| line.contains("ready").then_some(())))
         })?;
         let mut stream = UnixStream::connect(&socket)?;

@@ -11,8 +11,13 @@ mod starting;
 mod storages;
 mod wire;
 
+use std::time::Duration;
+
 use hull_tests::app::{App, Ended};
 use hull_tests::probe;
+
+/// Compiling everything for the first time is part of it.
+const START_TIME: Duration = Duration::from_mins(2);
 
 /// An app of one probe with storage.
 fn app() -> anyhow::Result<App> {

@@ -7,7 +7,7 @@ use std::process::Command;
 use hull_tests::{files, probe};
 use serde_json::json;
 
-use crate::{app, manifest};
+use crate::{START_TIME, app, manifest};
 
 #[test]
 fn a_ready_host_says_where_it_is() -> anyhow::Result<()> {
@@ -35,7 +35,7 @@ fn for_people_it_prints_routes_and_the_time() -> anyhow::Result<()> {
     let mut child = command.spawn()?;
     let stdout = hull_tests::output::Output::of(child.stdout.take().expect("piped"));
     let stderr = hull_tests::output::Output::of(child.stderr.take().expect("piped"));
-    let ready = hull_tests::wait::until("the words of a ready host", || {
+    let ready = hull_tests::wait::until_within(START_TIME, "the words of a ready host", || {
         Ok(stdout.find(|line| line.contains("ready in").then(|| line.to_owned())))
     });
     child.kill()?;

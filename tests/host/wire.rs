@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::app;
 
 const GET: &[u8] = b"GET /probe/hello HTTP/1.1\r\nhost: x\r\n\r\n";
+const FAILED: &str = "hull_accept_errors_total";
 const GROWTH_BYTES_MAX: u64 = 32 << 20;
 
 #[test]
@@ -83,10 +84,10 @@ fn a_client_that_asks_first_is_told_to_go_on() -> anyhow::Result<()> {
     let app = app()?;
     let host = app.up()?;
     let mut exchange = Exchange::open(host.client().address())?;
-    let head = "POST /probe/upload HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    let head = "POST /probe/upload HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n";
     exchange.send(head.as_bytes())?;
     assert_eq!(exchange.head()?.status, 100);
-    exchange.send(b"hello")?;
+    exchange.send(b"5\r\nhello\r\n0\r\n\r\n")?;
     let head = exchange.head()?;
     let told: Value = serde_json::from_slice(&exchange.body(&head)?)?;
     assert_eq!((head.status, &told["bytes"]), (200, &json!(5)));
@@ -127,14 +128,18 @@ fn without_file_descriptors_it_waits_and_goes_on() -> anyhow::Result<()> {
     let host = Host::start(command, &app.state_dir())?;
     host.client().get("/probe/hello")?.expect(200)?;
 
+    // Open before the crowd comes: nothing could connect to ask while it is there.
+    let mut admin = Exchange::open(host.admin().address())?;
+    let refused = |failed: Option<f64>| failed.filter(|failed| *failed > 0.0);
+    anyhow::ensure!(refused(host.metric_over(&mut admin, FAILED)?).is_none(), "too few descriptors to begin with");
+
     let crowd: Vec<TcpStream> = (0..200).map_while(|_| TcpStream::connect(host.client().address()).ok()).collect();
     assert!(crowd.len() > 96, "only {} connections", crowd.len());
+    wait::until("a connection that cannot be accepted", || Ok(refused(host.metric_over(&mut admin, FAILED)?)))?;
     drop(crowd);
     wait::until("the crowd to be gone", || Ok(host.client().get("/probe/hello").is_ok().then_some(())))?;
     for _ in 0..20 {
         host.client().get("/probe/hello")?.expect(200)?;
     }
-    let failed = host.metric("hull_accept_errors_total")?;
-    assert!(failed > Some(0.0), "there were descriptors enough: {failed:?}");
     host.stop().map(drop)
 }

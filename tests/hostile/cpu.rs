@@ -15,14 +15,14 @@ static ROOM: Shared = Shared::new(app);
 
 /// CPU is what ends it, long before the time is over.
 const LITTLE_CPU: &str = "cpu-per-invocation = \"100ms\"\ntime = \"20s\"";
-const LITTLE_TIME: &str = "time = \"1s\"";
+const LITTLE_TIME: &str = "time = \"3s\"";
 
 fn app() -> anyhow::Result<App> {
     App::of_text(&manifest(&[
         hostile("loop", "", LITTLE_CPU),
         hostile("clock-storm", "", LITTLE_CPU),
         hostile("keyvalue-storm", STORAGE, LITTLE_CPU),
-        hostile("waiting-storm", STORAGE, "cpu-per-invocation = \"20s\"\ntime = \"500ms\""),
+        hostile("waiting-storm", STORAGE, "cpu-per-invocation = \"20s\"\ntime = \"2s\""),
         hostile("recurse", "", ""),
         hostile("panic", "", ""),
         hostile("sleep", "", LITTLE_TIME),

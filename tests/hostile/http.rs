@@ -6,14 +6,15 @@ use std::sync::Arc;
 use hull_tests::app::App;
 use hull_tests::exchange::Exchange;
 use hull_tests::shared::{Running, Shared};
+use hull_tests::wait;
 use serde_json::json;
 
 use crate::attack::{alone, begin, counted, ended, hostile, is_well_again, manifest, neighbour_is_well};
 
 static ROOM: Shared = Shared::new(app);
 
-/// A second, and enough CPU not to be ended for that.
-const A_SECOND: &str = "time = \"1s\"\ncpu-per-invocation = \"10s\"";
+/// Three seconds, and enough CPU not to be ended for that.
+const LITTLE_TIME: &str = "time = \"3s\"\ncpu-per-invocation = \"10s\"";
 /// What may be on its way through the host for one request, and what the host takes and gives back of its own.
 const SLACK_BYTES: u64 = 48 << 20;
 
@@ -21,15 +22,15 @@ fn app() -> anyhow::Result<App> {
     let narrow = "[application.tool.hull.bulkheads.narrow]\nqueue = { length = 1, wait = \"1ms\" }\n";
     App::of_text(&manifest(&[
         narrow.to_owned(),
-        hostile("unfinished", "", A_SECOND),
-        hostile("endless", "", A_SECOND),
-        // Nobody waits for a place.
-        hostile("undrained", "", &format!("{A_SECOND}\nconcurrency = 16"))
+        hostile("unfinished", "", LITTLE_TIME),
+        hostile("endless", "", LITTLE_TIME),
+        // Nobody waits for a place, and nobody is gone before all of them are there.
+        hostile("undrained", "", "time = \"10s\"\ncpu-per-invocation = \"10s\"\nconcurrency = 16")
             .replace("[component.undrained.tool.hull]", "[component.undrained.tool.hull]\nbulkhead = \"narrow\""),
-        hostile("unread", "", &format!("{A_SECOND}\nbody-in-max = \"1GiB\"")),
-        hostile("slow-body", "", A_SECOND),
-        hostile("slow-stream", "", A_SECOND).replace("{hostile}", "{probe}"),
-        hostile("declared", "", A_SECOND),
+        hostile("unread", "", &format!("{LITTLE_TIME}\nbody-in-max = \"1GiB\"")),
+        hostile("slow-body", "", LITTLE_TIME),
+        hostile("slow-stream", "", LITTLE_TIME).replace("{hostile}", "{probe}"),
+        hostile("declared", "", LITTLE_TIME),
     ]))
 }
 
@@ -102,6 +103,8 @@ fn clients_that_do_not_read_an_answer_without_end() -> anyhow::Result<()> {
         assert_eq!(head.status, 200);
         assert!(exchange.body(&head).is_err(), "a part of an answer looks complete");
     }
+    // Their places are free when the guests are gone.
+    wait::until("the guests to be gone", || Ok((room.host().inside("undrained")? == 0).then_some(())))?;
     is_well_again(&room, "undrained")
 }
 

@@ -27,7 +27,7 @@ fn app() -> anyhow::Result<App> {
         "messages = { rate = \"100/s\" }",
     );
     let storm = storm.replace("[component.storm.tool.hull]", "[component.storm.tool.hull]\npublishes = [\"storm.*\"]");
-    let asking = hostile("asking", STORAGE, "time = \"200ms\"\nconsumers = 8");
+    let asking = hostile("asking", STORAGE, "time = \"2s\"\nconsumers = 32");
     let asking =
         asking.replace("[component.asking.tool.hull]", "[component.asking.tool.hull]\npublishes = [\"asking.*\"]");
     let rejecting = hostile("rejecting", STORAGE, "storage = \"4MiB\"");
@@ -35,7 +35,7 @@ fn app() -> anyhow::Result<App> {
         subscribed("rejecting", "backoff = [\"1s\"]", &rejecting),
         subscribed("loop", "max-deliver = 2\nbackoff = [\"10ms\"]", &looping),
         subscribed("storm", "", &storm),
-        subscribed("sleep", "max-deliver = 2\nbackoff = [\"10ms\"]", &hostile("sleep", STORAGE, "time = \"500ms\"")),
+        subscribed("sleep", "max-deliver = 2\nbackoff = [\"10ms\"]", &hostile("sleep", STORAGE, "time = \"2s\"")),
         subscribed("asking", "max-deliver = 2\nbackoff = [\"10ms\"]", &asking),
         subscribed("witness", "", &hostile("witness", STORAGE, "")),
     ]))

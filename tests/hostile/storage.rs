@@ -22,7 +22,7 @@ fn app() -> anyhow::Result<App> {
         hostile("sql", STORAGE, &small),
         full,
         hostile("hour", STORAGE, &format!("statement = {{ time = \"200ms\" }}\n{MUCH_TIME}")),
-        hostile("late", STORAGE, "statement = { time = \"20s\" }\ntime = \"500ms\""),
+        hostile("late", STORAGE, "statement = { time = \"20s\" }\ntime = \"2s\""),
         hostile("rows", STORAGE, MUCH_TIME),
         hostile("value", STORAGE, MUCH_TIME),
         hostile("wide", STORAGE, MUCH_TIME),

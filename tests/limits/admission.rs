@@ -18,10 +18,10 @@ pub(crate) fn manifest() -> String {
         bulkhead("few", "instances = 2\nqueue = { length = 0 }"),
         bulkhead("line", "concurrency = 1\nqueue = { length = 2, wait = \"20s\" }"),
         bulkhead("brief", "concurrency = 1\nqueue = { length = 4, wait = \"300ms\" }"),
-        limited("own", "", &member("roomy"), "concurrency = 2"),
+        limited("own", "", &member("roomy"), "concurrency = 2\ntime = \"20s\""),
         probe::component("roommate", "", &member("roomy")),
-        probe::component("few-a", "", &member("few")),
-        probe::component("few-b", "", &member("few")),
+        limited("few-a", "", &member("few"), "time = \"20s\""),
+        limited("few-b", "", &member("few"), "time = \"20s\""),
         limited("line", "", &member("line"), "time = \"20s\""),
         limited("brief", "", &member("brief"), "time = \"20s\""),
     ]
@@ -61,7 +61,8 @@ fn a_components_own_concurrency() -> anyhow::Result<()> {
     // Its bulkhead has room, for others.
     served(&running, "roommate")?;
     held.into_iter().try_for_each(Held::finish)?;
-    until_used(&running, "own", "concurrency", 0)?;
+    // A place is free once its guest is gone, which may be after the answer.
+    until_used(&running, "own", "bulkhead", 0)?;
     served(&running, "own")?;
     mate.rose(&[])?;
     counted.rose(&[])
@@ -122,5 +123,6 @@ fn the_wait_in_the_queue() -> anyhow::Result<()> {
     assert!((Duration::from_millis(300)..Duration::from_secs(5)).contains(&took), "{took:?} of 300 ms");
     counted.rose(&[("queue", 1)])?;
     inside.finish()?;
+    until_used(&running, "brief", "bulkhead", 0)?;
     served(&running, "brief")
 }

@@ -1,6 +1,6 @@
 //! Calls within the app: how deep they nest, and how many may be alive below one request.
 
-use hull_tests::probe;
+use hull_tests::{probe, wait};
 use serde_json::{Value, json};
 
 use crate::downstream::{Downstream, downstream};
@@ -61,10 +61,16 @@ fn how_many_below_one_request() -> anyhow::Result<()> {
         let leaf = downstream.url(&format!("hold/{name}"));
         format!("/trunk/call?times={times}&url=http://leaf.internal/call?url={leaf}")
     };
-    let refused = |name: &str, times: usize, let_in: usize| -> anyhow::Result<usize> {
+    let refused = |counted: &Counted, name: &str, times: usize, let_in: usize| -> anyhow::Result<usize> {
+        // Those of the request before have their places in it until they are gone.
+        wait::until("the leaf to be empty", || Ok((running.host().inside("leaf")? == 0).then_some(())))?;
         let mut asking = client.request("GET", &path(name, times)).start()?;
         // All are alive at once: none of them ends before all the others have begun.
         downstream.until_held(name, let_in)?;
+        wait::until("the others to be turned away", || {
+            let refused = counted.since()?.get("call-depth").copied().unwrap_or(0);
+            Ok((refused == (times - let_in) as u64).then_some(()))
+        })?;
         downstream.release(name);
         let head = asking.head()?;
         let told: Vec<Value> = serde_json::from_slice(&asking.body(&head)?)?;
@@ -73,11 +79,11 @@ fn how_many_below_one_request() -> anyhow::Result<()> {
         anyhow::ensure!((served, served + refused) == (let_in, times), "{told:?}");
         Ok(refused)
     };
-    assert_eq!(refused("exactly", BELOW, BELOW)?, 0);
+    assert_eq!(refused(&counted, "exactly", BELOW, BELOW)?, 0);
     counted.rose(&[])?;
-    assert_eq!(refused("beyond", BELOW + 5, BELOW)?, 5);
+    assert_eq!(refused(&counted, "beyond", BELOW + 5, BELOW)?, 5);
     counted.rose(&[("call-depth", 5)])?;
     // All of them have ended: the next request has as many again.
-    assert_eq!(refused("again", BELOW, BELOW)?, 0);
+    assert_eq!(refused(&counted, "again", BELOW, BELOW)?, 0);
     counted.rose(&[])
 }

@@ -81,7 +81,7 @@ fn memory_of_the_whole_host() -> anyhow::Result<()> {
     }
     assert!(served >= 1 && served * EACH_MIB <= HOST_MIB, "{served} of {CROWD} held {EACH_MIB} MiB each of {HOST_MIB}");
     counted.rose(&[("host", shed)])?;
-    running.host().until_idle("hoarder")?;
+    wait::until("all to have ended", || Ok((running.host().inside("hoarder")? == 0).then_some(())))?;
     client.post("/hoarder/run", &script)?.expect_json(200, &json!({"failed": 0}))?;
     Ok(())
 }

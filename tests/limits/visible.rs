@@ -86,12 +86,14 @@ fn what_is_used_stands_beside_its_bound() -> anyhow::Result<()> {
     let running = limits()?;
     let client = running.client();
     let used = |resource: &str| Ok::<_, anyhow::Error>(shown(&running, "seen", resource)?.used);
+    let until_gone = || wait::until("the guest's end", || Ok((running.host().inside("seen")? == 0).then_some(())));
     probe::must(&client, "/seen/run", &json!([{"do": "set", "key": "k", "value": "v"}]))?;
     assert!(used("storage")?.is_some_and(|bytes| bytes > 0.0), "{:?}", used("storage")?);
     let unknown: Vec<_> =
         LEVELS.into_iter().filter(|resource| !used(resource).is_ok_and(|used| used.is_some())).collect();
     assert!(unknown.is_empty(), "nobody tells how much is used of {unknown:?}");
 
+    until_gone()?;
     let held = Held::start(&client, "seen")?;
     wait::until("its memory to be in use", || Ok(used("memory")?.filter(|bytes| *bytes > 65_536.0)))?;
     assert_eq!((used("concurrency")?, used("instances")?), (Some(1.0), Some(1.0)));
@@ -100,8 +102,8 @@ fn what_is_used_stands_beside_its_bound() -> anyhow::Result<()> {
         bound(&running, "seen", resource, limit)?;
     }
     held.finish()?;
-    wait::until("its memory to be back", || Ok((used("memory")? == Some(0.0)).then_some(())))?;
-    assert_eq!((used("concurrency")?, used("instances")?), (Some(0.0), Some(0.0)));
+    until_gone()?;
+    assert_eq!((used("memory")?, used("concurrency")?, used("instances")?), (Some(0.0), Some(0.0), Some(0.0)));
     Ok(())
 }
 

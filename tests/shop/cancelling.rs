@@ -1,12 +1,11 @@
 //! Cancelling orders: whatever a cancellation meets on its way, the stock is back and nobody has paid.
 
-use hull_tests::events::publish_as;
+use hull_tests::events::{publish_as, until_heard};
 use hull_tests::http::{Answer, Client};
 use hull_tests::subset::difference;
 use hull_tests::wait;
 use serde_json::{Value, json};
 
-use crate::checkout::until_heard;
 use crate::customer::{end_of, key, ledger, look, order_of, payments, place, product, settled, statuses, stock, user};
 use crate::provider_line::{Line, ProviderLine};
 

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::wait;
 
 /// Publish an event from outside; the answer is `{id, sequence, duplicate}`.
 pub fn publish(host: &Host, app: &str, subject: &str, payload: &Value) -> anyhow::Result<Value> {
@@ -15,6 +16,20 @@ pub fn publish(host: &Host, app: &str, subject: &str, payload: &Value) -> anyhow
 pub fn publish_as(host: &Host, app: &str, subject: &str, id: &str, payload: &Value) -> anyhow::Result<Value> {
     let request = host.asked("POST", &format!("/v1/apps/{app}/events/{subject}"))?;
     request.header("ce-id", id).json(payload).send()?.expect(202)?.json()
+}
+
+/// Wait until everyone has handled what was published under that subject.
+pub fn until_heard(host: &Host, subject: &str) -> anyhow::Result<()> {
+    wait::until(&format!("{subject} to be handled"), || {
+        let told = host.asked("GET", "/v1/components")?.send()?.expect(200)?.json()?;
+        let components = told["components"].as_array().into_iter().flatten();
+        let mut consumers = components
+            .flat_map(|component| component["subscriptions"].as_array().into_iter().flatten())
+            .filter(|consumer| consumer["pattern"] == subject)
+            .peekable();
+        anyhow::ensure!(consumers.peek().is_some(), "nobody listens to {subject}: {told}");
+        Ok(consumers.all(|one| one["backlog"] == 0 && one["in_flight"] == 0).then_some(()))
+    })
 }
 
 /// The dead letters of a component.

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
+use crate::exchange::Exchange;
 use crate::http::{Client, Request};
 use crate::output::Output;
 use crate::{cache, wait};
@@ -114,10 +115,16 @@ impl Host {
 
     /// The sum of all series of `/metrics` that start with this text; none if there is none.
     pub fn metric(&self, series: &str) -> anyhow::Result<Option<f64>> {
-        let text = self.admin.get("/metrics")?.expect(200)?.text();
-        let matching = text.lines().filter(|line| line.starts_with(series) && !line.starts_with('#'));
-        let values = matching.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        Ok(values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value)))
+        Ok(total(&self.admin.get("/metrics")?.expect(200)?.text(), series))
+    }
+
+    /// The same, asked over a connection to the admin address that is open already.
+    pub fn metric_over(&self, admin: &mut Exchange, series: &str) -> anyhow::Result<Option<f64>> {
+        admin.send(b"GET /metrics HTTP/1.1\r\nhost: hull.test\r\n\r\n")?;
+        let head = admin.head()?;
+        let body = admin.body(&head)?;
+        anyhow::ensure!(head.status == 200, "{head:?}");
+        Ok(total(&String::from_utf8_lossy(&body), series))
     }
 
     /// How many are inside that component's bulkhead: guests that have answered and go on are among them.
@@ -164,8 +171,11 @@ impl Host {
     /// Wait until it has ended by itself.
     pub fn ended(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
         let child = &mut self.child;
-        wait::until_within(limit, "the host to end", || Ok(child.try_wait()?))
-            .with_context(|| format!("it said:\n{}\n{}", self.stdout.text(), self.stderr.text()))
+        let status = wait::until_within(limit, "the host to end", || Ok(child.try_wait()?))
+            .with_context(|| format!("it said:\n{}\n{}", self.stdout.text(), self.stderr.text()))?;
+        self.stdout.end();
+        self.stderr.end();
+        Ok(status)
     }
 
     /// Ask it to stop, wait for it, and check that it ended well.
@@ -186,6 +196,13 @@ impl Drop for Host {
             eprintln!("the host said:\n{}", self.said());
         }
     }
+}
+
+/// The sum of all series whose line begins so.
+fn total(metrics: &str, series: &str) -> Option<f64> {
+    let matching = metrics.lines().filter(|line| line.starts_with(series) && !line.starts_with('#'));
+    let values = matching.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
 }
 
 fn ready_line(line: &str) -> Option<Value> {

@@ -37,12 +37,17 @@ impl Output {
         lines.iter().map(String::as_str).find_map(choose)
     }
 
-    /// Everything, once the process has ended.
-    pub fn whole(mut self) -> String {
+    /// Wait until nothing more can come, once the process has ended.
+    pub fn end(&mut self) {
         if let Some(reader) = self.reader.take() {
             // A reader that panicked has kept what it had.
             let _ = reader.join();
         }
+    }
+
+    /// Everything, once the process has ended.
+    pub fn whole(mut self) -> String {
+        self.end();
         self.text()
     }
 }

@@ -62,12 +62,12 @@ fn a_monolith_that_comes_back_is_used_again() -> anyhow::Result<()> {
 #[test]
 fn a_slow_monolith_is_504_in_time_and_given_up() -> anyhow::Result<()> {
     let monolith = Monolith::start()?;
-    let running = started(&monolith.url(), "time = \"400ms\"")?;
+    let running = started(&monolith.url(), "time = \"2s\"")?;
     let begun = hull_clock::now();
     let problem = json!({ "type": "urn:hull:problem:deadline-exceeded", "status": 504, "component": "monolith" });
     running.client().get("/old/hold/60")?.expect_json(504, &problem)?;
     let took = begun.elapsed();
-    assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(10), "{took:?}");
     wait::until(
         "the monolith to be left alone",
         || Ok((monolith.seen.gone.load(Ordering::SeqCst) == 1).then_some(())),

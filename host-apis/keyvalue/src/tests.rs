@@ -23,7 +23,10 @@ impl Guest {
         let folder = tempfile::tempdir().expect("a folder");
         let component = ComponentId::new("shop", "carts");
         let directory = ComponentDir::unowned(folder.path()).expect("a folder");
-        let database = Database::new(&directory, DatabaseOptions::new(component.clone()));
+        let mut options = DatabaseOptions::new(component.clone());
+        options.limits.statement_time = Duration::from_secs(30);
+        options.limits.transaction_time = Duration::from_secs(30);
+        let database = Database::new(&directory, options);
         let session = database.session(SessionOptions {
             frame: Lineage::root(component.clone()).frame().clone(),
             deadline: hull_clock::now() + Duration::from_secs(30),

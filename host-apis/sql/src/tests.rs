@@ -23,6 +23,8 @@ impl Guest {
         let directory = ComponentDir::unowned(folder.path()).expect("a folder");
         let mut options = DatabaseOptions::new(component.clone());
         options.limits.rows_max = 2;
+        options.limits.statement_time = Duration::from_secs(30);
+        options.limits.transaction_time = Duration::from_secs(30);
         let database = Database::new(&directory, options);
         let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, v)".to_owned();
         database.migrate(&[Migration { number: 1, name: "t".into(), sql }]).await.expect("migrate");

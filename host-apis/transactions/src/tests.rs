@@ -22,7 +22,10 @@ impl Guest {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let directory = ComponentDir::unowned(folder.path()).expect("a folder");
-        let database = Database::new(&directory, DatabaseOptions::new(component()));
+        let mut options = DatabaseOptions::new(component());
+        options.limits.statement_time = Duration::from_secs(30);
+        options.limits.transaction_time = Duration::from_secs(30);
+        let database = Database::new(&directory, options);
         let session = session(&database);
         let ctx = TransactionsCtx::new(component(), Some(session.clone()));
         Self { _folder: folder, database, session, ctx, table: ResourceTable::new() }

@@ -13,8 +13,9 @@ use crate::config::{DECOMMIT_BATCH, MEMORIES_MAX, MEMORY_KEEP_RESIDENT_BYTES, TA
 
 /// So many instances at once leave what they used to the next ones: a service that is asked now and then finds it warm.
 const FEW: usize = 8;
-/// A pool is in no more parts than this, and in no more than there are processors. A thread takes slots of the part that is
-/// its own, as long as that has one, and parts go to new threads in turn.
+/// A pool is in no more parts than this (`default_shard_count` of wasmtime's pooling allocator), and in no more than there
+/// are processors. A thread takes slots of the part that is its own, as long as that has one, and parts go to new threads
+/// in turn.
 const PARTS_MAX: usize = 16;
 
 thread_local! {
@@ -113,7 +114,7 @@ impl Sweeper {
             let instance = Instance::new(&mut store, &self.memories, &[])?;
             let memories: Vec<_> = instance.exports(&mut store).filter_map(wasmtime::Export::into_memory).collect();
             for memory in memories {
-                clear(memory.data_ptr(&store));
+                empty(memory.data_ptr(&store));
             }
             taken.push(store);
             if metrics.unused_warm_memories() + MEMORIES_MAX > unused {
@@ -126,7 +127,7 @@ impl Sweeper {
 
 /// Give back what a slot keeps that begins here. What has no pages is all zeros, as it has to be.
 #[allow(unsafe_code)]
-fn clear(slot: *mut u8) {
+fn empty(slot: *mut u8) {
     // SAFETY: the slot is taken by a memory of no size, so that nobody reads or writes it; it is longer than that, and
     // private and anonymous, since there are no images of memories (`memory_init_cow`).
     let given = unsafe { madvise(slot.cast(), MEMORY_KEEP_RESIDENT_BYTES, Advice::LinuxDontNeed) };
@@ -191,6 +192,13 @@ mod tests {
         pages * rustix::param::page_size()
     }
 
+    /// A sweeper, and a module that takes one slot.
+    fn pool() -> (Arc<Sweeper>, Module) {
+        let engine = Engine::new(&host_config(Flavor::Sequential, 256)).expect("an engine");
+        let module = Module::new(&engine, module_of(0, 1)).expect("a module");
+        (Arc::new(Sweeper::new(&engine, 256).expect("a sweeper")), module)
+    }
+
     /// Use so many slots at once, half of them on another thread, and find nothing in them that another has left.
     fn use_slots(sweeper: &Arc<Sweeper>, module: &Module, slots: usize) {
         let all = Barrier::new(2);
@@ -219,12 +227,10 @@ mod tests {
     #[test]
     fn what_waits_to_be_handed_back_is_given_back_as_well() {
         const SLOTS: usize = 12;
-        let engine = Engine::new(&host_config(Flavor::Sequential, 256)).expect("an engine");
-        let sweeper = Arc::new(Sweeper::new(&engine, 256).expect("a sweeper"));
-        let module = Module::new(&engine, module_of(0, 1)).expect("a module");
+        let (sweeper, module) = pool();
         // Fewer than a batch on each thread: none is free for the next one yet.
         use_slots(&sweeper, &module, SLOTS);
-        let metrics = engine.pooling_allocator_metrics().expect("a pool");
+        let metrics = sweeper.engine.pooling_allocator_metrics().expect("a pool");
         assert_eq!((metrics.memories(), metrics.unused_warm_memories()), (0, 0));
         sweeper.give_back();
         let parts = thread::available_parallelism().map_or(1, usize::from);
@@ -239,8 +245,7 @@ mod tests {
 
     #[test]
     fn those_that_wait_for_their_next_invocation_count_for_nothing() {
-        let engine = Engine::new(&host_config(Flavor::Sequential, 256)).expect("an engine");
-        let sweeper = Arc::new(Sweeper::new(&engine, 256).expect("a sweeper"));
+        let (sweeper, _) = pool();
         let waiting: Vec<_> = (0..2 * FEW).map(|_| HandingBack::new(&sweeper)).collect();
         drop(HandingBack::new(&sweeper));
         sweeper.give_back();
@@ -250,10 +255,8 @@ mod tests {
     #[test]
     fn what_many_leave_is_given_back_and_their_slots_are_as_good_as_new() {
         const SLOTS: usize = 100;
-        let engine = Engine::new(&host_config(Flavor::Sequential, 256)).expect("an engine");
-        let sweeper = Arc::new(Sweeper::new(&engine, 256).expect("a sweeper"));
-        let module = Module::new(&engine, module_of(0, 1)).expect("a module");
-        let slots = || engine.pooling_allocator_metrics().expect("a pool").unused_warm_memories();
+        let (sweeper, module) = pool();
+        let slots = || sweeper.engine.pooling_allocator_metrics().expect("a pool").unused_warm_memories();
         let before = resident_bytes();
         for round in 0..4 {
             use_slots(&sweeper, &module, SLOTS);

@@ -48,7 +48,10 @@ async fn open(directory: &Path) -> (Arc<EmbeddedBus>, Database) {
     let folder = directory.join("orders");
     std::fs::create_dir_all(&folder).expect("makes a folder");
     let folder = ComponentDir::unowned(&folder).expect("a folder");
-    let database = Database::new(&folder, DatabaseOptions::new(orders()));
+    let mut options = DatabaseOptions::new(orders());
+    options.limits.statement_time = Duration::from_secs(30);
+    options.limits.transaction_time = Duration::from_secs(30);
+    let database = Database::new(&folder, options);
     let sql = "CREATE TABLE effects (event TEXT NOT NULL)".to_owned();
     database.migrate(&[Migration { number: 1, name: "effects".into(), sql }]).await.expect("migrates");
     (bus, database)
@@ -86,7 +89,8 @@ impl Invoke for Door {
         };
         session.publish(outgoing).await.map_err(away)?;
         let finished = session.finish_event().await.map_err(away)?;
-        println!("committed {}", event.key.id);
+        // Long, so that few of them fit into the pipe: the child waits for whoever is to kill it.
+        println!("committed {} {}", event.key.id, "-".repeat(4096));
         // Now and then the acknowledgement is late, so that a kill comes before it.
         if hull_clock::random_u64().is_multiple_of(8) {
             tokio::time::sleep_until((hull_clock::now() + Duration::from_millis(30)).into()).await;

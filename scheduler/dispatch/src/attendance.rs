@@ -80,7 +80,8 @@ mod tests {
             account.charge_in_place(hull_clock::now(), Duration::from_micros(60));
         });
         let used = share.used().to_nanos();
-        assert!((110_000..=1_060_000).contains(&used), "{used} ns");
+        // Two polls of a millisecond at the most.
+        assert!((110_000..=2_060_000).contains(&used), "{used} ns");
         assert_eq!(account.used(), Duration::from_micros(60));
     }
 }

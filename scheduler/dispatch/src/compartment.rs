@@ -177,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn other_bounds_count_those_who_are_inside() {
-        let compartment = compartment(2, 4, 1000);
+        let compartment = compartment(2, 4, 60_000);
         let now = hull_clock::now();
         let deadline = now + Duration::from_secs(9);
         let first = compartment.enter(now, deadline).await;

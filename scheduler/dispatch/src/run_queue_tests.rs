@@ -112,8 +112,8 @@ async fn who_is_not_quick_loses_the_privilege() {
 async fn a_cap_delays_and_does_not_end() {
     let queue = queue(1);
     let account = queue.account(&Share::new(100), CpuBounds { rate: Some(1), reserve: 0 });
-    account.charge_in_place(hull_clock::now(), Duration::from_millis(11));
     let now = hull_clock::now();
+    account.charge_in_place(now, Duration::from_millis(11));
     assert!(!account.may_run_in_place(now));
     account.run(async {}).await.expect("it runs when the debt is paid");
     assert!(hull_clock::now() - now >= Duration::from_millis(50), "a millisecond at 1 % takes a hundred");
@@ -251,16 +251,15 @@ async fn who_makes_no_progress_stands_back_for_the_relief() {
             here()
         })
     };
-    while stuck().await.flatten().as_deref() != Some("hull-guest-0") {}
-    let began = hull_clock::now();
+    let mut began = hull_clock::now();
+    while stuck().await.flatten().as_deref() != Some("hull-guest-0") {
+        began = hull_clock::now();
+    }
     let capped = queue.account(&Share::new(100), CpuBounds { rate: Some(1), reserve: 0 });
-    capped.charge_in_place(began, Duration::from_millis(11));
+    capped.charge_in_place(hull_clock::now(), Duration::from_millis(11));
     for account in [&account, &capped] {
         let ran_by = account.run(async move { here() }).await.flatten();
         // On a machine that is too busy for a second, it is over meanwhile.
-        assert!(
-            ran_by.as_deref() == Some("hull-relief") || began.elapsed() >= Duration::from_millis(900),
-            "{ran_by:?}"
-        );
+        assert!(ran_by.as_deref() == Some("hull-relief") || began.elapsed() >= Duration::from_secs(1), "{ran_by:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! What a thread does when it comes to rest: it gives back memory that it holds for later. The allocator leaves what is
 //! freed, by whomever, with the thread that it was allocated on until that one allocates again, and one that has nothing to
 //! do never does: a crowd of connections that has gone would be paid for until the next one comes. Serving threads and
-//! guest threads do it; the others hold little.
+//! guest threads do it; the others hold little. What the threads have in common, as the pools of sandboxes, is given back
+//! by whoever waits for [`at_rest`].
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,8 +30,8 @@ pub fn when_at_rest(work: fn()) {
     let _ = WHEN_AT_REST.set(work);
 }
 
-/// Until the host comes to rest the next time, for what is to be done then by one for all. It may do so three times after work; a
-/// time that nobody waits for is missed. Without a serving runtime it never does. Dropping this loses nothing.
+/// Until the host comes to rest the next time, for what is to be done then by one for all. It may do so three times after
+/// work; a time that nobody waits for is missed. Without a serving runtime it never does. Dropping this loses nothing.
 pub async fn at_rest() {
     AT_REST.notified().await;
 }

@@ -65,14 +65,27 @@ pub fn end_of(client: &Client, id: &str) -> anyhow::Result<Value> {
     })
 }
 
-/// Wait until the order has that status and everything it set off has settled: its stock is not reserved any more.
+/// Wait until the order has that status and everything it set off has settled: its stock is not reserved any more, and the
+/// order has heard of all that was done for it.
 pub fn settled(client: &Client, id: &str, status: &str, product: &str) -> anyhow::Result<Value> {
     let order = end_of(client, id)?;
     anyhow::ensure!(order.get("status") == Some(&json!(status)), "{order}");
     wait::until_within(ORDER_TIME, "the stock to be settled", || {
         Ok((stock(client, product)?.get("reserved") == Some(&json!(0))).then_some(()))
     })?;
-    Ok(order)
+    wait::until_within(ORDER_TIME, "the order to have heard of everything", || {
+        let order = look(client, id)?;
+        let has = |fact: &str| facts(&order).contains(&fact);
+        // What was to be paid was reserved before, and whoever tells of it may be heard later.
+        let is_whole = has("reserved") || !(has("charged") || has("declined"));
+        Ok(is_whole.then_some(order))
+    })
+}
+
+/// What has happened to an order, from its history.
+pub fn facts(order: &Value) -> Vec<&str> {
+    let history = order.get("history").and_then(Value::as_array);
+    history.into_iter().flatten().filter_map(|fact| fact.get("event").and_then(Value::as_str)).collect()
 }
 
 /// How much there is of a product.

@@ -71,14 +71,13 @@ impl ProviderLine {
         Ok(Self { address, state })
     }
 
-    /// What a manifest has to grant.
-    pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Where payments find the provider.
-    pub fn url(&self) -> String {
-        format!("{}/psp", self.origin())
+    /// What has to be replaced in the shop's manifest, so that payments find the provider behind this line and may ask it.
+    pub fn changes(&self) -> [(&'static str, String); 2] {
+        let origin = format!("http://{}", self.address);
+        [
+            ("psp_url = \"http://psp.internal\"", format!("psp_url = \"{origin}/psp\"")),
+            ("[\"http://psp.internal\"", format!("[\"{origin}\", \"http://psp.internal\"")),
+        ]
     }
 
     /// The shop whose payments ask over this line, with more of its manifest replaced.
@@ -87,10 +86,9 @@ impl ProviderLine {
         changes: &[(&str, &str)],
         altered: impl FnOnce(&[(&str, &str)]) -> anyhow::Result<App>,
     ) -> anyhow::Result<(App, Host)> {
-        let url = format!("psp_url = \"{}\"", self.url());
-        let granted = format!("[\"{}\", \"http://psp.internal\"", self.origin());
-        let line = [("psp_url = \"http://psp.internal\"", &*url), ("[\"http://psp.internal\"", &*granted)];
-        let app = altered(&[&line, changes].concat())?;
+        let line = self.changes();
+        let changes: Vec<_> = line.iter().map(|(from, to)| (*from, &**to)).chain(changes.iter().copied()).collect();
+        let app = altered(&changes)?;
         let host = app.up()?;
         self.leads_to(host.client().address());
         Ok((app, host))

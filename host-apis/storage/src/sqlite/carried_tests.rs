@@ -19,10 +19,15 @@ use crate::state_dir::ComponentDir;
 
 const WRITER: Option<&str> = Some("hull-storage");
 const TIME: Duration = Duration::from_secs(30);
+/// So long a unit may last where it is to be ended.
+const SHORT: Duration = Duration::from_secs(1);
 
 fn database(folder: &tempfile::TempDir) -> Database {
     let directory = ComponentDir::unowned(folder.path()).expect("a folder");
-    Database::new(&directory, DatabaseOptions::new(ComponentId::new("shop", "orders")))
+    let mut options = DatabaseOptions::new(ComponentId::new("shop", "orders"));
+    options.limits.statement_time = TIME;
+    options.limits.transaction_time = TIME;
+    Database::new(&directory, options)
 }
 
 fn session(database: &Database, id: u32) -> Session {
@@ -173,13 +178,13 @@ async fn one_that_keeps_the_writer_too_long_is_ended_and_hears_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = database(&folder);
     let mut limits = database.limits();
-    limits.transaction_time = Duration::from_millis(50);
+    limits.transaction_time = SHORT;
     database.set_limits(limits);
     let late = session(&database, 1);
     let handling = async move {
         late.increment("n".to_owned(), 1).await.expect("a statement");
         board(&late).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(SHORT * 2).await;
         late.finish_event().await
     };
     let ended = within(database.ledger().carry(handling)).await;
@@ -192,7 +197,7 @@ async fn one_that_never_rests_does_not_keep_the_writer_for_longer_either() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = database(&folder);
     let mut limits = database.limits();
-    limits.transaction_time = Duration::from_millis(50);
+    limits.transaction_time = SHORT;
     database.set_limits(limits);
     let served = Arc::new(AtomicBool::new(false));
     let (restless, seen) = (session(&database, 1), Arc::clone(&served));
@@ -211,8 +216,8 @@ async fn one_that_never_rests_does_not_keep_the_writer_for_longer_either() {
     within(waiting).await.expect("it is there");
     let next = session(&database, 2);
     assert_eq!(within(next.increment("n".to_owned(), 1)).await, Ok(1), "nothing of the other is left");
+    assert_eq!(within(next.finish_event()).await, Ok(Finished::Committed));
     served.store(true, Ordering::Release);
     let ended = within(handler).await.expect("no panic");
     assert!(matches!(ended, Err(StorageError::Expired(_))), "{ended:?}");
-    assert_eq!(within(next.finish_event()).await, Ok(Finished::Committed));
 }

@@ -148,7 +148,7 @@ async fn a_nul_in_a_reason_keeps_no_letter_from_being_written(on: On) {
 }
 
 async fn a_commit_that_fails_says_whether_the_guest_is_to_blame(on: On) {
-    let fixture = Fixture::with_limits(on, |limits| limits.transaction_time = Duration::from_millis(50));
+    let fixture = Fixture::with_limits(on, |limits| limits.transaction_time = Duration::from_secs(1));
     fixture
         .schema(
             "CREATE TABLE parent (id INTEGER PRIMARY KEY);

@@ -128,16 +128,24 @@ pub(crate) fn as_superuser(url: &str, sql: &str) -> String {
 /// A host's handle.
 pub(crate) fn open_postgres(url: &str, change: impl FnOnce(&mut DatabaseOptions)) -> Database {
     let server = PostgresServer::new(url, 16).expect("a URL");
-    let mut options = DatabaseOptions::new(component());
+    let mut options = options(component());
     change(&mut options);
     Database::on_postgres(&server, options)
 }
 
 pub(crate) fn open(folder: &Path, change: impl FnOnce(&mut DatabaseOptions)) -> Database {
     let directory = ComponentDir::unowned(folder).expect("a folder");
-    let mut options = DatabaseOptions::new(component());
+    let mut options = options(component());
     change(&mut options);
     Database::new(&directory, options)
+}
+
+/// With times that nothing meets unless a test makes them short.
+pub(crate) fn options(component: ComponentId) -> DatabaseOptions {
+    let mut options = DatabaseOptions::new(component);
+    options.limits.statement_time = Duration::from_secs(30);
+    options.limits.transaction_time = Duration::from_secs(30);
+    options
 }
 
 pub(crate) fn session(database: &Database, event: Option<EventIdentity>, time: Duration) -> Session {

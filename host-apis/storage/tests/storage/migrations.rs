@@ -111,6 +111,9 @@ async fn one_that_never_ends_is_interrupted_and_named(on: On) {
     }
     let applied = fixture.database.applied_migrations().await.expect("list");
     assert_eq!(applied, []);
+    let mut limits = fixture.database.limits();
+    limits.migration_time = Duration::from_mins(1);
+    fixture.database.set_limits(limits);
     assert_eq!(fixture.database.migrate(&[migration(1, "CREATE TABLE t (n INTEGER)")]).await, Ok(vec![1]));
 }
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use hull_invocation::ComponentId;
-use hull_storage::{Database, DatabaseOptions, PostgresServer};
+use hull_storage::{Database, PostgresServer};
 
-use crate::fixture::{as_superuser, execute, migration, number, postgres_url, session};
+use crate::fixture::{as_superuser, execute, migration, number, options, postgres_url, session};
 
 const TIME: Duration = Duration::from_secs(30);
 
@@ -19,9 +19,7 @@ impl Host {
     /// With these components open.
     async fn with(url: &str, components: &[(&str, &str)]) -> Self {
         let server = PostgresServer::new(url, 16).expect("a URL");
-        let open = |(app, name): &(&str, &str)| {
-            Database::on_postgres(&server, DatabaseOptions::new(ComponentId::new(*app, *name)))
-        };
+        let open = |(app, name): &(&str, &str)| Database::on_postgres(&server, options(ComponentId::new(*app, *name)));
         let databases: Vec<Database> = components.iter().map(open).collect();
         for database in &databases {
             database.claim().await.expect("hosts share the data");

@@ -37,11 +37,11 @@ impl Counted {
     }
 }
 
-/// A unit may hold the writer for a twentieth of a second.
+/// A unit may hold the writer for a second.
 fn counting(on: On) -> (Fixture, Arc<Counted>) {
     let counted = Arc::new(Counted::default());
     let fixture = Fixture::with_options(on, |options| {
-        options.limits.transaction_time = Duration::from_millis(50);
+        options.limits.transaction_time = Duration::from_secs(1);
         options.rejected = Some(Arc::clone(&counted) as Arc<dyn CountRejected>);
     });
     (fixture, counted)

@@ -82,7 +82,13 @@ async fn what_was_begun_is_made_though_nobody_waits_for_it() {
         start: Start::All,
         max_in_flight: 10,
     };
-    begin(pin!(async { drop(bus.consumer(spec).await) }));
+    // Whoever made the stream holds it a moment longer.
+    drop(bus.making.lock().await);
+    let stream = bus.streams.lock().get("shop").cloned().expect("a stream");
+    {
+        let _not_made_yet = stream.shared.consumers.read();
+        begin(pin!(async { drop(bus.consumer(spec).await) }));
+    }
     until(&|status| status.consumers.iter().any(|consumer| consumer.component == "orders")).await;
     assert_eq!(bus.publish("shop", &event(2, vec![])).await.map(|published| published.sequence), Ok(1));
 }

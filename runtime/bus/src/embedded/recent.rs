@@ -94,6 +94,15 @@ mod tests {
         (recent.events.iter().map(|stored| stored.sequence).collect(), recent.bytes)
     }
 
+    async fn until(holds: impl Fn() -> bool) {
+        let looked = async {
+            while !holds() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looked).await.expect("forgotten in time");
+    }
+
     #[test]
     fn the_oldest_make_way_by_number_and_by_bytes() {
         let mut recent = Recent::default();
@@ -137,22 +146,12 @@ mod tests {
         for delivery in its.by_ref().take(2) {
             delivery.ack().await.expect("settles");
         }
-        let forgotten = async {
-            while in_memory().contains(&2) {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, forgotten).await.expect("forgotten in time");
+        until(|| !in_memory().contains(&2)).await;
         assert_eq!(in_memory(), [3, 4], "one of them has not settled these");
 
         for delivery in its {
             delivery.ack().await.expect("settles");
         }
-        let forgotten = async {
-            while !in_memory().is_empty() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, forgotten).await.expect("forgotten in time");
+        until(|| in_memory().is_empty()).await;
     }
 }

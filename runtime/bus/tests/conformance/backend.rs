@@ -123,7 +123,12 @@ pub(crate) async fn fetch_all(consumer: &mut Box<dyn Consumer>, count: usize) ->
 
 /// Watch that nothing comes.
 pub(crate) async fn nothing_comes(consumer: &mut Box<dyn Consumer>) {
-    let came = tokio::time::timeout(A_WHILE, consumer.fetch(100)).await;
+    nothing_comes_for(A_WHILE, consumer).await;
+}
+
+/// Watch for so long that nothing comes.
+pub(crate) async fn nothing_comes_for(time: Duration, consumer: &mut Box<dyn Consumer>) {
+    let came = tokio::time::timeout(time, consumer.fetch(100)).await;
     assert!(came.is_err(), "{came:?}");
 }
 

@@ -6,7 +6,8 @@ use hull_bus::{BusError, ConsumerSpec};
 use hull_manifest::Start;
 
 use crate::backend::{
-    A_WHILE, Backend, Tuning, event, fetch, fetch_all, ids, nothing_comes, pattern, publish, soon, spec, status_when,
+    A_WHILE, Backend, Tuning, event, fetch, fetch_all, ids, nothing_comes, nothing_comes_for, pattern, publish, soon,
+    spec, status_when,
 };
 
 pub(crate) async fn wildcards_choose_events(backend: &Backend) {
@@ -31,13 +32,14 @@ pub(crate) async fn wildcards_choose_events(backend: &Backend) {
 pub(crate) async fn acknowledged_events_do_not_come_again(backend: &Backend) {
     let bus = backend.open().await;
     publish(&*bus, 1..=3, "a.b").await;
-    let short = ConsumerSpec { ack_wait: Duration::from_millis(40), ..spec("orders", "a.b") };
+    let ack_wait = Duration::from_secs(2);
+    let short = ConsumerSpec { ack_wait, ..spec("orders", "a.b") };
     let mut consumer = bus.consumer(short).await.expect("opens");
     for delivery in fetch_all(&mut consumer, 3).await {
         delivery.ack().await.expect("acknowledges");
         delivery.ack().await.expect("twice is no error");
     }
-    nothing_comes(&mut consumer).await;
+    nothing_comes_for(ack_wait + A_WHILE, &mut consumer).await;
 }
 
 pub(crate) async fn acknowledgements_survive_a_reopening(backend: &Backend) {
@@ -86,22 +88,23 @@ pub(crate) async fn a_nak_delays_and_counts(backend: &Backend) {
     let mut consumer = bus.consumer(spec("orders", "a.b")).await.expect("opens");
     let mut both = fetch_all(&mut consumer, 2).await;
     let begun = hull_clock::now();
-    both.remove(0).nak(Duration::from_millis(80)).await.expect("gives back");
+    let delay = Duration::from_secs(2);
+    both.remove(0).nak(delay).await.expect("gives back");
     both.remove(0).nak(Duration::ZERO).await.expect("gives back");
     let next = fetch(&mut consumer, 2).await;
     assert_eq!((ids(&next), next[0].deliveries), (vec!["2"], 2));
     let later = fetch(&mut consumer, 2).await;
-    assert!(begun.elapsed() >= Duration::from_millis(80));
+    assert!(begun.elapsed() >= delay);
     assert_eq!((ids(&later), later[0].deliveries), (vec!["1"], 2));
 }
 
 pub(crate) async fn a_nak_may_delay_for_longer_than_the_ack_wait(backend: &Backend) {
     let bus = backend.open().await;
     publish(&*bus, 1..=2, "a.b").await;
-    let short = ConsumerSpec { ack_wait: Duration::from_millis(60), ..spec("orders", "a.b") };
+    let short = ConsumerSpec { ack_wait: Duration::from_secs(1), ..spec("orders", "a.b") };
     let mut consumer = bus.consumer(short).await.expect("opens");
     let begun = hull_clock::now();
-    let delay = Duration::from_millis(600);
+    let delay = Duration::from_millis(2500);
     for delivery in fetch_all(&mut consumer, 2).await {
         if delivery.sequence == 1 {
             delivery.nak(delay).await.expect("gives back");
@@ -145,7 +148,7 @@ pub(crate) async fn events_wait_for_a_consumer_that_is_not_there_yet(backend: &B
 pub(crate) async fn in_progress_holds_the_ack_wait_off(backend: &Backend) {
     let bus = backend.open().await;
     publish(&*bus, 1..=1, "a.b").await;
-    let ack_wait = A_WHILE * 10;
+    let ack_wait = A_WHILE * 20;
     let short = ConsumerSpec { ack_wait, ..spec("orders", "a.b") };
     let mut consumer = bus.consumer(short).await.expect("opens");
     let delivery = fetch(&mut consumer, 1).await.remove(0);
@@ -167,7 +170,7 @@ pub(crate) async fn ordered_consumers_hold_the_line(backend: &Backend) {
     let first = fetch(&mut consumer, 10).await;
     assert_eq!(ids(&first), ["1"]);
     nothing_comes(&mut consumer).await;
-    first[0].nak(A_WHILE * 10).await.expect("gives back");
+    first[0].nak(A_WHILE * 20).await.expect("gives back");
     nothing_comes(&mut consumer).await;
     for expected in ["1", "2", "3"] {
         let deliveries = fetch(&mut consumer, 10).await;

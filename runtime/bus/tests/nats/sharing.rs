@@ -7,6 +7,7 @@ use std::time::Duration;
 use hull_bus::{Bus, BusError, ConsumerSpec, NatsBus, NatsOptions, consumer_name};
 use hull_invocation::Reply;
 use parking_lot::Mutex;
+use tokio::sync::Barrier;
 
 use crate::plain::ask;
 use crate::server::Server;
@@ -14,26 +15,33 @@ use crate::wire::Wire;
 use crate::{event, fetch, open, soon, spec};
 
 const EVENTS: usize = 300;
+/// So many each host has to get.
+const SHARE: usize = EVENTS / 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hosts_share_a_consumer() {
     let server = Server::start();
     let handled: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
-    let mut hosts = Vec::new();
+    let both_have_theirs = Arc::new(Barrier::new(2));
+    let (mut buses, mut hosts) = (Vec::new(), Vec::new());
     for host in 0..2_u32 {
         let bus = open(&server).await;
         let mut consumer = bus.consumer(spec("orders", "a.*")).await.expect("opens");
-        let handled = Arc::clone(&handled);
+        buses.push(bus);
+        let (handled, both_have_theirs) = (Arc::clone(&handled), Arc::clone(&both_have_theirs));
         hosts.push(tokio::spawn(async move {
             let mut own = 0;
-            while let Ok(Ok(deliveries)) = tokio::time::timeout(Duration::from_secs(2), consumer.fetch(8)).await {
+            while let Ok(deliveries) = consumer.fetch(8).await {
                 for delivery in deliveries {
                     own += 1;
-                    *handled.lock().entry(delivery.event.key.id.clone()).or_default() += 1;
                     delivery.ack().await.expect("acknowledges");
+                    *handled.lock().entry(delivery.event.key.id.clone()).or_default() += 1;
+                    // A host that is slow finds its share still there.
+                    if own == SHARE {
+                        both_have_theirs.wait().await;
+                    }
                 }
             }
-            bus.shutdown().await;
             (host, own)
         }));
     }
@@ -41,9 +49,21 @@ async fn hosts_share_a_consumer() {
     for id in 0..EVENTS {
         publisher.publish("shop", &event(&id.to_string(), "a.b")).await.expect("published");
     }
+    let everything_is_handled = async {
+        while handled.lock().len() < EVENTS {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(everything_is_handled).await;
+    let mut third = publisher.consumer(spec("orders", "a.*")).await.expect("opens");
+    let more = tokio::time::timeout(Duration::from_secs(2), third.fetch(8)).await;
+    assert!(more.is_err(), "{more:?}");
+    for bus in buses {
+        bus.shutdown().await;
+    }
     for host in hosts {
         let (host, own) = soon(host).await.expect("no panic");
-        assert!(own >= EVENTS / 10, "host {host} handled {own}");
+        assert!(own >= SHARE, "host {host} handled {own}");
     }
     let handled = handled.lock();
     assert_eq!(handled.len(), EVENTS);

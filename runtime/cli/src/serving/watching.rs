@@ -26,9 +26,11 @@ const DEPTH_MAX: usize = 32;
 #[derive(Debug, Clone)]
 pub(crate) struct Watching {
     /// The manifest.
-    pub(crate) file: PathBuf,
+    file: PathBuf,
     /// The host's configuration, as it was named.
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
+    /// What was acted upon.
+    acted_on: Files,
 }
 
 /// When each file was changed, and how long it is.
@@ -41,13 +43,27 @@ struct Files {
     outputs: Seen,
 }
 
+impl Watching {
+    /// What changes from now on is to be acted upon: to be called before anything is built or read.
+    pub(crate) fn begin(file: &Path, config: Option<&Path>) -> Self {
+        let file = manifest_files::manifest_path(file);
+        let acted_on = look_now(&file);
+        Self { file, config: config.map(Path::to_owned), acted_on }
+    }
+
+    /// What was there to build from has been built.
+    pub(crate) fn on_built(&mut self) {
+        self.acted_on.outputs = look_now(&self.file).outputs;
+    }
+}
+
 /// Until the host stops.
 pub(crate) async fn watch(node: Arc<Node>, watching: Watching) {
-    let mut acted_on = look(watching.clone()).await;
+    let mut acted_on = watching.acted_on.clone();
     let mut before = acted_on.clone();
     loop {
         tokio::time::sleep_until((hull_clock::now() + LOOK_EVERY).into()).await;
-        let now = look(watching.clone()).await;
+        let now = look(&watching).await;
         let is_settled = now == before;
         before = now.clone();
         if !is_settled || now == acted_on {
@@ -56,7 +72,7 @@ pub(crate) async fn watch(node: Arc<Node>, watching: Watching) {
         if now.inputs != acted_on.inputs {
             build(&watching).await;
             // What it has made is what to swap, and not a change of its own.
-            before = look(watching.clone()).await;
+            before = look(&watching).await;
         }
         if before.outputs != acted_on.outputs {
             swap(&node, &watching).await;
@@ -96,16 +112,19 @@ async fn swap(node: &Arc<Node>, watching: &Watching) {
     }
 }
 
-/// Look at everything. A manifest that is wrong is a file that has changed, and no more than that.
-async fn look(watching: Watching) -> Files {
-    let looked = hull_threads::blocking(move || {
-        let mut files = Files::default();
-        note(&mut files.outputs, &watching.file);
-        let Ok((app, base)) = manifest_files::load_unbuilt(&watching.file) else { return files };
+async fn look(watching: &Watching) -> Files {
+    let file = watching.file.clone();
+    hull_threads::blocking(move || look_now(&file)).await.unwrap_or_default()
+}
+
+/// Look at everything. A manifest that is wrong is a file that has changed, and no more than that. Blocks.
+fn look_now(file: &Path) -> Files {
+    let mut files = Files::default();
+    note(&mut files.outputs, file);
+    if let Ok((app, base)) = manifest_files::load_unbuilt(file) {
         look_at(&app, &base, &mut files);
-        files
-    });
-    looked.await.unwrap_or_default()
+    }
+    files
 }
 
 fn look_at(app: &App, base: &Path, files: &mut Files) {

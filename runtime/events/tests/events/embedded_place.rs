@@ -9,6 +9,9 @@ use tempfile::TempDir;
 pub(crate) struct Place(TempDir);
 
 impl Place {
+    /// Whether what was asked for may come when nobody waits for it any more.
+    pub(crate) const DELIVERS_LATER: bool = false;
+
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a directory"))
     }

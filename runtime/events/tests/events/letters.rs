@@ -141,7 +141,7 @@ async fn an_event_that_was_not_granted_goes_out_when_it_is() {
     let publishes = vec!["secret.*".parse().expect("a pattern")];
     world.events.start(ComponentConfig { publishes, ..world.config() }, DRAIN).await;
     assert_eq!(soon(world.events.replay(&orders(), id)).await, Ok(Replayed::Done));
-    assert_eq!(world.bus.status().await.streams[0].events, 1);
+    assert_eq!(world.bus_status().await.streams[0].events, 1);
     assert!(letters(&world).await.is_empty());
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether what was asked for may come when nobody waits for it any more.
+    pub(crate) const DELIVERS_LATER: bool = true;
+
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a directory"), server: Server::start() }
     }

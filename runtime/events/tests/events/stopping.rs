@@ -99,7 +99,7 @@ async fn a_pattern_that_is_gone_from_the_manifest_holds_nothing_back() {
     };
     let _others = world.bus.consumer(other).await.expect("another component's consumer");
     let patterns = async || {
-        let mut all: Vec<_> = world.bus.status().await.consumers.into_iter().map(|one| one.pattern).collect();
+        let mut all: Vec<_> = world.bus_status().await.consumers.into_iter().map(|one| one.pattern).collect();
         all.sort();
         all
     };

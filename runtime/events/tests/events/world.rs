@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hull_bus::Bus;
+use hull_bus::{Bus, BusStatus};
 use hull_dispatch::{Body, Invoke};
-use hull_events::{ComponentConfig, Counts, Events, Subscription};
+use hull_events::{ComponentConfig, ComponentEvents, Counts, Events, Subscription};
 use hull_invocation::{ComponentId, Event, EventKey, EventOutcome, Failure, Invocation, Lineage, Reply};
 use hull_manifest::Delivery;
 use hull_storage::{
@@ -247,7 +247,33 @@ impl World {
                 return counts;
             }
             assert!(begun.elapsed() < PATIENCE, "still {counts:?}");
-            tokio::time::sleep_until((hull_clock::now() + Duration::from_millis(2)).into()).await;
+            a_moment().await;
+        }
+    }
+
+    /// What the bus says once it knows all of it: a status does not wait for what is late.
+    pub(crate) async fn bus_status(&self) -> BusStatus {
+        let begun = hull_clock::now();
+        loop {
+            let status = self.bus.status().await;
+            if status.problem.is_none() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{:?}", status.problem);
+            a_moment().await;
+        }
+    }
+
+    /// What `orders` is doing once that is so.
+    pub(crate) async fn status_when(&self, reached: impl Fn(&ComponentEvents) -> bool) -> ComponentEvents {
+        let begun = hull_clock::now();
+        loop {
+            let status = self.events.status().await.into_iter().find(|one| one.id == orders()).expect("it runs");
+            if reached(&status) {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "still {status:?}");
+            a_moment().await;
         }
     }
 
@@ -255,15 +281,19 @@ impl World {
     pub(crate) async fn all_acknowledged(&self) {
         let begun = hull_clock::now();
         loop {
-            let status = self.bus.status().await;
+            let status = self.bus_status().await;
             let left: u64 = status.consumers.iter().map(|consumer| consumer.backlog + consumer.in_flight).sum();
             if left == 0 {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "{left} are left");
-            tokio::time::sleep_until((hull_clock::now() + Duration::from_millis(2)).into()).await;
+            a_moment().await;
         }
     }
+}
+
+async fn a_moment() {
+    tokio::time::sleep_until((hull_clock::now() + Duration::from_millis(2)).into()).await;
 }
 
 /// A component's database with a table for effects.
@@ -271,7 +301,10 @@ pub(crate) async fn open_database(directory: &Path, component: &ComponentId) -> 
     let folder = directory.join(component.component());
     std::fs::create_dir_all(&folder).expect("makes a folder");
     let folder = ComponentDir::unowned(&folder).expect("a folder");
-    let database = Database::new(&folder, DatabaseOptions::new(component.clone()));
+    let mut options = DatabaseOptions::new(component.clone());
+    options.limits.statement_time = Duration::from_secs(30);
+    options.limits.transaction_time = Duration::from_secs(30);
+    let database = Database::new(&folder, options);
     let sql = "CREATE TABLE effects (event TEXT NOT NULL)".to_owned();
     database.migrate(&[Migration { number: 1, name: "effects".into(), sql }]).await.expect("migrates");
     database

@@ -1,5 +1,6 @@
 //! HTTP/2 with prior knowledge, on the same port.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use crate::fake::{BODY_BYTES_MAX, Running};
+use crate::passing::wait_until;
 
 async fn connect(running: &Running) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(running.address).await.expect("a connection");
@@ -85,7 +87,9 @@ async fn a_reset_stream_cancels_its_guest_and_no_other() {
     let running = Running::start(|_| {});
     let mut client = connect(&running).await;
     let kept = client.send_request(get(&running, "/stream")).await.expect("an answer");
-    let waiting = tokio::time::timeout(Duration::from_millis(50), client.send_request(get(&running, "/wait")));
+    let waiting = tokio::spawn(client.send_request(get(&running, "/wait")));
+    wait_until(|| running.fake.started.load(Ordering::SeqCst) == 2).await;
+    waiting.abort();
     assert!(waiting.await.is_err(), "given up by the client");
     running.fake.dropped.wait_for(1).await;
     running.fake.release.notify_waiters();

@@ -12,6 +12,8 @@ use crate::cpu;
 
 /// Calls of the flood.
 const CALLS: usize = 100_000;
+/// Calls one after the other: more than anybody has time for.
+const CALLS_IN_TURN: usize = 1_000_000;
 /// Calls that each of the forks makes.
 const FORKS: usize = 16;
 /// Requests to the network at once.
@@ -61,9 +63,9 @@ fn told(ended: impl Iterator<Item = Result<IncomingResponse, String>>) -> Value 
     json!({"answered": answered, "failed": failed, "why": why})
 }
 
-/// A hundred thousand calls, one after the other.
+/// A million calls, one after the other.
 pub(crate) fn in_turn() -> Value {
-    told((0..CALLS).filter_map(|_| start("/hello")).map(|future| wait(&future)))
+    told((0..CALLS_IN_TURN).filter_map(|_| start("/hello")).map(|future| wait(&future)))
 }
 
 /// A hundred thousand calls without waiting for any.
